@@ -1,0 +1,53 @@
+"""tdu: criticality in training, measured. Gradients → avalanches on a graph → a log → exponents with intervals.
+
+Names are loaded when they are first used, so that ``import tdu`` costs nothing until something is computed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tdu.cascades import avalanche
+    from tdu.config import StudyConfig
+    from tdu.graphs import Graph, barabasi_albert, random_graph, ring, small_world
+    from tdu.models.xor import train_xor
+    from tdu.scaling import scaling_exponent
+    from tdu.types import Avalanche, CascadeLog, Run, ScalingFit
+
+_HOME = {
+    "tdu.cascades": ("avalanche",),
+    "tdu.config": ("StudyConfig",),
+    "tdu.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
+    "tdu.models.xor": ("train_xor",),
+    "tdu.scaling": ("scaling_exponent",),
+    "tdu.types": ("Avalanche", "CascadeLog", "Run", "ScalingFit"),
+}
+
+__all__ = [
+    "Avalanche",
+    "CascadeLog",
+    "Graph",
+    "Run",
+    "ScalingFit",
+    "StudyConfig",
+    "avalanche",
+    "barabasi_albert",
+    "random_graph",
+    "ring",
+    "scaling_exponent",
+    "small_world",
+    "train_xor",
+]
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOME.items():
+        if name in names:
+            value = getattr(import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'tdu' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

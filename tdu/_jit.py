@@ -1,0 +1,65 @@
+"""The one place that spells numba: how a kernel is compiled, and where its machine code is kept.
+
+Kernels call each other across files. Numba notices an edit only in the file a kernel stands in, so the cache directory is
+named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): an edited
+kernel, wherever it stands, meets an empty cache and never stale machine code. The directory lies under the user's cache,
+not beside the sources, so an unwritable installation works as well.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., object])
+
+#: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
+#: ``fastmath`` stays off: results are the bits that the written order of operations gives.
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": False}
+
+
+def _source_digest() -> str:
+    """Digest of everything that decides what machine code the kernels become."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in [Path(__file__), *sorted((here / "kernels").glob("*.py"))]:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_directory() -> Path | None:
+    """Directory of the compiled kernels; None where no directory can be written (kernels then compile in every process)."""
+    root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    mode = "checked" if numba.config.BOUNDSCHECK else "fast"
+    directory = Path(root) / "tdu" / f"{_source_digest()}-{mode}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return None
+    return directory if os.access(directory, os.W_OK) else None
+
+
+_CACHE = cache_directory()
+
+
+def cache_is_cold() -> bool:
+    """True where the kernels are still to be compiled, so that a command can say why its first run takes longer."""
+    return not numba.config.DISABLE_JIT and (_CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None)
+
+
+def kernel(function: F) -> F:
+    """Compile `function` in nopython mode, without the GIL, and keep the machine code.
+
+    Numba takes its cache directory from a setting of the whole process, read while decorating; it is borrowed for that
+    moment only, so that the kernels of other packages in the same process stay where their owners want them.
+    """
+    borrowed = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_CACHE or "")
+    try:
+        compiled: F = numba.njit(cache=_CACHE is not None, **OPTIONS)(function)
+    finally:
+        numba.config.CACHE_DIR = borrowed
+    return compiled

@@ -1,0 +1,63 @@
+"""Canonical arrays, or an error that names both sides. Nothing behind this module checks its input again."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def field(values: npt.ArrayLike, n_sites: int | None = None, name: str = "gradient") -> npt.NDArray[np.float64]:
+    """`values` as a C-contiguous float64 vector, checked to be finite and, if given, to have `n_sites` entries."""
+    array = numeric(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"`{name}` must have one dimension, one entry per site, but its shape is {array.shape}")
+    if n_sites is not None and array.size != n_sites:
+        raise ValueError(f"`graph` has {n_sites} sites but `{name}` has {array.size} entries")
+    if array.size == 0:
+        raise ValueError(f"`{name}` is empty: an avalanche needs at least one site")
+    if not np.isfinite(array).all():
+        site = int(np.argmin(np.isfinite(array)))
+        raise ValueError(f"`{name}` must be finite, but entry {site} is {array[site]}")
+    return array
+
+
+def numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    """`values` as float64 of any shape, native byte order, aligned and C-contiguous; complex, text and objects are TypeErrors."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"`{name}` must hold real numbers, but its dtype is {array.dtype}")
+    return np.require(array, np.float64, ["C", "A"])
+
+
+def integer(value: Any, name: str, minimum: int) -> int:
+    """`value` as an int of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"`{name}` must be an integer, but it is {value!r}")
+    if value < minimum:
+        raise ValueError(f"`{name}` must be at least {minimum}, but it is {value}")
+    return int(value)
+
+
+def real(value: Any, name: str, low: float, high: float, *, open_interval: bool = False) -> float:
+    """`value` as a float within [low, high], or within (low, high) for an open interval; nan is in neither."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a real number, but it is {value!r}")
+    number = float(value)
+    inside = low < number < high if open_interval else low <= number <= high
+    if not inside or math.isinf(number):
+        interval = f"({low:g}, {high:g})" if open_interval else f"[{low:g}, {high:g}]"
+        raise ValueError(f"`{name}` must lie in {interval}, but it is {number:g}")
+    return number
+
+
+def sizes(values: npt.ArrayLike, name: str = "sizes") -> npt.NDArray[np.float64]:
+    """`values` as finite, non-negative float64 of any shape."""
+    array = numeric(values, name)
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        where = np.unravel_index(int(np.argmax(bad)), array.shape)
+        place = ", ".join(str(int(i)) for i in where)
+        raise ValueError(f"`{name}` must be finite and not negative, but entry {place} is {array[where]:g}")
+    return array

@@ -1,0 +1,182 @@
+"""The command line: parse → call → print. Everything else is imported inside the commands, so that help costs nothing."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tdu.config import QUICK, StudyConfig
+
+if TYPE_CHECKING:
+    from tdu.types import Run
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+FRACTION = click.FloatRange(0, 1)
+
+
+class OneLineErrors(click.Group):
+    """Every failure is one line on standard error: exit 1 if the work failed, 2 for wrong usage, no traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and turn what bad input raises into its line."""
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            code = 2
+        except click.ClickException as error:
+            _fail(error.format_message())
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted; the same command goes on where this one stopped")
+            code = 130
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # the reader has gone; nothing is left to say to it
+            code = 1
+        except (ValueError, TypeError, OSError, MemoryError) as error:
+            _fail(str(error) or type(error).__name__)
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> None:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+
+
+class Scales(click.ParamType):
+    """Hidden sizes as a comma-separated list."""
+
+    name = "H,H,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """``"20,50"`` → ``(20, 50)``."""
+        try:
+            return tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a comma-separated list of hidden sizes", param, ctx)
+
+
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that make up a `StudyConfig`; what is not given keeps the paper's setting."""
+    paper = StudyConfig()
+    options = [
+        click.option("--hidden", type=Scales(), help=f"Scales: hidden units h.  [default: {','.join(map(str, paper.hidden))}]"),
+        click.option("--replicates", type=click.IntRange(1), help=f"Runs per scale.  [default: {paper.replicates}]"),
+        click.option("--epochs", type=click.IntRange(0), help=f"Updates per run.  [default: {paper.epochs}]"),
+        click.option("--snapshot-every", type=click.IntRange(1), help=f"Epochs between avalanches.  [default: {paper.snapshot_every}]"),
+        click.option("--learning-rate", type=float, help=f"η of gradient descent.  [default: {paper.learning_rate}]"),
+        click.option("--alpha", type=FRACTION, help=f"Diffusion strength of the probe.  [default: {paper.alpha}]"),
+        click.option("--alpha-train", type=FRACTION, help="Diffusion strength in training; 0: shadow.  [default: as --alpha]"),
+        click.option("--quantile", type=click.FloatRange(0, 1, True, True), help=f"Threshold level.  [default: {paper.quantile}]"),
+        click.option("--max-steps", type=click.IntRange(0), help=f"Steps allowed per avalanche.  [default: {paper.max_steps}]"),
+        click.option("--seed", type=click.IntRange(0), help=f"Seed of everything random.  [default: {paper.seed}]"),
+        click.option("--quick", is_flag=True, help="A small study of seconds."),
+        click.option("--workers", type=click.IntRange(1), default=_n_processors(), help="Threads.  [default: all processors]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _n_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "alpha" in given:
+        given.setdefault("alpha_train", given["alpha"])
+    return replace(QUICK if quick else StudyConfig(), **given)
+
+
+def _announce_compilation() -> None:
+    from tdu._jit import cache_is_cold
+
+    if cache_is_cold():
+        click.echo("compiling the kernels: this first run takes some 20 seconds longer", err=True)
+
+
+def _progress(runs: "Iterator[Run]", total: int) -> "Iterator[Run]":
+    with click.progressbar(runs, length=total, label="runs", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield from bar
+
+
+@click.group(cls=OneLineErrors)
+@click.version_option(package_name="tdu-ofc")
+def main() -> None:
+    """Criticality in training: gradients → avalanches → exponents, with intervals."""
+
+
+@main.command()
+@click.option("--out", type=DIRECTORY, default="tdu-run", show_default=True, help="Run directory, made or gone on with.")
+@study_options
+def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
+    """Train the XOR study and log its avalanches."""
+    _announce_compilation()
+    from tdu.reproduce import train_study
+
+    train_study(out, _config(quick, settings), workers, _progress)
+    click.echo(out)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--graph", default="ba", show_default=True, help="ba, ring, small-world, random, or a .npy of edges (E, 2).")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the graph.")
+@click.option("--alpha", type=FRACTION, default=0.3, show_default=True, help="Diffusion strength.")
+@click.option("--quantile", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True, help="Threshold level of |g|.")
+@click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile.")
+@click.option("--max-steps", type=click.IntRange(0), default=20, show_default=True, help="Steps allowed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line.")
+def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
+    """Measure the avalanche of gradient fields: .npy FILES of one (N,) or many (T, N)."""
+    _announce_compilation()
+    from tdu.probing import COLUMNS, probe_files
+
+    if not as_json:
+        click.echo("\t".join(COLUMNS))
+    for row in probe_files(files, graph, seed, **settings):
+        click.echo(json.dumps(row) if as_json else "\t".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values()))
+
+
+@main.command()
+@click.argument("log", type=DIRECTORY)
+@click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
+def fit(log: Path, as_json: bool) -> None:
+    """Fit the exponents of a finished run directory LOG, and compare them with the published ones."""
+    from tdu.reproduce import load_log, measure, table
+    from tdu.store import results_as_json
+
+    results = measure(load_log(log))
+    click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
+
+
+@main.command()
+@click.argument("run", type=DIRECTORY)
+def figures(run: Path) -> None:
+    """Draw the figures of RUN, a directory that `tdu reproduce` made."""
+    from tdu.figures import draw
+    from tdu.reproduce import load_log
+    from tdu.store import load_results
+
+    for path in draw(load_results(run / "results.json"), load_log(run), run / "figures"):
+        click.echo(path)
+
+
+@main.command()
+@click.option("--out", type=DIRECTORY, default="results", show_default=True, help="Directory of log, results.json and figures.")
+@study_options
+def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
+    """The paper's study: train, fit, draw, and compare with the published figures."""
+    _announce_compilation()
+    from tdu import reproduce as study
+
+    results = study.reproduce(out, _config(quick, settings), workers, _progress)
+    click.echo(study.table(results))
+    click.echo(f"\n{out / 'results.json'} and {out / 'figures'} are written")

@@ -1,0 +1,27 @@
+"""What a study is; standard library only, so that the command line can show its defaults without loading anything."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Everything that decides the bits of a study. `hidden`: the scales h (N = 4h + 1); `replicates`: runs per scale.
+
+    `alpha` is the diffusion strength of the measured avalanche, `alpha_train` that of the avalanche whose relaxed field
+    trains the network (0: shadow, the raw gradient trains).
+    """
+
+    hidden: tuple[int, ...] = (20, 30, 50, 70, 100, 120, 200, 500)
+    replicates: int = 6
+    epochs: int = 500
+    snapshot_every: int = 10
+    learning_rate: float = 0.5
+    alpha: float = 0.3
+    alpha_train: float = 0.3
+    quantile: float = 0.9
+    max_steps: int = 20
+    seed: int = 0
+
+
+#: A study of seconds, for a first look and for tests.
+QUICK = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=200)

@@ -1,0 +1,28 @@
+"""The grid scale × replicate on any `concurrent.futures` executor."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, as_completed
+
+from tdu.models.xor import checked, run_of_study
+from tdu.store import RunDirectory
+from tdu.types import Run
+
+
+def finish(directory: RunDirectory, executor: Executor) -> Iterator[Run]:
+    """Train what `directory` still misses and yield each run when it is on disk, in the order of finishing.
+
+    Runs share nothing, and their random numbers are addressed by (seed, scale, replicate): any number of workers gives the
+    same bits. Large scales start first, which keeps all workers busy to the end. If one run fails, or the caller stops,
+    those not yet begun are cancelled; those finished stay.
+    """
+    config = checked(directory.config)
+    largest_first = sorted(directory.missing(), reverse=True)
+    futures: list[Future[Run]] = [executor.submit(run_of_study, config, *address) for address in largest_first]
+    try:
+        for future in as_completed(futures):
+            run = future.result()
+            directory.write(run)
+            yield run
+    finally:
+        for future in futures:
+            future.cancel()

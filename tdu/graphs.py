@@ -1,0 +1,189 @@
+"""Graphs as compressed sparse rows, and their builders (igraph)."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import igraph
+import numpy as np
+import numpy.typing as npt
+
+from tdu import _validate
+from tdu.types import Indices, Integers
+
+_IGRAPH_RANDOM = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """An undirected simple graph of N sites and E edges; the arrays are read-only.
+
+    Attributes
+    ----------
+    indptr : (N+1,) int64; the neighbours of site i are ``indices[indptr[i]:indptr[i + 1]]``, ascending.
+    indices : (2E,) int32; every edge stands in the rows of both its ends.
+
+    Raises
+    ------
+    ValueError
+        If there is no site, the arrays do not fit each other, or a row is not a strictly ascending list of other sites.
+    """
+
+    indptr: Integers
+    indices: Indices
+
+    def __post_init__(self) -> None:
+        indptr = np.require(self.indptr, np.int64, ["C", "A", "O"])
+        n_sites = indptr.size - 1
+        if n_sites < 1:
+            raise ValueError("a graph needs at least one site")
+        if n_sites > np.iinfo(np.int32).max:
+            raise ValueError(f"a graph of {n_sites} sites is beyond the 32-bit site numbers of `indices`")
+        raw = np.asarray(self.indices)
+        degree = np.diff(indptr)
+        if indptr[0] != 0 or (degree < 0).any() or indptr[-1] != raw.size:
+            raise ValueError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
+        if raw.size and (raw.min() < 0 or raw.max() >= n_sites):
+            raise ValueError(f"`indices` must lie in 0 … {n_sites - 1}, but they span {raw.min()} … {raw.max()}")
+        indices = np.require(raw, np.int32, ["C", "A", "O"])
+        row = np.repeat(np.arange(n_sites, dtype=np.int32), degree)
+        if (indices == row).any():
+            raise ValueError(f"site {row[np.argmax(indices == row)]} is its own neighbour: loops are not allowed")
+        falls = (np.diff(indices) <= 0) & (np.diff(row) == 0)
+        if falls.any():
+            raise ValueError(f"the row of site {row[np.argmax(falls)]} is not strictly ascending")
+        indptr.setflags(write=False)
+        indices.setflags(write=False)
+        object.__setattr__(self, "indptr", indptr)
+        object.__setattr__(self, "indices", indices)
+
+    def __len__(self) -> int:
+        return self.indptr.size - 1
+
+    @property
+    def degree(self) -> Integers:
+        """(N,) int64, the number of neighbours of every site."""
+        return np.diff(self.indptr)
+
+    @classmethod
+    def from_edges(cls, n: int, edges: npt.ArrayLike) -> "Graph":
+        """The graph of `n` sites with the given edges, in any order and direction.
+
+        Parameters
+        ----------
+        n : number of sites; sites without an edge are isolated, and shed what they topple out of the system.
+        edges : (E, 2) integers in 0 … n−1, each edge once.
+
+        Raises
+        ------
+        TypeError
+            If `edges` are not integers.
+        ValueError
+            For no sites, a wrong shape, a site out of range, a loop, or a repeated edge; the message names the edge.
+        """
+        n = _validate.integer(n, "n", 1)
+        pairs = np.asarray(edges)
+        if pairs.size == 0:
+            pairs = np.empty((0, 2), np.int64)
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise ValueError(f"`edges` must have shape (E, 2), but it is {pairs.shape}")
+        if pairs.dtype.kind not in "iu":
+            raise TypeError(f"`edges` must be integers, but their dtype is {pairs.dtype}")
+        outside = ((pairs < 0) | (pairs >= n)).any(axis=1)
+        if outside.any():
+            raise ValueError(f"{_edge(pairs, outside)} is out of range: `graph` has sites 0 … {n - 1}")
+        loops = pairs[:, 0] == pairs[:, 1]
+        if loops.any():
+            raise ValueError(f"{_edge(pairs, loops)} is a loop: a site cannot be its own neighbour")
+        source = pairs.astype(np.int64).ravel()
+        target = pairs.astype(np.int64)[:, ::-1].ravel()
+        order = np.argsort(source * n + target, kind="stable")
+        source, target = source[order], target[order]
+        repeats = (np.diff(source) == 0) & (np.diff(target) == 0)
+        if repeats.any():
+            at = int(np.argmax(repeats))
+            raise ValueError(f"edge ({source[at]}, {target[at]}) is repeated: each edge stands once, in either direction")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n))])
+        return cls(indptr, target.astype(np.int32))
+
+
+def _edge(pairs: npt.NDArray[np.integer], bad: npt.NDArray[np.bool_]) -> str:
+    at = int(np.argmax(bad))
+    return f"edge {at} = ({pairs[at, 0]}, {pairs[at, 1]})"
+
+
+@contextmanager
+def _seeded_igraph(seed: int) -> Iterator[None]:
+    """Let igraph draw from a generator of our own; it has one for the whole process, hence the lock."""
+    seed = _validate.integer(seed, "seed", 0)
+    with _IGRAPH_RANDOM:
+        igraph.set_random_number_generator(random.Random(seed))
+        try:
+            yield
+        finally:
+            igraph.set_random_number_generator(random)
+
+
+def _from_igraph(graph: igraph.Graph) -> Graph:
+    return Graph.from_edges(graph.vcount(), np.array(graph.get_edgelist(), np.int64).reshape(-1, 2))
+
+
+def barabasi_albert(n: int, m: int = 2, seed: int = 0) -> Graph:
+    """Scale-free graph by preferential attachment: each new site brings `m` edges to sites chosen in proportion to degree.
+
+    Pure Barabási–Albert attachment, ∝ k (igraph's ``zero_appeal=0``; its default is ∝ k + 1). E = m n − m (m + 1) / 2.
+
+    Raises
+    ------
+    ValueError
+        If `n` does not exceed `m`, or `m` < 1.
+    """
+    m = _validate.integer(m, "m", 1)
+    n = _validate.integer(n, "n", 1)
+    if n <= m:
+        raise ValueError(f"`n` must exceed `m`: {n} sites cannot each bring {m} edges to others")
+    with _seeded_igraph(seed):
+        return _from_igraph(igraph.Graph.Barabasi(n, m, power=1, zero_appeal=0, implementation="psumtree"))
+
+
+def ring(n: int, k: int = 4) -> Graph:
+    """Ring of `n` sites, each joined to its `k` nearest (k even, k < n)."""
+    n, k = _lattice_size(n, k)
+    return _from_igraph(igraph.Graph.Lattice([n], nei=k // 2, circular=True))
+
+
+def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
+    """Watts–Strogatz small world: the ring of `n` sites with `k` neighbours, each edge rewired with probability `p`."""
+    n, k = _lattice_size(n, k)
+    p = _validate.real(p, "p", 0, 1)
+    with _seeded_igraph(seed):
+        return _from_igraph(igraph.Graph.Watts_Strogatz(dim=1, size=n, nei=k // 2, p=p, loops=False, multiple=False))
+
+
+def random_graph(n: int, mean_degree: float = 4, seed: int = 0) -> Graph:
+    """Erdős–Rényi graph G(n, E) with E = n `mean_degree` / 2 rounded; sites may be isolated."""
+    n = _validate.integer(n, "n", 1)
+    mean_degree = _validate.real(mean_degree, "mean_degree", 0, n - 1)
+    with _seeded_igraph(seed):
+        return _from_igraph(igraph.Graph.Erdos_Renyi(n=n, m=round(n * mean_degree / 2)))
+
+
+#: The families by the names the command line gives them, each a function of (n, seed) with mean degree 4.
+FAMILIES: dict[str, Callable[[int, int], Graph]] = {
+    "ba": lambda n, seed: barabasi_albert(n, seed=seed),
+    "ring": lambda n, seed: ring(n),
+    "small-world": lambda n, seed: small_world(n, seed=seed),
+    "random": lambda n, seed: random_graph(n, seed=seed),
+}
+
+
+def _lattice_size(n: int, k: int) -> tuple[int, int]:
+    k = _validate.integer(k, "k", 2)
+    n = _validate.integer(n, "n", 1)
+    if k % 2:
+        raise ValueError(f"`k` must be even, half to each side, but it is {k}")
+    if n <= k:
+        raise ValueError(f"`n` must exceed `k`: {n} sites cannot have {k} neighbours each")
+    return n, k

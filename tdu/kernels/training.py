@@ -1,0 +1,110 @@
+"""Training with the probe in the loop, one run a call: nothing of the interpreter between the first epoch and the last."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tdu._jit import kernel
+from tdu.kernels.avalanche import relax
+from tdu.kernels.measures import angle, gini
+from tdu.kernels.mlp import backward, cross_entropy, forward
+from tdu.kernels.threshold import magnitude_quantile
+
+
+class Problem(NamedTuple):
+    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, and the learning rate of full-batch gradient descent."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    learning_rate: float
+
+
+class Probe(NamedTuple):
+    """The avalanche as a probe: adjacency, diffusion strengths of the measured and of the training avalanche, and limits."""
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    alpha: float
+    alpha_train: float
+    quantile: float
+    max_steps: int
+    snapshot_every: int
+
+
+class Curves(NamedTuple):
+    """What is recorded at every epoch 0 … E, each (E+1,) float64; epoch e is the state after e updates."""
+
+    loss: np.ndarray
+    accuracy: np.ndarray
+    gini: np.ndarray
+
+
+class Snapshots(NamedTuple):
+    """What is recorded of the T snapshot avalanches: (T,), but `profile` (T, max_steps)."""
+
+    size: np.ndarray
+    duration: np.ndarray
+    extent: np.ndarray
+    peak: np.ndarray
+    profile: np.ndarray
+    threshold: np.ndarray
+    dissipated: np.ndarray
+    capped: np.ndarray
+    deviation_angle: np.ndarray
+
+
+@kernel
+def train(theta, problem, probe, curves, snapshots):
+    """Full-batch gradient descent of the MLP; `theta` (N,) is trained in place, `curves` and `snapshots` are filled.
+
+    The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0 leaves it as it is (shadow).
+    """
+    n = theta.size
+    n_patterns, d = problem.inputs.shape
+    hidden = np.empty(((n - 1) // (d + 2), n_patterns))
+    logits = np.empty(n_patterns)
+    dlogits = np.empty(n_patterns)
+    gradient = np.empty(n)
+    relaxed = np.empty(n)
+    scratch = np.empty(n)
+    toppled = np.empty(n, np.bool_)
+    active = np.empty(n, np.int64)
+    profile = np.empty(probe.max_steps, np.int64)
+
+    last = curves.loss.size - 1
+    for epoch in range(last + 1):
+        forward(theta, problem.inputs, hidden, logits)
+        curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
+        curves.gini[epoch] = gini(theta, scratch)
+        backward(theta, problem.inputs, hidden, dlogits, gradient)
+
+        measured = epoch % probe.snapshot_every == 0
+        inline = probe.alpha_train > 0.0 and epoch < last
+        if measured or inline:
+            threshold = magnitude_quantile(gradient, probe.quantile, scratch)
+        if measured:
+            t = epoch // probe.snapshot_every
+            relaxed[:] = gradient
+            size, duration, extent, peak, dissipated, capped = relax(
+                relaxed, probe.indptr, probe.indices, probe.alpha, threshold, probe.max_steps,
+                snapshots.profile[t], toppled, active, scratch,
+            )  # fmt: skip
+            snapshots.size[t] = size
+            snapshots.duration[t] = duration
+            snapshots.extent[t] = extent
+            snapshots.peak[t] = peak
+            snapshots.threshold[t] = threshold
+            snapshots.dissipated[t] = dissipated
+            snapshots.capped[t] = capped
+            snapshots.deviation_angle[t] = angle(gradient, relaxed)
+        if inline and not (measured and probe.alpha == probe.alpha_train):
+            relaxed[:] = gradient
+            relax(
+                relaxed, probe.indptr, probe.indices, probe.alpha_train, threshold, probe.max_steps,
+                profile, toppled, active, scratch,
+            )  # fmt: skip
+
+        if epoch < last:
+            update = relaxed if inline else gradient
+            for i in range(n):
+                theta[i] -= problem.learning_rate * update[i]

@@ -1,0 +1,60 @@
+"""The MLP d → h → 1: its flat parameter vector, initialisation, loss and gradient."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tdu import _validate
+from tdu.kernels.mlp import backward, cross_entropy, forward
+from tdu.types import Floats
+
+
+def n_parameters(hidden: int, n_inputs: int = 2) -> int:
+    """N = (d + 2) h + 1: 4h + 1 for two inputs."""
+    return (n_inputs + 2) * hidden + 1
+
+
+def parameter_views(theta: Floats, n_inputs: int = 2) -> dict[str, Floats]:
+    """Named views into the flat vector `theta` (N,): W1 (h, d), b1 (h,), W2 (h,), b2 (1,), in this order."""
+    hidden = (theta.size - 1) // (n_inputs + 2)
+    w1, b1, w2, b2 = np.split(theta, np.cumsum([hidden * n_inputs, hidden, hidden]))
+    return {"W1": w1.reshape(hidden, n_inputs), "b1": b1, "W2": w2, "b2": b2}
+
+
+def initial_parameters(hidden: int, rng: np.random.Generator, n_inputs: int = 2) -> Floats:
+    """(N,) weights and biases uniform in ±1/√fan_in, as `torch.nn.Linear` draws them."""
+    theta = rng.uniform(-1.0, 1.0, n_parameters(hidden, n_inputs))
+    for name, view in parameter_views(theta, n_inputs).items():
+        view /= np.sqrt(n_inputs if name.endswith("1") else hidden)
+    return theta
+
+
+def loss_and_gradient(theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[float, Floats]:
+    """Mean binary cross-entropy (nats) over B patterns, and its gradient (N,) in the order of `theta`.
+
+    Parameters
+    ----------
+    theta : (N,) parameters, N = (d + 2) h + 1.
+    inputs : (B, d) patterns.
+    targets : (B,) in {0, 1}.
+
+    Raises
+    ------
+    ValueError
+        If the three do not fit each other or are not finite.
+    """
+    patterns = np.require(_validate.numeric(inputs, "inputs"), requirements=["W"])
+    labels = np.require(_validate.field(targets, name="targets"), requirements=["W"])
+    parameters = np.require(_validate.field(theta, name="theta"), requirements=["W"])
+    if patterns.ndim != 2 or len(patterns) != labels.size:
+        raise ValueError(f"`inputs` has shape {patterns.shape} but `targets` has {labels.size} entries")
+    n_inputs = patterns.shape[1]
+    hidden, rest = divmod(parameters.size - 1, n_inputs + 2)
+    if hidden < 1 or rest:
+        raise ValueError(f"`theta` has {parameters.size} entries, which is not (d + 2) h + 1 for the d = {n_inputs} of `inputs`")
+    activity = np.empty((hidden, labels.size))
+    logits, dlogits = np.empty(labels.size), np.empty(labels.size)
+    gradient = np.empty_like(parameters)
+    forward(parameters, patterns, activity, logits)
+    loss, _ = cross_entropy(logits, labels, dlogits)
+    backward(parameters, patterns, activity, dlogits, gradient)
+    return float(loss), gradient

@@ -1,0 +1,111 @@
+"""The paper's testbed: an MLP learning XOR, with the avalanche probe in line or in shadow."""
+
+import numpy as np
+
+from tdu import _validate
+from tdu.config import StudyConfig
+from tdu.graphs import barabasi_albert
+from tdu.kernels.training import Curves, Probe, Problem, Snapshots, train
+from tdu.models import mlp
+from tdu.rng import Stage, derived_seed, generator
+from tdu.types import Run
+
+INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
+
+
+def train_xor(
+    hidden: int,
+    seed: int = 0,
+    epochs: int = 500,
+    alpha: float = 0.3,
+    alpha_train: float | None = None,
+    snapshot_every: int = 10,
+    *,
+    quantile: float = 0.9,
+    max_steps: int = 20,
+    learning_rate: float = 0.5,
+    replicate: int = 0,
+) -> Run:
+    """Train 2 → `hidden` → 1 on XOR by full-batch gradient descent, and measure the avalanches of its gradients.
+
+    Parameters
+    ----------
+    hidden : hidden units h; N = 4h + 1 parameters are the sites of a Barabási–Albert graph (m = 2) of this run's own.
+    seed, replicate : together with `hidden` the address of the run's random numbers.
+    epochs : updates; epoch e is the state after e of them.
+    alpha : diffusion strength of the measured avalanche, in [0, 1].
+    alpha_train : diffusion strength of the avalanche whose relaxed field replaces the gradient in the update; None stands
+        for `alpha` (in-line, the paper's probe), 0 lets the raw gradient train (shadow).
+    snapshot_every : epochs between measured avalanches, the first at epoch 0.
+    quantile, max_steps : as in `tdu.avalanche`.
+    learning_rate : η of the update θ ← θ − η g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or out of range.
+    """
+    config = StudyConfig(
+        hidden=(hidden,), replicates=1, epochs=epochs, snapshot_every=snapshot_every, learning_rate=learning_rate, alpha=alpha,
+        alpha_train=alpha if alpha_train is None else alpha_train, quantile=quantile, max_steps=max_steps, seed=seed,
+    )  # fmt: skip
+    return run_of_study(checked(config), hidden, _validate.integer(replicate, "replicate", 0))
+
+
+def checked(config: StudyConfig) -> StudyConfig:
+    """`config` as it came, or TypeError or ValueError naming the setting that cannot be."""
+    if not config.hidden:
+        raise ValueError("`hidden` names no scale: a study needs at least one")
+    for hidden in config.hidden:
+        _validate.integer(hidden, "hidden", 1)
+    if len(set(config.hidden)) < len(config.hidden):
+        raise ValueError(f"`hidden` names a scale twice: {', '.join(map(str, config.hidden))}")
+    _validate.integer(config.replicates, "replicates", 1)
+    _validate.integer(config.epochs, "epochs", 0)
+    _validate.integer(config.snapshot_every, "snapshot_every", 1)
+    _validate.real(config.learning_rate, "learning_rate", 0, float("inf"))
+    _validate.real(config.alpha, "alpha", 0, 1)
+    _validate.real(config.alpha_train, "alpha_train", 0, 1)
+    _validate.real(config.quantile, "quantile", 0, 1, open_interval=True)
+    _validate.integer(config.max_steps, "max_steps", 0)
+    _validate.integer(config.seed, "seed", 0)
+    return config
+
+
+def run_of_study(config: StudyConfig, hidden: int, replicate: int) -> Run:
+    """The run of a checked study at (`hidden`, `replicate`); its bits depend on nothing else."""
+    theta = mlp.initial_parameters(hidden, generator(config.seed, Stage.PARAMETERS, hidden, replicate))
+    graph = barabasi_albert(theta.size, m=2, seed=derived_seed(config.seed, Stage.GRAPH, hidden, replicate))
+    curves = Curves(*(np.empty(config.epochs + 1) for _ in Curves._fields))
+    snapshots = _empty_snapshots(config.epochs // config.snapshot_every + 1, config.max_steps)
+    probe = Probe(
+        graph.indptr, graph.indices, float(config.alpha), float(config.alpha_train), float(config.quantile),
+        int(config.max_steps), int(config.snapshot_every),
+    )  # fmt: skip
+    train(theta, Problem(INPUTS, TARGETS, float(config.learning_rate)), probe, curves, snapshots)
+    if not np.isfinite(curves.loss).all():
+        epoch = int(np.argmin(np.isfinite(curves.loss)))
+        raise ValueError(f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {epoch}: lower it")
+    return Run(
+        hidden=hidden,
+        n_sites=theta.size,
+        replicate=replicate,
+        epoch=np.arange(0, config.epochs + 1, config.snapshot_every),
+        **curves._asdict(),
+        **snapshots._asdict(),
+    )
+
+
+def _empty_snapshots(n_snapshots: int, max_steps: int) -> Snapshots:
+    return Snapshots(
+        size=np.empty(n_snapshots, np.int64),
+        duration=np.empty(n_snapshots, np.int64),
+        extent=np.empty(n_snapshots, np.int64),
+        peak=np.empty(n_snapshots, np.int64),
+        profile=np.empty((n_snapshots, max_steps), np.int64),
+        threshold=np.empty(n_snapshots),
+        dissipated=np.empty(n_snapshots),
+        capped=np.empty(n_snapshots, np.bool_),
+        deviation_angle=np.empty(n_snapshots),
+    )

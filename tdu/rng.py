@@ -1,0 +1,27 @@
+"""Seeds as addresses: every random stream is named by what it is for, so that order and workers cannot matter."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stage(IntEnum):
+    """What a stream is drawn for; the first component of its address. Numbers are never reused."""
+
+    PARAMETERS = 0
+    GRAPH = 1
+    BOOTSTRAP = 2
+
+
+def _address(seed: int, stage: Stage, scale: int, replicate: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(int(stage), scale, replicate))
+
+
+def generator(seed: int, stage: Stage, scale: int = 0, replicate: int = 0) -> np.random.Generator:
+    """The generator at an address: the study's `seed`, the `stage`, the `scale` (hidden units) and the run of that scale."""
+    return np.random.default_rng(_address(seed, stage, scale, replicate))
+
+
+def derived_seed(seed: int, stage: Stage, scale: int = 0, replicate: int = 0) -> int:
+    """An integer seed for an address, for builders that take one (`tdu.barabasi_albert`)."""
+    return int(_address(seed, stage, scale, replicate).generate_state(1, np.uint64)[0])

@@ -1,0 +1,274 @@
+"""The only disk access: run directories with one shard per run, a manifest, and results; whole files or none.
+
+A run directory holds ``manifest.json`` and ``log/h0020-r00.npz`` … , one shard per (scale, replicate). Every file is written
+under a temporary name and renamed, so that a file that has its name is complete, whenever the process was killed.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from tdu.config import StudyConfig
+from tdu.types import Quantity, Results, Run, TimeSeries, shallow
+
+SCHEMA = 1
+_PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
+_TEMPORARY = ".part"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that appears at `path` complete, when the block ends, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + _TEMPORARY)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON; nan, which JSON does not know, must have become null before."""
+    with atomic(path) as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object of this package's schema, or a ValueError that names the file."""
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist: {path.parent} holds no {what}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a {what}: {error}") from None
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        found = value.get("schema") if isinstance(value, dict) else None
+        raise ValueError(f"{path} has schema {found}, but this version of tdu reads schema {SCHEMA}")
+    return value
+
+
+def provenance() -> dict[str, Any]:
+    """What made an artefact: package versions, commit, machine and time."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "packages": versions,
+        "python": platform.python_version(),
+        "commit": _commit(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the checkout this package runs from, with ``+`` if it was edited; None for an installed package."""
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parent:
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(here)) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+class RunDirectory:
+    """A study on disk: its configuration, and the runs that are finished."""
+
+    def __init__(self, path: Path, config: StudyConfig) -> None:
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def create(cls, path: Path, config: StudyConfig) -> "RunDirectory":
+        """Start a study at `path`, or go on with the one that is there.
+
+        Raises
+        ------
+        ValueError
+            If another configuration was begun there; the message names the settings that differ.
+        """
+        manifest = path / "manifest.json"
+        if not manifest.exists():
+            write_json(manifest, {"schema": SCHEMA, "config": asdict(config), "provenance": provenance()})
+        found = cls.open(path).config
+        differences = [
+            f"{field.name} = {_plain(getattr(found, field.name))} there, {_plain(getattr(config, field.name))} here"
+            for field in fields(StudyConfig)
+            if getattr(found, field.name) != getattr(config, field.name)
+        ]
+        if differences:
+            raise ValueError(f"{path} holds another study ({'; '.join(differences)}): choose another directory")
+        return cls(path, config)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """The study at `path`, finished or not."""
+        manifest = read_json(path / "manifest.json", "run directory")
+        config = manifest.get("config")
+        known = {field.name for field in fields(StudyConfig)}
+        if not isinstance(config, dict) or set(config) != known:
+            raise ValueError(f"{path / 'manifest.json'}: the configuration does not hold exactly {', '.join(sorted(known))}")
+        return cls(path, StudyConfig(**{**config, "hidden": tuple(config["hidden"])}))
+
+    def shard(self, hidden: int, replicate: int) -> Path:
+        """The file of one run."""
+        return self.path / "log" / f"h{hidden:04d}-r{replicate:02d}.npz"
+
+    def missing(self) -> list[tuple[int, int]]:
+        """(hidden, replicate) of the runs not yet on disk."""
+        grid = [(h, r) for h in self.config.hidden for r in range(self.config.replicates)]
+        return [address for address in grid if not self.shard(*address).exists()]
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from writing here; the operating system lets go of it when this one dies, however it dies."""
+        try:
+            import fcntl
+        except ImportError:  # no such lock on Windows
+            yield
+            return
+        with open(self.path / ".lock", "wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"another process is writing to {self.path}: wait for it, or choose another directory") from None
+            for leftover in self.path.rglob(f"*{_TEMPORARY}"):
+                leftover.unlink()
+            yield
+
+    def write(self, run: Run) -> None:
+        """Write the shard of a run."""
+        with atomic(self.shard(run.hidden, run.replicate)) as file:
+            np.savez(cast(Any, file), **shallow(run))
+
+    def read(self, hidden: int, replicate: int) -> Run:
+        """Read the shard of a run, or a ValueError that names the file."""
+        path = self.shard(hidden, replicate)
+        arrays = _read_npz(path)
+        names = {field.name for field in fields(Run)}
+        if set(arrays) != names:
+            raise ValueError(f"{path} is not a shard of this log: it holds {', '.join(sorted(arrays))}")
+        scalars = {name: int(arrays.pop(name)) for name in ("hidden", "n_sites", "replicate")}
+        return Run(**scalars, **arrays)
+
+    def runs(self) -> list[list[Run]]:
+        """All runs, [scale][replicate]; a ValueError says how many are still missing."""
+        missing = self.missing()
+        if missing:
+            total = len(self.config.hidden) * self.config.replicates
+            raise ValueError(f"{len(missing)} of the {total} runs in {self.path} are missing: the command that began it finishes it")
+        return [[self.read(h, r) for r in range(self.config.replicates)] for h in self.config.hidden]
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read ({error}): remove it, and the same command makes it again") from None
+
+
+def read_array(path: Path) -> npt.NDArray[np.generic]:
+    """A .npy file, mapped rather than read; a ValueError names the file."""
+    try:
+        return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
+
+
+def read_fields(path: Path) -> npt.NDArray[np.generic]:
+    """One field (N,) or many (T, N) from a .npy file, as (T, N) of the file's own dtype."""
+    array = read_array(path)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{path} has shape {array.shape}, but a field is (N,), and many are (T, N)")
+    return np.atleast_2d(array)
+
+
+def _plain(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def results_as_json(results: Results) -> dict[str, Any]:
+    """The content of results.json; what could not be estimated (nan) becomes null."""
+    series = {name: _null_nan(shallow(s)) for name, s in results.dimension_over_time.items()}
+    return {
+        "schema": SCHEMA,
+        "config": asdict(results.config),
+        "provenance": provenance(),
+        "quantities": {key: _null_nan(asdict(quantity)) for key, quantity in results.quantities.items()},
+        "series": {"dimension_over_time": {"epoch": results.epoch.tolist(), **series}},
+    }
+
+
+def save_results(path: Path, results: Results) -> None:
+    """Write results.json."""
+    write_json(path, results_as_json(results))
+
+
+def load_results(path: Path) -> Results:
+    """Read results.json."""
+    value = read_json(path, "results of `tdu reproduce`")
+    try:
+        series = dict(value["series"]["dimension_over_time"])
+        epoch = np.array(series.pop("epoch"), np.int64)
+        return Results(
+            config=StudyConfig(**{**value["config"], "hidden": tuple(value["config"]["hidden"])}),
+            quantities={key: Quantity(**_nan_null(quantity)) for key, quantity in value["quantities"].items()},
+            epoch=epoch,
+            dimension_over_time={
+                name: TimeSeries(**{column: np.array(values, np.float64) for column, values in columns.items()})
+                for name, columns in series.items()
+            },
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again") from None
+
+
+def _null_nan(columns: dict[str, Any]) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return [plain(entry) for entry in value.tolist()]
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+    return {name: plain(value) for name, value in columns.items()}
+
+
+def _nan_null(quantity: dict[str, Any]) -> dict[str, Any]:
+    return {**quantity, **{name: float("nan") for name in ("value", "low", "high") if quantity[name] is None}}

@@ -1,0 +1,197 @@
+"""The values that travel along the chain: frozen, typed, and knowing nothing of who made them."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from tdu.config import StudyConfig
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
+Booleans = npt.NDArray[np.bool_]
+
+#: What "the maximum avalanche of a scale" means: the largest size of any snapshot of any run; the mean over runs of each
+#: run's largest; or no maximum at all but the mean size.
+Statistic = Literal["peak", "run-peak", "mean"]
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
+
+@dataclass(frozen=True, eq=False)
+class Avalanche:
+    """One avalanche of a gradient field on a graph.
+
+    Attributes
+    ----------
+    size : topplings in total.
+    duration : steps with at least one toppling.
+    extent : distinct sites that toppled.
+    peak : most topplings in one step.
+    profile : (duration,) int64, topplings per step.
+    threshold : the |g| above which a site topples, fixed for the whole avalanche.
+    dissipated : what isolated sites shed out of the system; Σ `gradient` + `dissipated` is the sum of the field before.
+    capped : True if sites were still active after the last step allowed.
+    gradient : (N,) float64, the relaxed field.
+    """
+
+    size: int
+    duration: int
+    extent: int
+    peak: int
+    profile: Integers
+    threshold: float
+    dissipated: float
+    capped: bool
+    gradient: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training run with its avalanches: E epochs, T snapshots.
+
+    Attributes
+    ----------
+    hidden, n_sites, replicate : h, N = 4h + 1, and which of the scale's runs this is.
+    grokking_epoch : first epoch from which accuracy stays at 1 to the end, None if there is none.
+    loss, accuracy, gini : (E+1,) float64 at epochs 0 … E; mean binary cross-entropy in nats, share of patterns classified
+        correctly, Gini coefficient of |θ|.
+    epoch : (T,) int64, the epochs of the snapshots.
+    size, duration, extent, peak : (T,) int64 as in `Avalanche`.
+    profile : (T, max_steps) int64, topplings per step, zeros behind the last.
+    threshold, dissipated : (T,) float64; capped : (T,) bool.
+    deviation_angle : (T,) float64, radians between the gradient before and after the avalanche.
+    """
+
+    hidden: int
+    n_sites: int
+    replicate: int
+    loss: Floats
+    accuracy: Floats
+    gini: Floats
+    epoch: Integers
+    size: Integers
+    duration: Integers
+    extent: Integers
+    peak: Integers
+    profile: Integers
+    threshold: Floats
+    dissipated: Floats
+    capped: Booleans
+    deviation_angle: Floats
+
+    @property
+    def grokking_epoch(self) -> int | None:
+        """First epoch from which accuracy stays at 1 to the end of the run."""
+        epoch = int(grokking_epochs(self.accuracy))
+        return None if epoch < 0 else epoch
+
+
+@dataclass(frozen=True, eq=False)
+class CascadeLog:
+    """The avalanches of a whole study: S scales × K runs × T snapshots.
+
+    Attributes
+    ----------
+    config : the study that was run.
+    n_sites : (S,) int64, the system sizes N.
+    loss, accuracy, gini : (S, K, E+1) float64.
+    epoch : (T,) int64.
+    size, duration, extent, peak, threshold, dissipated, capped, deviation_angle : (S, K, T) as in `Run`.
+    profile : (S, K, T, max_steps) int64.
+    """
+
+    config: StudyConfig
+    n_sites: Integers
+    epoch: Integers
+    loss: Floats
+    accuracy: Floats
+    gini: Floats
+    size: Integers
+    duration: Integers
+    extent: Integers
+    peak: Integers
+    profile: Integers
+    threshold: Floats
+    dissipated: Floats
+    capped: Booleans
+    deviation_angle: Floats
+
+    @property
+    def grokking_epoch(self) -> Integers:
+        """(S, K) first epoch from which a run's accuracy stays at 1, −1 for an ungrokked run."""
+        return grokking_epochs(self.accuracy)
+
+
+@dataclass(frozen=True)
+class ScalingFit:
+    """Least-squares line log s = intercept + exponent · log N, natural logarithms; `stderr` is the exponent's."""
+
+    exponent: float
+    stderr: float
+    intercept: float
+    r2: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured quantity with its interval; `statistic` says what was measured, `note` what a reader should know."""
+
+    value: float
+    low: float
+    high: float
+    statistic: str
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TimeSeries:
+    """An exponent at each of T snapshot epochs with its interval and the R² of its fit; all (T,) float64."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    r2: Floats
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """An `Estimate` beside the published figure: its text, value and error (None where it is only a bound), and the verdict.
+
+    `agrees` is None where nothing was published to compare with.
+    """
+
+    value: float
+    low: float
+    high: float
+    statistic: str
+    published: float | None = None
+    published_error: float | None = None
+    published_text: str = ""
+    agrees: bool | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a study says: quantities by key, and D(t) by statistic at the snapshot epochs (T,)."""
+
+    config: StudyConfig
+    quantities: dict[str, Quantity]
+    epoch: Integers
+    dimension_over_time: dict[str, TimeSeries]
+
+
+def grokking_epochs(accuracy: Floats) -> Integers:
+    """First epoch from which `accuracy` (…, E+1) stays at 1 to the end, −1 where it never does; shape (…)."""
+    wrong = accuracy < 1.0
+    n_epochs = accuracy.shape[-1]
+    after_last_error = n_epochs - np.argmax(wrong[..., ::-1], axis=-1)
+    epoch = np.where(wrong.any(axis=-1), after_last_error, 0)
+    return np.where(epoch < n_epochs, epoch, -1).astype(np.int64)
+
+
+def shallow(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, as they are (`dataclasses.asdict` would copy every array)."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
