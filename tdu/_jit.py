@@ -10,21 +10,25 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numba
+from numba import __version__ as numba_version
+from numba import njit
+from numba.core import config as _numba_config
 
 F = TypeVar("F", bound=Callable[..., object])
 
+CONFIG: Any = _numba_config  # its settings are set at run time, where no type checker sees them
+
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
 #: ``fastmath`` stays off: results are the bits that the written order of operations gives.
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False}
 
 
 def _source_digest() -> str:
     """Digest of everything that decides what machine code the kernels become."""
     here = Path(__file__).parent
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(numba_version.encode())
     for source in [Path(__file__), *sorted((here / "kernels").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
@@ -33,7 +37,7 @@ def _source_digest() -> str:
 def cache_directory() -> Path | None:
     """Directory of the compiled kernels; None where no directory can be written (kernels then compile in every process)."""
     root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    mode = "checked" if numba.config.BOUNDSCHECK else "fast"
+    mode = "checked" if CONFIG.BOUNDSCHECK else "fast"
     directory = Path(root) / "tdu" / f"{_source_digest()}-{mode}"
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -47,7 +51,7 @@ _CACHE = cache_directory()
 
 def cache_is_cold() -> bool:
     """True where the kernels are still to be compiled, so that a command can say why its first run takes longer."""
-    return not numba.config.DISABLE_JIT and (_CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None)
+    return not CONFIG.DISABLE_JIT and (_CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None)
 
 
 def kernel(function: F) -> F:
@@ -56,10 +60,10 @@ def kernel(function: F) -> F:
     Numba takes its cache directory from a setting of the whole process, read while decorating; it is borrowed for that
     moment only, so that the kernels of other packages in the same process stay where their owners want them.
     """
-    borrowed = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_CACHE or "")
+    borrowed = CONFIG.CACHE_DIR
+    CONFIG.CACHE_DIR = str(_CACHE or "")
     try:
-        compiled: F = numba.njit(cache=_CACHE is not None, **OPTIONS)(function)
+        compiled: F = njit(cache=_CACHE is not None, **OPTIONS)(function)
     finally:
-        numba.config.CACHE_DIR = borrowed
+        CONFIG.CACHE_DIR = borrowed
     return compiled

@@ -17,9 +17,15 @@ def field(values: npt.ArrayLike, n_sites: int | None = None, name: str = "gradie
         raise ValueError(f"`graph` has {n_sites} sites but `{name}` has {array.size} entries")
     if array.size == 0:
         raise ValueError(f"`{name}` is empty: an avalanche needs at least one site")
-    if not np.isfinite(array).all():
-        site = int(np.argmin(np.isfinite(array)))
-        raise ValueError(f"`{name}` must be finite, but entry {site} is {array[site]}")
+    return finite(array, name)
+
+
+def finite(array: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
+    """`array` as it is, or a ValueError that names its first entry that is nan or infinite."""
+    good = np.isfinite(array)
+    if not good.all():
+        where = np.unravel_index(int(np.argmin(good)), array.shape)
+        raise ValueError(f"`{name}` must be finite, but entry {', '.join(str(int(i)) for i in where)} is {array[where]}")
     return array
 
 
@@ -55,9 +61,9 @@ def real(value: Any, name: str, low: float, high: float, *, open_interval: bool 
 def sizes(values: npt.ArrayLike, name: str = "sizes") -> npt.NDArray[np.float64]:
     """`values` as finite, non-negative float64 of any shape."""
     array = numeric(values, name)
-    bad = ~(np.isfinite(array) & (array >= 0))
-    if bad.any():
-        where = np.unravel_index(int(np.argmax(bad)), array.shape)
+    negative = finite(array, name) < 0
+    if negative.any():
+        where = np.unravel_index(int(np.argmax(negative)), array.shape)
         place = ", ".join(str(int(i)) for i in where)
-        raise ValueError(f"`{name}` must be finite and not negative, but entry {place} is {array[where]:g}")
+        raise ValueError(f"`{name}` must not be negative, but entry {place} is {array[where]:g}")
     return array

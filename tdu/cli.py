@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ def _fail(message: str) -> None:
     click.echo(f"Error: {' '.join(message.split())}", err=True)
 
 
-class Scales(click.ParamType):
+class Scales(click.ParamType[tuple[int, ...]]):
     """Hidden sizes as a comma-separated list."""
 
     name = "H,H,…"
@@ -69,11 +68,15 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--hidden", type=Scales(), help=f"Scales: hidden units h.  [default: {','.join(map(str, paper.hidden))}]"),
         click.option("--replicates", type=click.IntRange(1), help=f"Runs per scale.  [default: {paper.replicates}]"),
         click.option("--epochs", type=click.IntRange(0), help=f"Updates per run.  [default: {paper.epochs}]"),
-        click.option("--snapshot-every", type=click.IntRange(1), help=f"Epochs between avalanches.  [default: {paper.snapshot_every}]"),
+        click.option(
+            "--snapshot-every", type=click.IntRange(1), help=f"Epochs between avalanches.  [default: {paper.snapshot_every}]"
+        ),
         click.option("--learning-rate", type=float, help=f"η of gradient descent.  [default: {paper.learning_rate}]"),
         click.option("--alpha", type=FRACTION, help=f"Diffusion strength of the probe.  [default: {paper.alpha}]"),
         click.option("--alpha-train", type=FRACTION, help="Diffusion strength in training; 0: shadow.  [default: as --alpha]"),
-        click.option("--quantile", type=click.FloatRange(0, 1, True, True), help=f"Threshold level.  [default: {paper.quantile}]"),
+        click.option(
+            "--quantile", type=click.FloatRange(0, 1, True, True), help=f"Threshold level.  [default: {paper.quantile}]"
+        ),
         click.option("--max-steps", type=click.IntRange(0), help=f"Steps allowed per avalanche.  [default: {paper.max_steps}]"),
         click.option("--seed", type=click.IntRange(0), help=f"Seed of everything random.  [default: {paper.seed}]"),
         click.option("--quick", is_flag=True, help="A small study of seconds."),
@@ -130,7 +133,9 @@ def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
 @click.option("--graph", default="ba", show_default=True, help="ba, ring, small-world, random, or a .npy of edges (E, 2).")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the graph.")
 @click.option("--alpha", type=FRACTION, default=0.3, show_default=True, help="Diffusion strength.")
-@click.option("--quantile", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True, help="Threshold level of |g|.")
+@click.option(
+    "--quantile", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True, help="Threshold level of |g|."
+)
 @click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile.")
 @click.option("--max-steps", type=click.IntRange(0), default=20, show_default=True, help="Steps allowed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line.")
@@ -142,7 +147,11 @@ def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **setti
     if not as_json:
         click.echo("\t".join(COLUMNS))
     for row in probe_files(files, graph, seed, **settings):
-        click.echo(json.dumps(row) if as_json else "\t".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values()))
+        click.echo(
+            json.dumps(row)
+            if as_json
+            else "\t".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
+        )
 
 
 @main.command()
@@ -162,10 +171,9 @@ def fit(log: Path, as_json: bool) -> None:
 def figures(run: Path) -> None:
     """Draw the figures of RUN, a directory that `tdu reproduce` made."""
     from tdu.figures import draw
-    from tdu.reproduce import load_log
     from tdu.store import load_results
 
-    for path in draw(load_results(run / "results.json"), load_log(run), run / "figures"):
+    for path in draw(load_results(run / "results.json"), run / "figures"):
         click.echo(path)
 
 

@@ -94,7 +94,7 @@ class Graph:
         outside = ((pairs < 0) | (pairs >= n)).any(axis=1)
         if outside.any():
             raise ValueError(f"{_edge(pairs, outside)} is out of range: `graph` has sites 0 … {n - 1}")
-        loops = pairs[:, 0] == pairs[:, 1]
+        loops = np.asarray(pairs[:, 0] == pairs[:, 1])
         if loops.any():
             raise ValueError(f"{_edge(pairs, loops)} is a loop: a site cannot be its own neighbour")
         source = pairs.astype(np.int64).ravel()
@@ -109,7 +109,7 @@ class Graph:
         return cls(indptr, target.astype(np.int32))
 
 
-def _edge(pairs: npt.NDArray[np.integer], bad: npt.NDArray[np.bool_]) -> str:
+def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
     at = int(np.argmax(bad))
     return f"edge {at} = ({pairs[at, 0]}, {pairs[at, 1]})"
 

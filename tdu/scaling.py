@@ -63,9 +63,9 @@ def slope_and_r2(n: npt.NDArray[np.generic], s: Floats) -> tuple[Floats, Floats]
 
 
 def over_runs(values: npt.NDArray[np.generic], statistic: Statistic) -> Floats:
-    """One size per scale from `values` (…, S, K, T): the `peak`, `run-peak` or `mean` of K runs of T snapshots. Shape (…, S)."""
+    """One size per scale (…, S) from `values` (…, S, K, T): the `peak`, `run-peak` or `mean` of K runs of T snapshots."""
     if statistic == "peak":
-        return values.max(axis=(-2, -1)).astype(np.float64)
+        return np.asarray(values.max(axis=(-2, -1)), np.float64)
     if statistic == "run-peak":
         return np.asarray(values.max(axis=-1).mean(axis=-1))
     if statistic == "mean":
@@ -117,7 +117,7 @@ def estimate(
 
 
 def exponent(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
-    """Exponent of the `statistic` of avalanche sizes over all runs and snapshots of a log, R² and standard error in the note."""
+    """Exponent of the `statistic` of avalanche sizes over all runs and snapshots; R² and standard error are in the note."""
     fit = scaling_exponent(log.n_sites, over_runs(log.size, statistic))
     # The time axis is reduced before resampling, which resamples runs only.
     per_run = log.size.mean(axis=-1, keepdims=True) if statistic == "mean" else log.size.max(axis=-1, keepdims=True)
@@ -135,14 +135,15 @@ def over_runs_at_each_snapshot(values: npt.NDArray[np.generic], statistic: Stati
 
 def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> TimeSeries:
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
-    value, r2 = slope_and_r2(log.n_sites, over_runs_at_each_snapshot(log.size, statistic))
-    samples = bootstrap(log.size, lambda v: _dimension_at_each_snapshot(log.n_sites, v, statistic), seed)
+    value, r2 = _fits_over_time(log.n_sites, log.size, statistic)
+    samples = bootstrap(log.size, lambda v: _fits_over_time(log.n_sites, v, statistic)[0], seed)
     low, high = interval(samples)
     return TimeSeries(value=value, low=low, high=high, r2=r2)
 
 
-def _dimension_at_each_snapshot(n_sites: Integers, values: npt.NDArray[np.generic], statistic: Statistic) -> Floats:
-    return slope_and_r2(n_sites, over_runs_at_each_snapshot(values, statistic))[0]
+def _fits_over_time(n_sites: Integers, values: npt.NDArray[np.generic], statistic: Statistic) -> tuple[Floats, Floats]:
+    """Exponent and R² at each snapshot from `values` (…, S, K, T); shapes (…, T)."""
+    return slope_and_r2(n_sites, over_runs_at_each_snapshot(values, statistic))
 
 
 def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int = 0) -> Estimate:
@@ -152,8 +153,13 @@ def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
     return estimate(
         log.size[..., inside],
-        lambda v: _dimension_at_each_snapshot(log.n_sites, v, statistic).mean(axis=-1),
+        lambda v: _fits_over_time(log.n_sites, v, statistic)[0].mean(axis=-1),
         statistic,
         seed,
         f"mean of D(t) over {count} snapshots",
     )
+
+
+def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
+    """The poorest R² among the fits of D(t)."""
+    return estimate(log.size, lambda v: _fits_over_time(log.n_sites, v, statistic)[1].min(axis=-1), statistic, seed)

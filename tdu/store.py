@@ -166,7 +166,9 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ValueError(f"another process is writing to {self.path}: wait for it, or choose another directory") from None
+                raise ValueError(
+                    f"another process is writing to {self.path}: wait for it, or choose another directory"
+                ) from None
             for leftover in self.path.rglob(f"*{_TEMPORARY}"):
                 leftover.unlink()
             yield
@@ -183,7 +185,7 @@ class RunDirectory:
         names = {field.name for field in fields(Run)}
         if set(arrays) != names:
             raise ValueError(f"{path} is not a shard of this log: it holds {', '.join(sorted(arrays))}")
-        scalars = {name: int(arrays.pop(name)) for name in ("hidden", "n_sites", "replicate")}
+        scalars: dict[str, Any] = {name: int(arrays.pop(name)) for name in ("hidden", "n_sites", "replicate")}
         return Run(**scalars, **arrays)
 
     def runs(self) -> list[list[Run]]:
@@ -191,7 +193,9 @@ class RunDirectory:
         missing = self.missing()
         if missing:
             total = len(self.config.hidden) * self.config.replicates
-            raise ValueError(f"{len(missing)} of the {total} runs in {self.path} are missing: the command that began it finishes it")
+            raise ValueError(
+                f"{len(missing)} of the {total} runs in {self.path} are missing: the command that began it finishes it"
+            )
         return [[self.read(h, r) for r in range(self.config.replicates)] for h in self.config.hidden]
 
 

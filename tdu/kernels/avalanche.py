@@ -15,28 +15,27 @@ def find_active(field, threshold, active):
 
 
 @kernel
-def topple(field, indptr, indices, alpha, active, n_active, shares):
+def topple(field, indptr, indices, alpha, active, n_active, shares, dissipated):
     """One synchronous step in place: every active site gives ``alpha`` of its field to its neighbours in equal parts.
 
     Additions happen in a fixed order (ascending active site, then its row), which fixes the bits of the result. All active
     sites are lowered, and what each neighbour is due is settled, before any share arrives: that is what makes the step
-    synchronous. Returns what isolated sites shed out of the system.
+    synchronous. Returns `dissipated` and, added to it one by one, what isolated sites shed out of the system.
     """
-    shed = 0.0
     for a in range(n_active):
         i = active[a]
         given = alpha * field[i]
         field[i] -= given
         degree = indptr[i + 1] - indptr[i]
         if degree == 0:
-            shed += given
+            dissipated += given
         else:
             shares[a] = given / degree
     for a in range(n_active):
         i = active[a]
         for e in range(indptr[i], indptr[i + 1]):
             field[indices[e]] += shares[a]
-    return shed
+    return dissipated
 
 
 @kernel
@@ -60,7 +59,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, toppled,
             if not toppled[active[a]]:
                 toppled[active[a]] = True
                 extent += 1
-        dissipated += topple(field, indptr, indices, alpha, active, n_active, shares)
+        dissipated = topple(field, indptr, indices, alpha, active, n_active, shares, dissipated)
         profile[duration] = n_active
         size += n_active
         peak = max(peak, n_active)

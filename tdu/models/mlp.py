@@ -42,7 +42,7 @@ def loss_and_gradient(theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.
     ValueError
         If the three do not fit each other or are not finite.
     """
-    patterns = np.require(_validate.numeric(inputs, "inputs"), requirements=["W"])
+    patterns = np.require(_validate.finite(_validate.numeric(inputs, "inputs"), "inputs"), requirements=["W"])
     labels = np.require(_validate.field(targets, name="targets"), requirements=["W"])
     parameters = np.require(_validate.field(theta, name="theta"), requirements=["W"])
     if patterns.ndim != 2 or len(patterns) != labels.size:
@@ -50,7 +50,9 @@ def loss_and_gradient(theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.
     n_inputs = patterns.shape[1]
     hidden, rest = divmod(parameters.size - 1, n_inputs + 2)
     if hidden < 1 or rest:
-        raise ValueError(f"`theta` has {parameters.size} entries, which is not (d + 2) h + 1 for the d = {n_inputs} of `inputs`")
+        raise ValueError(
+            f"`theta` has {parameters.size} entries, which is not (d + 2) h + 1 for the d = {n_inputs} of `inputs`"
+        )
     activity = np.empty((hidden, labels.size))
     logits, dlogits = np.empty(labels.size), np.empty(labels.size)
     gradient = np.empty_like(parameters)

@@ -86,7 +86,9 @@ def run_of_study(config: StudyConfig, hidden: int, replicate: int) -> Run:
     train(theta, Problem(INPUTS, TARGETS, float(config.learning_rate)), probe, curves, snapshots)
     if not np.isfinite(curves.loss).all():
         epoch = int(np.argmin(np.isfinite(curves.loss)))
-        raise ValueError(f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {epoch}: lower it")
+        raise ValueError(
+            f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {epoch}: lower it"
+        )
     return Run(
         hidden=hidden,
         n_sites=theta.size,

@@ -1,0 +1,178 @@
+"""The avalanche kernel against its specification, and the properties it is known for."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tdu
+from tests.reference import avalanche as reference
+from tests.strategies import dyadic_fields, dyadic_graphs, float_fields, graphs, neighbours
+
+COUNTS = ("size", "duration", "extent", "peak")
+alphas = st.sampled_from([0.0, 0.125, 0.3, 0.5, 1.0]) | st.floats(0, 1)
+steps = st.integers(0, 25)
+
+
+def thresholds(n):
+    return st.none() | st.integers(0, 30).map(lambda k: k / 8)
+
+
+def expected(field, graph, alpha, threshold, max_steps):
+    tau = reference.magnitude_quantile(field.tolist(), 0.9) if threshold is None else threshold
+    return tau, reference.relax(field.tolist(), neighbours(graph), alpha, tau, max_steps)
+
+
+def assert_same(found, tau, wanted):
+    assert found.threshold == tau
+    assert {name: getattr(found, name) for name in COUNTS} == {name: getattr(wanted, name) for name in COUNTS}
+    assert found.profile.tolist() == wanted.profile
+    assert found.capped == wanted.capped
+    assert found.gradient.tolist() == wanted.gradient
+    assert found.dissipated == wanted.dissipated
+
+
+@settings(max_examples=300)
+@given(st.data(), graphs(), alphas, steps)
+def test_equals_the_reference_bit_for_bit_on_dyadic_fields_with_ties(data, graph, alpha, max_steps):
+    field, threshold = data.draw(dyadic_fields(len(graph))), data.draw(thresholds(len(graph)))
+    found = tdu.avalanche(field, graph, alpha, threshold=threshold, max_steps=max_steps)
+    assert_same(found, *expected(field, graph, alpha, threshold, max_steps))
+
+
+@given(st.data(), graphs(), alphas, steps)
+def test_equals_the_reference_bit_for_bit_on_floats(data, graph, alpha, max_steps):
+    field = data.draw(float_fields(len(graph)))
+    found = tdu.avalanche(field, graph, alpha, max_steps=max_steps)
+    assert_same(found, *expected(field, graph, alpha, None, max_steps))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_reference_on_a_scale_free_graph(seed):
+    graph = tdu.barabasi_albert(301, seed=seed)
+    field = np.random.default_rng(seed).normal(size=301) * np.exp(np.random.default_rng(seed + 9).normal(size=301))
+    assert_same(tdu.avalanche(field, graph), *expected(field, graph, 0.3, None, 20))
+
+
+@given(st.data(), dyadic_graphs())
+def test_conserves_the_field_exactly_on_dyadic_inputs(data, graph):
+    field = data.draw(dyadic_fields(len(graph)))
+    threshold = data.draw(st.integers(0, 20)) / 8
+    found = tdu.avalanche(field, graph, alpha=0.5, threshold=threshold, max_steps=8)
+    total = sum(map(Fraction, found.gradient.tolist())) + Fraction(found.dissipated)
+    assert total == sum(map(Fraction, field.tolist()))
+
+
+@given(st.data(), graphs(), alphas)
+def test_conserves_floats_to_rounding_and_never_grows(data, graph, alpha):
+    field = data.draw(float_fields(len(graph)))
+    found = tdu.avalanche(field, graph, alpha)
+    magnitude = np.abs(field).sum()
+    assert abs(found.gradient.sum() + found.dissipated - field.sum()) <= 1e-12 * magnitude
+    assert np.abs(found.gradient).sum() <= magnitude * (1 + 1e-12)
+
+
+@given(st.data(), graphs(), alphas)
+def test_counts_are_bounded_by_each_other(data, graph, alpha):
+    found = tdu.avalanche(data.draw(float_fields(len(graph))), graph, alpha)
+    assert found.extent <= found.size <= found.peak * found.duration
+    assert found.size == found.profile.sum()
+    assert found.duration == found.profile.size <= 20
+    assert (found.profile > 0).all()
+    assert found.capped == bool((np.abs(found.gradient) > found.threshold).any())
+
+
+@given(st.data(), dyadic_graphs())
+def test_relabelling_sites_and_graph_together_changes_nothing(data, graph):
+    n = len(graph)
+    field = data.draw(dyadic_fields(n))
+    order = np.array(data.draw(st.permutations(range(n))), int)  # old site i becomes order[i]
+    edges = [(order[i], order[j]) for i, row in enumerate(neighbours(graph)) for j in row if i < j]
+    relabelled = tdu.Graph.from_edges(n, np.array(edges, int).reshape(-1, 2))
+    moved = np.empty(n)
+    moved[order] = field
+    one = tdu.avalanche(field, graph, alpha=0.5, threshold=1.0, max_steps=8)
+    other = tdu.avalanche(moved, relabelled, alpha=0.5, threshold=1.0, max_steps=8)
+    assert [getattr(one, name) for name in COUNTS] == [getattr(other, name) for name in COUNTS]
+    assert other.gradient[order].tolist() == one.gradient.tolist()
+
+
+@given(st.data(), graphs(), alphas, st.integers(-60, 60))
+def test_sign_and_power_of_two_scale_change_no_count(data, graph, alpha, power):
+    field = data.draw(float_fields(len(graph)))
+    one = tdu.avalanche(field, graph, alpha)
+    for factor in (-1.0, 2.0**power):
+        other = tdu.avalanche(factor * field, graph, alpha)
+        assert [getattr(one, name) for name in COUNTS] == [getattr(other, name) for name in COUNTS]
+        assert other.gradient.tolist() == (factor * one.gradient).tolist()
+        assert other.dissipated == factor * one.dissipated
+
+
+def test_a_site_at_the_threshold_does_not_topple():
+    pair = tdu.Graph.from_edges(2, [(0, 1)])
+    assert tdu.avalanche([1.0, 0.5], pair, threshold=1.0).size == 0
+    assert tdu.avalanche([np.nextafter(1.0, 2), 0.5], pair, threshold=1.0).size > 0
+
+
+def test_active_neighbours_topple_at_once():
+    pair = tdu.Graph.from_edges(2, [(0, 1)])
+    found = tdu.avalanche([4.0, 2.0], pair, alpha=0.5, threshold=1.5, max_steps=1)
+    assert found.gradient.tolist() == [3.0, 3.0]  # one after the other would give [4, 2]
+
+
+def test_shares_are_by_the_degree_of_the_giver():
+    star = tdu.Graph.from_edges(3, [(0, 1), (0, 2)])
+    assert tdu.avalanche([8.0, 0, 0], star, alpha=0.5, threshold=4.0, max_steps=1).gradient.tolist() == [4.0, 2.0, 2.0]
+    assert tdu.avalanche([0, 8.0, 0], star, alpha=0.5, threshold=4.0, max_steps=1).gradient.tolist() == [4.0, 4.0, 0.0]
+
+
+def test_the_last_step_allowed_is_taken_and_capped_says_that_more_would_follow():
+    alone = tdu.Graph.from_edges(1, [])
+    found = tdu.avalanche([16.0], alone, alpha=0.5, threshold=1.0, max_steps=4)
+    assert (found.size, found.capped, found.dissipated, found.gradient[0]) == (4, False, 15.0, 1.0)
+    found = tdu.avalanche([16.0], alone, alpha=0.5, threshold=1.0, max_steps=3)
+    assert (found.size, found.capped, found.dissipated, found.gradient[0]) == (3, True, 14.0, 2.0)
+    assert tdu.avalanche([16.0], alone, threshold=1.0, max_steps=0).capped
+
+
+def test_the_input_is_left_alone_whatever_its_kind():
+    graph = tdu.ring(8)
+    field = np.arange(16.0)[::2]
+    wanted = tdu.avalanche(field.copy(), graph)
+    readonly = field.copy()
+    readonly.setflags(write=False)
+    variants = [field, readonly, field.astype(np.float32), field.astype(int), field.astype(">f8"), field.tolist()]
+    for variant in variants:
+        before = np.array(variant)
+        assert tdu.avalanche(variant, graph).gradient.tolist() == wanted.gradient.tolist()
+        assert np.array_equal(before, variant)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"gradient": [1.0, 2, 3, 4]}, ValueError, "`graph` has 5 sites but `gradient` has 4 entries"),
+        ({"gradient": np.ones((5, 1))}, ValueError, r"one dimension.*\(5, 1\)"),
+        ({"gradient": [0, 1, np.nan, 3, 4]}, ValueError, "must be finite, but entry 2 is nan"),
+        ({"gradient": [0, 1, 2, -np.inf, 4]}, ValueError, "must be finite, but entry 3 is -inf"),
+        ({"gradient": [1j] * 5}, TypeError, "complex128"),
+        ({"gradient": ["a"] * 5}, TypeError, "real numbers"),
+        ({"graph": [[0, 1]]}, TypeError, "must be a tdu.Graph, but it is a list"),
+        ({"alpha": 1.5}, ValueError, r"`alpha` must lie in \[0, 1\], but it is 1.5"),
+        ({"alpha": -0.1}, ValueError, "`alpha`"),
+        ({"alpha": np.nan}, ValueError, "`alpha`"),
+        ({"alpha": "0.3"}, TypeError, "`alpha` must be a real number"),
+        ({"quantile": 0.0}, ValueError, r"`quantile` must lie in \(0, 1\), but it is 0"),
+        ({"quantile": 1.0}, ValueError, "`quantile`"),
+        ({"threshold": -1.0}, ValueError, "`threshold`"),
+        ({"threshold": np.inf}, ValueError, "`threshold`"),
+        ({"max_steps": -1}, ValueError, "`max_steps` must be at least 0"),
+        ({"max_steps": 2.0}, TypeError, "`max_steps` must be an integer"),
+    ],
+)
+def test_bad_input_is_named(arguments, error, message):
+    good = {"gradient": np.ones(5), "graph": tdu.ring(5)}
+    with pytest.raises(error, match=message):
+        tdu.avalanche(**{**good, **arguments})

@@ -1,0 +1,1 @@
+"""The specification as slow, plain Python: imports nothing of tdu, and nothing but the standard library."""
