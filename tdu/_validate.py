@@ -30,7 +30,7 @@ def finite(array: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]
 
 
 def numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
-    """`values` as float64 of any shape, native byte order, aligned and C-contiguous; complex, text and objects are TypeErrors."""
+    """`values` as native, aligned, C-contiguous float64 of any shape; complex numbers, text and objects are TypeErrors."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`{name}` must hold real numbers, but its dtype is {array.dtype}")

@@ -36,7 +36,7 @@ class OneLineErrors(click.Group):
             _fail("interrupted; the same command goes on where this one stopped")
             code = 130
         except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w")  # the reader has gone; nothing is left to say to it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more at exit
             code = 1
         except (ValueError, TypeError, OSError, MemoryError) as error:
             _fail(str(error) or type(error).__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, as_completed
 
-from tdu.models.xor import checked, run_of_study
+from tdu.models.xor import run_of_study
 from tdu.store import RunDirectory
 from tdu.types import Run
 
@@ -15,9 +15,8 @@ def finish(directory: RunDirectory, executor: Executor) -> Iterator[Run]:
     same bits. Large scales start first, which keeps all workers busy to the end. If one run fails, or the caller stops,
     those not yet begun are cancelled; those finished stay.
     """
-    config = checked(directory.config)
     largest_first = sorted(directory.missing(), reverse=True)
-    futures: list[Future[Run]] = [executor.submit(run_of_study, config, *address) for address in largest_first]
+    futures: list[Future[Run]] = [executor.submit(run_of_study, directory.config, *address) for address in largest_first]
     try:
         for future in as_completed(futures):
             run = future.result()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import igraph
 import numpy as np
@@ -35,7 +36,7 @@ class Graph:
     indices: Indices
 
     def __post_init__(self) -> None:
-        indptr = np.require(self.indptr, np.int64, ["C", "A", "O"])
+        indptr = _own(self.indptr, np.int64)
         n_sites = indptr.size - 1
         if n_sites < 1:
             raise ValueError("a graph needs at least one site")
@@ -47,15 +48,13 @@ class Graph:
             raise ValueError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
         if raw.size and (raw.min() < 0 or raw.max() >= n_sites):
             raise ValueError(f"`indices` must lie in 0 … {n_sites - 1}, but they span {raw.min()} … {raw.max()}")
-        indices = np.require(raw, np.int32, ["C", "A", "O"])
+        indices = _own(raw, np.int32)
         row = np.repeat(np.arange(n_sites, dtype=np.int32), degree)
         if (indices == row).any():
             raise ValueError(f"site {row[np.argmax(indices == row)]} is its own neighbour: loops are not allowed")
         falls = (np.diff(indices) <= 0) & (np.diff(row) == 0)
         if falls.any():
             raise ValueError(f"the row of site {row[np.argmax(falls)]} is not strictly ascending")
-        indptr.setflags(write=False)
-        indices.setflags(write=False)
         object.__setattr__(self, "indptr", indptr)
         object.__setattr__(self, "indices", indices)
 
@@ -106,7 +105,18 @@ class Graph:
             at = int(np.argmax(repeats))
             raise ValueError(f"edge ({source[at]}, {target[at]}) is repeated: each edge stands once, in either direction")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n))])
-        return cls(indptr, target.astype(np.int32))
+        indices = target.astype(np.int32)
+        for array in (indptr, indices):
+            array.setflags(write=False)
+        return cls(indptr, indices)
+
+
+def _own(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """`values` as an array nobody else can change: a copy, unless it is read-only and of this kind already."""
+    array = np.asarray(values)
+    own = np.array(array, dtype, order="C", copy=True if array.flags.writeable else None)
+    own.setflags(write=False)
+    return own
 
 
 def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
@@ -155,11 +165,14 @@ def ring(n: int, k: int = 4) -> Graph:
 
 
 def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
-    """Watts–Strogatz small world: the ring of `n` sites with `k` neighbours, each edge rewired with probability `p`."""
+    """Watts–Strogatz small world: the ring of `n` sites with `k` neighbours, each edge rewired with probability `p`.
+
+    igraph's variant: a rewired edge moves with both its ends, so that p = 1 gives a random graph; the graph stays simple.
+    """
     n, k = _lattice_size(n, k)
     p = _validate.real(p, "p", 0, 1)
     with _seeded_igraph(seed):
-        return _from_igraph(igraph.Graph.Watts_Strogatz(dim=1, size=n, nei=k // 2, p=p, loops=False, multiple=False))
+        return _from_igraph(igraph.Graph.Watts_Strogatz(dim=1, size=n, nei=k // 2, p=p))
 
 
 def random_graph(n: int, mean_degree: float = 4, seed: int = 0) -> Graph:

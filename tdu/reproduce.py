@@ -13,6 +13,7 @@ from tdu import figures, store
 from tdu.cascades import gather
 from tdu.config import StudyConfig
 from tdu.ensembles import finish
+from tdu.models.xor import checked
 from tdu.published import PUBLISHED, compare
 from tdu.scaling import dimension_over_time, estimate, exponent, least_r2_over_time, window_dimension
 from tdu.types import STATISTICS, CascadeLog, Estimate, Floats, Quantity, Results, Run
@@ -27,7 +28,7 @@ def _unwatched(runs: Iterator[Run], _total: int) -> Iterator[Run]:
 
 def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> store.RunDirectory:
     """Train what the run directory at `path` misses of the study, on `workers` threads."""
-    directory = store.RunDirectory.create(path, config)
+    directory = store.RunDirectory.create(path, checked(config))
     with directory.lock(), ThreadPoolExecutor(workers) as executor:
         for _run in watch(finish(directory, executor), len(directory.missing())):
             pass
@@ -85,8 +86,8 @@ def _grokking_window(log: CascadeLog, seed: int) -> dict[str, Estimate]:
     readings = {
         "grokking_first": ("earliest scale mean", lambda v: _mean_of_grokked(v).min(axis=-1)),
         "grokking_last": ("latest scale mean", lambda v: _mean_of_grokked(v).max(axis=-1)),
-        "grokking_first_run": ("earliest run", lambda v: np.where(np.isnan(v), np.inf, v).min(axis=(1, 2))),
-        "grokking_last_run": ("latest run", lambda v: np.where(np.isnan(v), -np.inf, v).max(axis=(1, 2))),
+        "grokking_first_run": ("earliest run", lambda v: np.fmin.reduce(v, axis=(1, 2))),
+        "grokking_last_run": ("latest run", lambda v: np.fmax.reduce(v, axis=(1, 2))),
     }
     return {key: estimate(epoch, function, statistic, seed, note) for key, (statistic, function) in readings.items()}
 

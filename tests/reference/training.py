@@ -64,7 +64,9 @@ def angle_between(a, b):
     return math.acos(max(-1.0, min(1.0, sum(x * y for x, y in zip(a, b, strict=True)) / norms)))
 
 
-def train(theta, inputs, targets, neighbours, *, epochs, learning_rate, alpha, alpha_train, quantile, max_steps, snapshot_every):
+def train(
+    theta, inputs, targets, neighbours, *, epochs, learning_rate, alpha, alpha_train, quantile, max_steps, snapshot_every
+):
     """Curves and snapshots of one run as lists."""
     theta = list(theta)
     names = ("loss", "accuracy", "gini", "epoch", "threshold", "size", "duration", "extent", "peak", "deviation_angle")

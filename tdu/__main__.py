@@ -1,0 +1,5 @@
+"""``python -m tdu``."""
+
+from tdu.cli import main
+
+main()

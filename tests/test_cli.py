@@ -1,0 +1,153 @@
+"""The command line as a user meets it: in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tdu
+from tdu.cli import main
+
+STUDY = ["--hidden", "5,8,12", "--replicates", "2", "--epochs", "40", "--workers", "2"]
+
+
+def run(*arguments, cwd=None):
+    command = [sys.executable, "-W", "error", "-m", "tdu", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def fails(result, code, *words):
+    lines = result.stderr.strip().splitlines()
+    assert result.returncode == code, result.stderr
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def field(tmp_path):
+    path = tmp_path / "field.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(3, 101)))
+    return path
+
+
+def test_probe_prints_one_object_a_snapshot(field):
+    result = run("probe", field, "--graph", "ba", "--seed", 7, "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.returncode == 0
+    assert [row["index"] for row in rows] == [0, 1, 2]
+    graph = tdu.barabasi_albert(101, seed=7)
+    for row, values in zip(rows, np.load(field), strict=True):
+        wanted = tdu.avalanche(values, graph)
+        names = ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
+        assert row == {"file": str(field), "index": row["index"], "n": 101} | {name: getattr(wanted, name) for name in names}
+
+
+def test_probe_takes_one_field_many_files_other_graphs_and_a_table(field, tmp_path):
+    single = tmp_path / "single.npy"
+    np.save(single, np.arange(101, dtype=np.float32))
+    edges = tmp_path / "edges.npy"
+    np.save(edges, np.array([(i, i + 1) for i in range(100)]))
+    for graph in ("ring", "small-world", "random", edges):
+        lines = run("probe", single, field, "--graph", graph).stdout.splitlines()
+        assert lines[0].split("\t")[:4] == ["file", "index", "n", "size"]
+        assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments", "code", "words"),
+    [
+        ([1.0, np.nan, 2, 3, 4], [], 1, ["field.npy", "snapshot 0", "entry 1 is nan"]),
+        ([[1.0, 2, 3, 4, 5], [1, 2, np.inf, 4, 5]], [], 1, ["field.npy", "snapshot 1", "entry 2 is inf"]),
+        ([1.0, 2, 3, 4, 5], ["--graph", "tree"], 1, ["'tree'", "small-world"]),
+        ([1.0, 2, 3, 4, 5], ["--graph", "missing.npy"], 1, ["missing.npy", "does not exist"]),
+        ([1.0, 2], [], 1, ["field.npy", "`n` must exceed `m`"]),
+        ([1j, 2, 3], [], 1, ["field.npy", "complex128"]),
+        ([1.0, 2, 3, 4, 5], ["--alpha", "2"], 2, ["--alpha", "2.0"]),
+        ([1.0, 2, 3, 4, 5], ["--quantile", "1"], 2, ["--quantile"]),
+        ([1.0, 2, 3, 4, 5], ["--max-steps", "-1"], 2, ["--max-steps", "-1"]),
+        ([1.0, 2, 3, 4, 5], ["--threshold", "nan"], 1, ["`threshold`"]),
+        ([1.0, 2, 3, 4, 5], ["--alpha", "nan"], 1, ["`alpha`"]),
+    ],
+)
+def test_probe_refuses_in_one_line(tmp_path, values, arguments, code, words):
+    path = tmp_path / "field.npy"
+    np.save(path, np.array(values))
+    fails(run("probe", path, "--json", *arguments, cwd=tmp_path), code, *words)
+
+
+def test_a_field_that_does_not_fit_the_given_graph_is_named(tmp_path):
+    np.save(tmp_path / "field.npy", np.ones(4))
+    np.save(tmp_path / "edges.npy", np.array([(0, 5)]))
+    result = run("probe", "field.npy", "--graph", "edges.npy", cwd=tmp_path)
+    fails(result, 1, "field.npy", "edge 0 = (0, 5) is out of range", "sites 0 … 3")
+
+
+def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
+    (tmp_path / "text.npy").write_text("hello")
+    fails(run("probe", tmp_path / "text.npy"), 1, "text.npy", "not a readable .npy file")
+    fails(run("probe", tmp_path / "none.npy"), 1, "none.npy", "does not exist")
+    fails(run("probe"), 2, "FILES")
+    fails(run("prob"), 2, "prob")
+    fails(run("train", "--hidden", "5,x"), 2, "5,x")
+    fails(run("train", "--out", tmp_path / "x", "--hidden", "5,5"), 1, "names a scale twice")
+    fails(run("fit", tmp_path), 1, "manifest.json does not exist")
+    fails(run("figures", tmp_path), 1, "results.json does not exist")
+    assert not (tmp_path / "x").exists()
+
+
+def test_train_then_fit_and_refuse_another_setting(tmp_path):
+    assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
+    result = run("fit", tmp_path / "run", "--json")
+    quantities = json.loads(result.stdout)["quantities"]
+    assert quantities["gamma"]["low"] <= quantities["gamma"]["value"] <= quantities["gamma"]["high"]
+    assert "γ, all epochs" in run("fit", tmp_path / "run").stdout
+    fails(run("train", "--out", tmp_path / "run", *STUDY, "--alpha", "0.5"), 1, "alpha = 0.3 there, 0.5 here")
+    (tmp_path / "run" / "log" / "h0005-r00.npz").unlink()
+    fails(run("fit", tmp_path / "run"), 1, "1 of the 6 runs", "missing")
+
+
+def test_reproduce_leaves_log_results_and_figures(tmp_path):
+    result = run("reproduce", "--out", tmp_path, *STUDY)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # progress is for terminals
+    assert "not the paper's setting in hidden, replicates, epochs" in result.stdout
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert set(content) == {"schema", "config", "provenance", "quantities", "series"}
+    series = content["series"]["dimension_over_time"]
+    assert series["epoch"] == [0, 10, 20, 30, 40]
+    for name in ("peak", "run-peak", "mean"):
+        assert {len(column) for column in series[name].values()} == {5}
+    for key in ("dimension", "gamma", "deviation_angle", "steps_mean", "steps_max", "grokking_first", "grokking_last"):
+        columns = ["value", "low", "high", "statistic", "published", "published_error", "published_text", "agrees", "note"]
+        assert list(content["quantities"][key]) == columns
+    for suffix in ("png", "svg", "pdf"):
+        assert (tmp_path / "figures" / f"dimension.{suffix}").stat().st_size > 1000
+    before = {path: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    assert len(run("figures", tmp_path).stdout.split()) == len(before)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_help_and_import_load_nothing_heavy():
+    code = """
+import sys, tdu
+from tdu.cli import main
+try:
+    main(["--help"])
+except SystemExit as end:
+    assert end.code == 0
+heavy = {"numpy", "numba", "scipy", "matplotlib", "igraph"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for command in main.commands:
+        assert command in result.stdout
+
+
+def test_a_closed_pipe_is_no_traceback(field):
+    command = f"{sys.executable} -m tdu probe {' '.join([str(field)] * 40)} --json | head -n 1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,82 @@
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+import pytest
+
+from tdu.config import StudyConfig
+from tdu.ensembles import finish
+from tdu.reproduce import train_study
+from tdu.store import RunDirectory
+
+CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60)
+
+
+class AtOnce(Executor):
+    """The simplest executor there is: runs what it is given while it is given."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def digests(directory):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (directory / "log").iterdir()}
+
+
+def test_any_executor_and_any_number_of_workers_give_the_same_files(tmp_path):
+    for name, executor in (("at once", AtOnce()), ("one", ThreadPoolExecutor(1)), ("four", ThreadPoolExecutor(4))):
+        with executor:
+            assert len(list(finish(RunDirectory.create(tmp_path / name, CONFIG), executor))) == 9
+    assert digests(tmp_path / "at once") == digests(tmp_path / "one") == digests(tmp_path / "four")
+    assert len(digests(tmp_path / "one")) == 9
+
+
+def test_a_run_does_not_depend_on_the_grid_around_it(tmp_path):
+    train_study(tmp_path / "grid", CONFIG, 2)
+    train_study(tmp_path / "alone", StudyConfig(hidden=(8,), replicates=2, epochs=60), 1)
+    alone = digests(tmp_path / "alone")
+    assert alone.items() <= digests(tmp_path / "grid").items()
+
+
+def test_what_is_there_is_not_touched_and_what_is_missing_is_made(tmp_path):
+    train_study(tmp_path, CONFIG, 2)
+    before = digests(tmp_path)
+    (tmp_path / "log" / "h0008-r01.npz").unlink()
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "log").iterdir()}
+    train_study(tmp_path, CONFIG, 2)
+    assert digests(tmp_path) == before
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "log").iterdir()}.items() >= times.items()
+
+
+def test_a_failing_run_is_an_error_and_what_is_finished_stays(tmp_path):
+    diverging = StudyConfig(hidden=(5,), replicates=2, epochs=20, learning_rate=1.7e308)
+    with pytest.raises(ValueError, match="diverged"):
+        train_study(tmp_path, diverging, 1)
+    assert not list(tmp_path.rglob("*.npz"))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
+def test_killed_in_the_middle_and_started_again_gives_the_same_files(tmp_path):
+    settings = ["--hidden", "20,60,200", "--replicates", "6", "--epochs", "400", "--workers", "2"]
+
+    def train(out):
+        return subprocess.Popen([sys.executable, "-m", "tdu", "train", "--out", str(out), *settings], stdout=subprocess.DEVNULL)
+
+    assert train(tmp_path / "whole").wait() == 0
+    process = train(tmp_path / "killed")
+    log = tmp_path / "killed" / "log"
+    while not (log.exists() and len(list(log.glob("*.npz"))) >= 2):
+        assert process.poll() is None
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(list(log.glob("*.npz"))) < 18, "the process was to be killed in the middle"
+    assert train(tmp_path / "killed").wait() == 0
+    assert digests(tmp_path / "killed") == digests(tmp_path / "whole")

@@ -1,0 +1,150 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tdu
+from tdu.config import StudyConfig
+from tdu.scaling import (
+    bootstrap,
+    dimension_over_time,
+    exponent,
+    interval,
+    least_r2_over_time,
+    over_runs,
+    over_runs_at_each_snapshot,
+    window_dimension,
+)
+from tdu.types import CascadeLog, grokking_epochs
+
+ORACLE = json.loads((Path(__file__).parent / "oracles" / "vectors.json").read_text())["scaling_exponent"]
+N_SITES = np.array([81, 201, 401, 2001])
+
+
+def log_of(size, n_sites=N_SITES):
+    """A log that holds nothing but sizes (S, K, T)."""
+    nothing = np.zeros(size.shape)
+    others = ("duration", "extent", "peak", "profile", "threshold", "dissipated", "capped", "deviation_angle")
+    columns = dict.fromkeys((*others, "loss", "accuracy", "gini"), nothing)
+    return CascadeLog(config=StudyConfig(), n_sites=n_sites, epoch=np.arange(size.shape[2]), size=size, **columns)
+
+
+def planted(exponents, n_runs=6, spread=0.1, seed=0):
+    """Sizes N^D(t) with log-normal scatter between runs."""
+    rng = np.random.default_rng(seed)
+    scatter = np.exp(spread * rng.normal(size=(N_SITES.size, n_runs, len(exponents))))
+    return 3 * N_SITES[:, None, None] ** np.array(exponents) * scatter
+
+
+def test_agrees_with_other_peoples_regression():
+    for sample in (ORACLE["s_max"],):
+        fit = tdu.scaling_exponent(ORACLE["N"], sample["y"])
+        wanted = sample["linregress"]
+        assert fit.exponent == pytest.approx(wanted["slope"], abs=1e-10)
+        assert fit.intercept == pytest.approx(wanted["intercept"], abs=1e-10)
+        assert fit.stderr == pytest.approx(wanted["stderr"], abs=1e-10)
+        assert fit.r2 == pytest.approx(wanted["r2"], abs=1e-10)
+        for left_out, slope in enumerate(sample["leave_one_out_slopes"]):
+            rest = tdu.scaling_exponent(np.delete(ORACLE["N"], left_out), np.delete(sample["y"], left_out))
+            assert rest.exponent == pytest.approx(slope, abs=1e-10)
+
+
+@given(st.floats(-2, 3), st.floats(0.1, 100))
+def test_a_pure_power_law_comes_back(dimension, amplitude):
+    fit = tdu.scaling_exponent(N_SITES, amplitude * N_SITES**dimension)
+    assert fit.exponent == pytest.approx(dimension, abs=1e-9)
+    assert np.exp(fit.intercept) == pytest.approx(amplitude, rel=1e-6)
+    assert fit.stderr < 1e-9
+
+
+def test_two_sizes_have_a_slope_but_no_standard_error():
+    fit = tdu.scaling_exponent([10, 100], [1, 10])
+    assert fit.exponent == pytest.approx(1)
+    assert np.isnan(fit.stderr)
+
+
+@pytest.mark.parametrize(
+    ("n", "s", "message"),
+    [
+        ([1, 2, 3], [1, 2], r"`n` has shape \(3,\) but `s` has \(2,\)"),
+        ([1, 2], [1, -2], "`s` must not be negative, but entry 1 is -2"),
+        ([1, 2], [0, 2], "`s` must be positive to be fitted in log–log, but entry 0 is 0"),
+        ([1, 2], [1, np.inf], "`s` must be finite, but entry 1 is inf"),
+        ([5, 5], [1, 2], "at least two distinct system sizes"),
+        ([5], [1], "at least two distinct"),
+    ],
+)
+def test_bad_sizes_are_named(n, s, message):
+    with pytest.raises(ValueError, match=message):
+        tdu.scaling_exponent(n, s)
+
+
+def test_the_three_statistics():
+    size = np.array([[[1, 5, 3], [2, 2, 9]]])  # one scale, two runs, three snapshots
+    assert over_runs(size, "peak").tolist() == [9]
+    assert over_runs(size, "run-peak").tolist() == [7]
+    assert over_runs(size, "mean").tolist() == [22 / 6]
+    assert over_runs_at_each_snapshot(size, "peak").tolist() == [[2], [5], [9]]
+    assert over_runs_at_each_snapshot(size, "mean").tolist() == [[1.5], [3.5], [6]]
+    assert over_runs_at_each_snapshot(size, "run-peak").tolist() == [[1.5], [3.5], [6]]
+    with pytest.raises(ValueError, match="'peak', 'run-peak' or 'mean', but it is 'median'"):
+        over_runs(size, "median")
+
+
+@pytest.mark.parametrize("statistic", ["peak", "run-peak", "mean"])
+def test_a_planted_dimension_comes_back_within_its_interval(statistic):
+    log = log_of(planted([1.1] * 20, spread=0.05))
+    found = exponent(log, statistic)
+    assert found.low < 1.1 < found.high
+    assert found.high - found.low < 0.1
+    assert found.statistic == statistic
+    assert "R² = 0.99" in found.note or "R² = 1.0" in found.note
+
+
+@pytest.mark.parametrize("statistic", ["peak", "run-peak", "mean"])
+def test_a_planted_crossover_comes_back_in_time(statistic):
+    planted_d = np.linspace(0.9, 1.2, 13)
+    log = log_of(planted(planted_d, spread=0.02))
+    series = dimension_over_time(log, statistic)
+    assert np.abs(series.value - planted_d).max() < 0.03
+    assert ((series.low <= series.value) & (series.value <= series.high)).all()
+    assert (series.r2 > 0.99).all()
+    late = window_dimension(log, statistic, log.epoch >= 10)
+    assert late.value == pytest.approx(planted_d[10:].mean(), abs=0.03)
+    assert "3 snapshots" in late.note
+    assert least_r2_over_time(log, statistic).value == series.r2.min()
+
+
+def test_an_empty_window_and_a_silent_snapshot_are_unknown_not_zero():
+    size = planted([1.0, 1.0])
+    size[0, :, 1] = 0
+    log = log_of(size)
+    assert np.isnan(window_dimension(log, "peak", log.epoch > 99).value)
+    series = dimension_over_time(log, "mean")
+    assert np.isfinite(series.value[0])
+    assert np.isnan(series.value[1])
+
+
+def test_bootstrap_resamples_runs_within_scales_and_its_variance_is_unbiased():
+    values = np.random.default_rng(1).normal(size=(3, 6))
+    samples = bootstrap(values, lambda v: v.mean(axis=-1), seed=4, n_resamples=20_000)
+    assert samples.shape == (20_000, 3)
+    np.testing.assert_allclose(samples.mean(axis=0), values.mean(axis=1), atol=0.02)
+    np.testing.assert_allclose(samples.var(axis=0), values.var(axis=1, ddof=1) / 6, rtol=0.05)
+    again = bootstrap(values, lambda v: v.mean(axis=-1), seed=4, n_resamples=20_000)
+    assert np.array_equal(samples, again)
+
+
+def test_one_run_a_scale_has_no_interval():
+    low, high = interval(bootstrap(np.ones((4, 1)), lambda v: v.mean(axis=(1, 2))))
+    assert np.isnan(low)
+    assert np.isnan(high)
+
+
+def test_grokking_epoch_is_where_accuracy_starts_to_stay_at_one():
+    accuracy = np.array([[0.5, 1, 0.75, 1, 1], [1, 1, 1, 1, 1], [0.5, 0.5, 1, 1, 0.75], [0, 0, 0, 0, 1]])
+    assert grokking_epochs(accuracy).tolist() == [3, 0, -1, 4]
+    assert tdu.train_xor(5, epochs=0).grokking_epoch is None
