@@ -1,0 +1,35 @@
+# make reproduce: the paper's study into results/.   make test: everything that is checked.   Each makes its own environment.
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= results
+BIN = $(VENV)/bin
+PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: reproduce test clean
+.DELETE_ON_ERROR:
+
+reproduce: $(VENV)/run.stamp
+	$(BIN)/tdu reproduce --out $(OUT)
+
+test: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels -m "not compiled"
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/kernels
+
+$(VENV)/run.stamp: constraints.txt setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'tdu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo 'no venv module: on Debian, apt-get install python3-venv'; exit 1; }
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(OUT)

@@ -1,0 +1,52 @@
+"""The documentation says what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import tdu
+from tdu.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_python_of_the_readme_runs(capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    exec(compile(block, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) >= 3
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_is_in_the_readme_and_explains_itself(command):
+    assert f"tdu {command}" in README
+    assert len(main.commands[command].help) > 20
+    for parameter in main.commands[command].params:
+        if parameter.param_type_name == "option":
+            assert parameter.help, f"--{parameter.name} of {command} has no help"
+
+
+def test_links_and_pictures_are_there():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_theory_names_functions_that_exist():
+    from importlib import import_module
+
+    names = re.findall(r"`(tdu\.[a-z_.]+)`", (ROOT / "docs" / "theory.md").read_text())
+    assert len(names) > 10
+    for name in names:
+        if hasattr(tdu, name.removeprefix("tdu.")):
+            continue
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(import_module(module), attribute), name
+
+
+def test_versions_agree():
+    setup = re.search(r"^version = (\S+)", (ROOT / "setup.cfg").read_text(), re.M)[1]
+    assert f"version: {setup}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {setup}" in (ROOT / "CHANGELOG.md").read_text()
