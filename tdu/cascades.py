@@ -9,8 +9,9 @@ from tdu import _validate
 from tdu.config import StudyConfig
 from tdu.graphs import Graph
 from tdu.kernels.avalanche import relax
+from tdu.kernels.probe import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.types import Avalanche, CascadeLog, Run, shallow
+from tdu.types import Avalanche, CascadeLog, Integers, Run, shallow
 
 
 def avalanche(
@@ -78,6 +79,24 @@ def avalanche(
         capped=bool(capped),
         gradient=relaxed,
     )
+
+
+def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int) -> Integers:
+    """Avalanche sizes (T,) of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
+    many = _validate.finite(_validate.numeric(fields, "fields"), "fields")
+    if many.ndim != 2 or many.shape[1] != len(graph):
+        raise ValueError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
+    sizes = np.empty(len(many), np.int64)
+    measure_sizes(
+        np.require(many, requirements=["W"]),
+        graph.indptr,
+        graph.indices,
+        _validate.real(alpha, "alpha", 0, 1),
+        _validate.real(quantile, "quantile", 0, 1, open_interval=True),
+        _validate.integer(max_steps, "max_steps", 0),
+        sizes,
+    )
+    return sizes
 
 
 def gather(config: StudyConfig, runs: Sequence[Sequence[Run]]) -> CascadeLog:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdu.config import QUICK, StudyConfig
+from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig
 
 if TYPE_CHECKING:
     from tdu.types import Run
@@ -110,6 +110,11 @@ def _progress(runs: "Iterator[Run]", total: int) -> "Iterator[Run]":
         yield from bar
 
 
+def _say(stage: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"{stage} …", err=True)
+
+
 @click.group(cls=OneLineErrors)
 @click.version_option(package_name="tdu-ofc")
 def main() -> None:
@@ -159,10 +164,10 @@ def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **setti
 @click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
 def fit(log: Path, as_json: bool) -> None:
     """Fit the exponents of a finished run directory LOG, and compare them with the published ones."""
-    from tdu.reproduce import load_log, measure, table
+    from tdu.reproduce import load_log, measure_log, table
     from tdu.store import results_as_json
 
-    results = measure(load_log(log))
+    results = measure_log(load_log(log))
     click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
 
 
@@ -185,6 +190,7 @@ def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
     _announce_compilation()
     from tdu import reproduce as study
 
-    results = study.reproduce(out, _config(quick, settings), workers, _progress)
+    scope = QUICK_SCOPE if quick else Scope()
+    results = study.reproduce(out, _config(quick, settings), scope, workers, _progress, _say)
     click.echo(study.table(results))
     click.echo(f"\n{out / 'results.json'} and {out / 'figures'} are written")

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, as_completed
 
+from tdu.cascades import gather
+from tdu.config import StudyConfig
 from tdu.models.xor import run_of_study
 from tdu.store import RunDirectory
-from tdu.types import Run
+from tdu.types import CascadeLog, Run
 
 
 def finish(directory: RunDirectory, executor: Executor) -> Iterator[Run]:
@@ -25,3 +27,10 @@ def finish(directory: RunDirectory, executor: Executor) -> Iterator[Run]:
     finally:
         for future in futures:
             future.cancel()
+
+
+def train_all(config: StudyConfig, executor: Executor) -> CascadeLog:
+    """The log of a whole study that is kept in memory only."""
+    addresses = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
+    futures = {address: executor.submit(run_of_study, config, *address) for address in sorted(addresses, reverse=True)}
+    return gather(config, [[futures[h, r].result() for r in range(config.replicates)] for h in config.hidden])

@@ -1,5 +1,6 @@
 """The published figures of arXiv:2604.04655, and what it takes to agree with one."""
 
+import math
 from dataclasses import dataclass
 
 from tdu.types import Estimate, Quantity
@@ -9,7 +10,8 @@ from tdu.types import Estimate, Quantity
 class Published:
     """A figure as it was printed, and the range [low, high] that its wording allows.
 
-    `value` and `error` are what is compared and drawn; both are None where only a bound was printed.
+    `value` and `error` are what is compared and drawn; both are None where only a bound was printed. `reading` says how the
+    range was read from words that leave it open.
     """
 
     label: str
@@ -19,33 +21,89 @@ class Published:
     high: float
     value: float | None = None
     error: float | None = None
+    reading: str = ""
 
 
-def _figure(label: str, value: float, error: float, where: str, text: str | None = None) -> Published:
-    return Published(label, text or f"{value:.2f} ± {error:.2f}", where, value - error, value + error, value, error)
+def _figure(label: str, value: float, error: float, where: str, text: str = "", reading: str = "") -> Published:
+    return Published(label, text or f"{value:.2f} ± {error:.2f}", where, value - error, value + error, value, error, reading)
 
 
-#: In the order of the table. "≈ 0.90" and "≈ 1.20" carry the ± 0.02 that Fig. 3a gives the same numbers; "~30°" is
-#: read as 25–35°, its one significant digit.
+def _below(label: str, bound: float, where: str, text: str, reading: str = "") -> Published:
+    return Published(label, text, where, -math.inf, bound, reading=reading)
+
+
+def _above(label: str, bound: float, where: str, text: str, reading: str = "") -> Published:
+    return Published(label, text, where, bound, math.inf, reading=reading)
+
+
+_AS_FIG_3A = "carries the ± 0.02 that Fig. 3a gives the same number"
+
+#: In the order of the table.
 PUBLISHED = {
     "dimension": _figure("D, all epochs (s_max)", 1.00, 0.02, "Fig. 2c"),
     "gamma": _figure("γ, all epochs (⟨s⟩)", 1.15, 0.06, "Fig. 2c"),
-    "dimension_early": _figure("D(t) before the grokking window", 0.90, 0.02, "Fig. 1b", "≈ 0.90"),
-    "dimension_late": _figure("D(t) after the grokking window", 1.20, 0.02, "Fig. 1b", "≈ 1.20"),
-    "r2_min": Published("R² of D(t), least over epochs", "> 0.98", "Fig. 1b", 0.98, 1),
+    "dimension_early": _figure("D(t) before the grokking window", 0.90, 0.02, "Fig. 1b", "≈ 0.90", _AS_FIG_3A),
+    "dimension_late": _figure("D(t) after the grokking window", 1.20, 0.02, "Fig. 1b", "≈ 1.20", _AS_FIG_3A),
+    "r2_min": _above("R² of D(t), least over epochs", 0.98, "Fig. 1b", "> 0.98"),
+    "dimension_pre": _figure("D_pre", 0.90, 0.02, "Fig. 3a"),
+    "dimension_post": _figure("D_post", 1.20, 0.02, "Fig. 3a"),
+    "phase_separation": _above("D_post − D_pre", 0.0, "Fig. 3a", "0.30, not overlapping", "the interval lies above 0"),
+    "leave_one_out_gap": _above(
+        "least D_post − D_pre, a scale left out of each", 0.0, "Fig. 3b", "each phase keeps its D", "the interval lies above 0"
+    ),
+    "dimension_synthetic": _figure("D_synth", 0.99, 0.01, "Fig. 3"),
+    "synthetic_topology_cv": _below("CV of D_synth over topologies (%)", 0.3, "Fig. 3b", "< 0.3 %"),
+    "synthetic_alpha_cv": _below("CV of D_synth over α = 0.1–0.5 (%)", 1.0, "text", "≲ 1 %"),
+    "synthetic_quantile_cv": _below("CV of D_synth over Q80–Q95 (%)", 2.0, "text", "robust", "a CV below 2 %"),
+    "alpha_cv": _below("CV of D over α = 0.1–0.5 (%)", 0.4, "text", "< 0.4 %"),
+    "quantile_cv": _below("CV of D over Q80–Q95 (%)", 2.0, "text", "robust", "a CV below 2 %, the published error of D"),
+    "shadow_change": _figure(
+        "D(t) after grokking, shadow − in-line", 0.0, 0.02, "text", "unchanged", "within the published error of D"
+    ),
     "grokking_first": _figure("grokking epoch, earliest scale", 12, 0, "Fig. 1a", "12"),
     "grokking_last": _figure("grokking epoch, latest scale", 134, 0, "Fig. 1a", "134"),
-    "deviation_angle": _figure("deviation angle (degrees)", 30, 5, "text", "~30"),
-    "steps_mean": Published("steps, mean", "< 10", "text", 0, 10),
-    "steps_max": Published("steps, most", "≤ 20", "text", 0, 20),
+    "grokking_example": _figure("grokking epoch, runs of h = 21", 27, 0, "Fig. 1a", "27", "one of our runs could be such"),
+    "gini_rise": _figure("Gini of |θ|, peak over start (%)", 25, 5, "Fig. 1c", "+25 %", "± 5, its last digit"),
+    "gini_duration": _figure("Gini peak, length at half rise (epochs)", 50, 10, "text", "~50", "± 10"),
+    "gini_transient": _above("Gini peaks that are transient (% of runs)", 95, "text", "transient", "in 95 % of runs or more"),
+    "gini_near_grokking": _above(
+        "Gini peaks within ±10 epochs of grokking (% of runs)", 95, "text", "within ±10", "in 95 % of runs or more"
+    ),
+    "deviation_angle": _figure("deviation angle (degrees)", 30, 5, "text", "~30", "25–35, its one significant digit"),
+    "steps_mean": _below("steps, mean", 10, "text", "< 10"),
+    "steps_max": _below("steps, most", 20, "text", "≤ 20"),
+    "decades": _below("decades of a scale, widest", 1.5, "text", "< 1.5"),
+    "companion": Published(
+        "D(t) of a transformer on addition mod 59", "falls through 1", "arXiv:2604.16431", -math.inf, math.inf
+    ),
+}
+
+#: What is measured beside the paper's figures.
+OWN = {
+    "collapse_quality": "collapse, S at the D of the regression",
+    "collapse_quality_best": "collapse, S at its best exponent",
+    "collapse_exponent": "exponent of the best collapse",
+    "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
 }
 
 
+def label(key: str) -> str:
+    """What the quantity `key` is called in tables."""
+    return PUBLISHED[key].label if key in PUBLISHED else OWN.get(key, key.replace("_", " "))
+
+
 def compare(estimate: Estimate, key: str) -> Quantity:
-    """`estimate` beside the published figure `key`: they agree if its interval meets the range the paper's wording allows."""
+    """`estimate` beside the published figure `key`.
+
+    They agree if the interval meets the published value with its error. A bound is kept if the whole interval lies within, broken
+    if it lies without; an interval across it leaves the question open (`agrees` None), as does one that is not known.
+    """
     published = PUBLISHED.get(key)
     if published is None:
         return Quantity(estimate.value, estimate.low, estimate.high, estimate.statistic, note=estimate.note)
+    note = "; ".join(
+        part for part in (estimate.note, f"published, as read: {published.reading}" if published.reading else "") if part
+    )
     return Quantity(
         estimate.value,
         estimate.low,
@@ -54,6 +112,16 @@ def compare(estimate: Estimate, key: str) -> Quantity:
         published=published.value,
         published_error=published.error,
         published_text=published.text,
-        agrees=bool(estimate.low <= published.high and estimate.high >= published.low),
-        note=estimate.note,
+        agrees=_agrees(estimate, published),
+        note=note,
     )
+
+
+def _agrees(estimate: Estimate, published: Published) -> bool | None:
+    if math.isnan(estimate.low) or math.isnan(estimate.high):
+        return None
+    if published.value is not None:
+        return estimate.low <= published.high and estimate.high >= published.low
+    if published.low <= estimate.low and estimate.high <= published.high:
+        return True
+    return None if estimate.low <= published.high and estimate.high >= published.low else False

@@ -1,29 +1,34 @@
-"""The main job: the paper's study, from training to the table."""
+"""The main job: the paper's study, stage by stage, from training to the table."""
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from tdu import figures, store
+from tdu.analysis import concentration, control, dimension, grokking, phases, robustness, shadow, tails
 from tdu.cascades import gather
-from tdu.config import StudyConfig
-from tdu.ensembles import finish
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import finish, train_all
 from tdu.models.xor import checked
-from tdu.published import PUBLISHED, compare
-from tdu.scaling import dimension_over_time, estimate, exponent, least_r2_over_time, window_dimension
-from tdu.types import STATISTICS, CascadeLog, Estimate, Floats, Quantity, Results, Run
+from tdu.published import PUBLISHED, compare, label
+from tdu.types import CascadeLog, Estimate, Findings, Quantity, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
 Watch = Callable[[Iterator[Run], int], Iterator[Run]]
+#: Is told the name of the stage that begins.
+Say = Callable[[str], None]
 
 
 def _unwatched(runs: Iterator[Run], _total: int) -> Iterator[Run]:
     return runs
+
+
+def _silent(_stage: str) -> None:
+    pass
 
 
 def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> store.RunDirectory:
@@ -41,97 +46,111 @@ def load_log(path: Path) -> CascadeLog:
     return gather(directory.config, directory.runs())
 
 
-def measure(log: CascadeLog) -> Results:
-    """Every quantity of the study with its interval, beside the published one."""
-    seed = log.config.seed
-    window = _grokking_window(log, seed)
-    before = log.epoch < window["grokking_first"].value
-    after = log.epoch > window["grokking_last"].value
-    quantities = {
-        "dimension": exponent(log, "peak", seed),
-        "dimension_run_peak": exponent(log, "run-peak", seed),
-        "gamma": exponent(log, "mean", seed),
-        "dimension_early": window_dimension(log, "peak", before, seed),
-        "dimension_late": window_dimension(log, "peak", after, seed),
-        "dimension_early_mean": window_dimension(log, "mean", before, seed),
-        "dimension_late_mean": window_dimension(log, "mean", after, seed),
-        "r2_min": least_r2_over_time(log, "peak", seed),
-        **window,
-        "deviation_angle": estimate(np.degrees(log.deviation_angle), _grand_mean, "mean", seed),
-        "steps_mean": estimate(log.duration, _grand_mean, "mean", seed),
-        "steps_max": estimate(log.duration, lambda v: v.max(axis=(1, 2, 3)).astype(np.float64), "largest", seed),
-    }
-    return Results(
-        config=log.config,
-        quantities={key: compare(value, key) for key, value in quantities.items()},
-        epoch=log.epoch,
-        dimension_over_time={name: dimension_over_time(log, name, seed) for name in STATISTICS},
-    )
+def measure_log(log: CascadeLog) -> Results:
+    """Every quantity that a cascade log alone can give, with its interval, beside the published one."""
+    when = grokking.analyse(log)
+    return _results(log.config, None, [when, dimension.analyse(log, _window(when)), phases.analyse(log), tails.analyse(log)])
 
 
-def grokking_by_scale(log: CascadeLog) -> Floats:
-    """(S, K) grokking epochs, nan for an ungrokked run."""
-    return np.where(log.grokking_epoch < 0, np.nan, log.grokking_epoch)
+def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
+    """Every quantity of the paper: those of the log, and of the side studies that `scope` describes, which are run here.
 
-
-def _grokking_window(log: CascadeLog, seed: int) -> dict[str, Estimate]:
-    """Earliest and latest grokking epoch over the scales, each scale's the mean over its grokked runs.
-
-    The paper's inset gives one epoch per scale, "spanning 12–134". Over single runs the range is wider, and grows with
-    their number; that reading stands beside it.
+    Side studies are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits.
     """
-    epoch = grokking_by_scale(log)
-    ungrokked = int(np.isnan(epoch).sum())
-    note = f"{ungrokked} of {epoch.size} runs never grok" if ungrokked else "every run groks"
-    readings = {
-        "grokking_first": ("earliest scale mean", lambda v: _mean_of_grokked(v).min(axis=-1)),
-        "grokking_last": ("latest scale mean", lambda v: _mean_of_grokked(v).max(axis=-1)),
-        "grokking_first_run": ("earliest run", lambda v: np.fmin.reduce(v, axis=(1, 2))),
-        "grokking_last_run": ("latest run", lambda v: np.fmax.reduce(v, axis=(1, 2))),
-    }
-    return {key: estimate(epoch, function, statistic, seed, note) for key, (statistic, function) in readings.items()}
+    config = log.config
+    many = replace(config, hidden=(scope.example_hidden,), replicates=scope.n_gini_runs)
+    say("synthetic control")
+    synthetic = control.measure(config, scope, executor)
+    say("shadow, and snapshots at every epoch")
+    in_shadow = train_all(replace(config, alpha_train=0.0), executor)
+    dense = train_all(replace(config, snapshot_every=1), executor)
+    say(f"{scope.n_gini_runs} runs of h = {scope.example_hidden}, in-line and shadow")
+    inline_gini = train_all(many, executor)
+    shadow_gini = train_all(replace(many, alpha_train=0.0), executor)
+    say("robustness sweeps")
+    sweeps = robustness.measure(config, scope, executor)
+    say("exponents and intervals")
+    when = grokking.analyse(log)
+    window = _window(when)
+    companion = Estimate(
+        np.nan, np.nan, np.nan, "not measured", "needs a transformer on modular addition, which this study has not"
+    )
+    findings = [
+        when,
+        grokking.one_run(inline_gini),
+        dimension.analyse(log, window),
+        shadow.analyse(log, in_shadow, window),
+        phases.analyse(log, dense, control.sizes_for_bootstrap(synthetic)),
+        tails.analyse(log),
+        control.analyse(config, synthetic),
+        robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
+        concentration.analyse(inline_gini, shadow_gini),
+        Findings(estimates={"companion": companion}),
+    ]
+    return _results(config, scope, findings)
 
 
-def _mean_of_grokked(epoch: npt.NDArray[np.generic]) -> Floats:
-    """Mean over the runs (…, K) that grok; nan if none does, and then the window, too, is unknown."""
-    grokked = ~np.isnan(epoch)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(grokked, epoch, 0).sum(axis=-1) / grokked.sum(axis=-1))
+def _window(when: Findings) -> tuple[float, float]:
+    return when.estimates["grokking_first"].value, when.estimates["grokking_last"].value
 
 
-def _grand_mean(values: npt.NDArray[np.generic]) -> Floats:
-    return np.asarray(values.mean(axis=(1, 2, 3)))
+def _results(config: StudyConfig, scope: Scope | None, findings: list[Findings]) -> Results:
+    """All findings as one, quantities in the order of the published table."""
+    estimates: dict[str, Estimate] = {}
+    readings: dict[str, dict[str, Quantity]] = {}
+    series: dict[str, object] = {}
+    for found in findings:
+        estimates |= found.estimates
+        series |= found.series
+        for key, named in found.readings.items():
+            readings.setdefault(key, {}).update({name: compare(value, key) for name, value in named.items()})
+    order = [key for key in PUBLISHED if key in estimates] + [key for key in estimates if key not in PUBLISHED]
+    return Results(config, scope, {key: compare(estimates[key], key) for key in order}, readings, series)
 
 
-def reproduce(out: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> Results:
+def reproduce(
+    out: Path, config: StudyConfig, scope: Scope, workers: int, watch: Watch = _unwatched, say: Say = _silent
+) -> Results:
     """The whole job in `out`: run directory, results.json, figures."""
     train_study(out, config, workers, watch)
-    log = load_log(out)
-    results = measure(log)
+    with ThreadPoolExecutor(workers) as executor:
+        results = measure_study(load_log(out), scope, executor, say)
     store.save_results(out / "results.json", results)
+    say("figures")
     figures.draw(results, out / "figures")
     return results
 
 
-def _with_interval(q: Quantity) -> str:
+def table(results: Results) -> str:
+    """The verdict table as text: quantity, ours with its 95 % interval, published, agrees or not."""
+    rows = [("quantity", "ours [95 % interval]", "published", "")]
+    rows += [(label(key), with_interval(q), q.published_text, verdict(q)) for key, q in results.quantities.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if other := other_settings(results.config):
+        lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
+    return "\n".join(lines)
+
+
+def other_settings(config: StudyConfig) -> list[str]:
+    """Names of the settings, the seed aside, in which a study is not the paper's."""
+    paper = replace(StudyConfig(), seed=config.seed)
+    return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]
+
+
+def verdict(q: Quantity) -> str:
+    """The verdict in words."""
+    if math.isnan(q.value):
+        return "not measured"
+    if not q.published_text:
+        return ""
+    return {True: "agrees", False: "does not agree", None: "undecided"}[q.agrees]
+
+
+def with_interval(q: Quantity) -> str:
     """Value and interval, to two digits of the interval's half-width."""
+    if math.isnan(q.value):
+        return "–"
     half = (q.high - q.low) / 2
     decimals = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 0 if float(q.value).is_integer() else 3
     return f"{q.value:.{decimals}f} [{q.low:.{decimals}f}, {q.high:.{decimals}f}]"
-
-
-def table(results: Results) -> str:
-    """The verdict table as text: quantity, ours with its 95 % interval, published, agrees or not."""
-    verdict = {True: "agrees", False: "does not agree", None: ""}
-    rows = [("quantity", "ours [95 % interval]", "published", "")]
-    for key, q in results.quantities.items():
-        label = PUBLISHED[key].label if key in PUBLISHED else key.replace("_", " ")
-        ours = _with_interval(q)
-        rows.append((label, ours, q.published_text, verdict[q.agrees]))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    paper = replace(StudyConfig(), seed=results.config.seed)
-    other = [field.name for field in fields(paper) if getattr(paper, field.name) != getattr(results.config, field.name)]
-    if other:
-        lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
-    return "\n".join(lines)

@@ -11,6 +11,8 @@ class Stage(IntEnum):
     PARAMETERS = 0
     GRAPH = 1
     BOOTSTRAP = 2
+    SYNTHETIC_FIELD = 3
+    SYNTHETIC_GRAPH = 4
 
 
 def _address(seed: int, stage: Stage, scale: int, replicate: int) -> np.random.SeedSequence:

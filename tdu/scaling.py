@@ -1,16 +1,11 @@
-"""Finite-size scaling: exponents over system sizes, at one time or over all, with intervals from resampled runs."""
-
-from collections.abc import Callable
+"""Finite-size scaling: exponents over system sizes, at one time or over all, whole or with a scale left out."""
 
 import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.rng import Stage, generator
-from tdu.types import CascadeLog, Estimate, Floats, Integers, ScalingFit, Statistic, TimeSeries
-
-N_RESAMPLES = 10_000
-_BLOCK = 500  # resamples held in memory at a time
+from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known
+from tdu.types import CascadeLog, Estimate, Floats, ScalingFit, Statistic, TimeSeries
 
 
 def scaling_exponent(n: npt.ArrayLike, s: npt.ArrayLike) -> ScalingFit:
@@ -62,88 +57,69 @@ def slope_and_r2(n: npt.NDArray[np.generic], s: Floats) -> tuple[Floats, Floats]
     return slope, r2
 
 
-def over_runs(values: npt.NDArray[np.generic], statistic: Statistic) -> Floats:
-    """One size per scale (…, S) from `values` (…, S, K, T): the `peak`, `run-peak` or `mean` of K runs of T snapshots."""
-    if statistic == "peak":
-        return np.asarray(values.max(axis=(-2, -1)), np.float64)
-    if statistic == "run-peak":
-        return np.asarray(values.max(axis=-1).mean(axis=-1))
+def per_run(size: npt.ArrayLike, statistic: Statistic, inside: npt.ArrayLike = True) -> Floats:
+    """One value per run (…) from the sizes (…, T) of its snapshots `inside`: their mean, or their largest for the maxima.
+
+    nan for a run without such a snapshot.
+    """
+    chosen = np.where(inside, size, np.nan)
     if statistic == "mean":
-        return np.asarray(values.mean(axis=(-2, -1)))
+        return mean_of_known(chosen)
+    return np.asarray(np.fmax.reduce(chosen, axis=-1))
+
+
+def over_runs(values: Floats, statistic: Statistic) -> Floats:
+    """One value per scale (…, S) from those of its runs (…, S, K): their largest for `peak`, else their mean."""
+    if statistic == "peak":
+        return np.asarray(np.fmax.reduce(values, axis=-1))
+    if statistic in ("run-peak", "mean"):
+        return mean_of_known(values)
     raise ValueError(f"`statistic` must be 'peak', 'run-peak' or 'mean', but it is {statistic!r}")
 
 
-def bootstrap(
-    values: npt.NDArray[np.generic],
-    functional: Callable[[npt.NDArray[np.generic]], Floats],
-    seed: int = 0,
-    n_resamples: int = N_RESAMPLES,
-) -> Floats:
-    """`functional` of resampled runs: (n_resamples, …) from `values` (S, K, …), K runs in each of S scales.
-
-    Runs are drawn with replacement within their scale: snapshots of one run are not independent, runs are. Each scale draws
-    K − 1 of its K runs (McCarthy & Snowden 1985; Rao & Wu 1988): with few runs a scale, drawing K makes the variance
-    of a mean too small by (K − 1)/K. `functional` maps (B, S, K − 1, …) to (B, …). One run a scale has no spread to
-    resample: nan.
-    """
-    n_scales, n_runs = values.shape[:2]
-    if n_runs < 2:
-        return np.full((1, *functional(values[None]).shape[1:]), np.nan)
-    rng = generator(seed, Stage.BOOTSTRAP)
-    scale = np.arange(n_scales)[:, None]
-    blocks = []
-    for start in range(0, n_resamples, _BLOCK):
-        drawn = rng.integers(n_runs, size=(min(_BLOCK, n_resamples - start), n_scales, n_runs - 1))
-        blocks.append(functional(values[scale, drawn]))
-    return np.concatenate(blocks)
+def exponent_of_runs(n: npt.NDArray[np.generic], statistic: Statistic) -> Functional:
+    """The functional (…, S, K) → (…): exponent of the runs' `statistic` over the system sizes `n` (S,)."""
+    return lambda values: slope_and_r2(n, over_runs(values, statistic))[0]
 
 
-def interval(samples: Floats) -> tuple[Floats, Floats]:
-    """Central 95 % of bootstrap `samples` (B, …), by percentiles; shapes (…)."""
-    low, high = np.percentile(samples, [2.5, 97.5], axis=0)
-    return low, high
-
-
-def estimate(
-    values: npt.NDArray[np.generic],
-    functional: Callable[[npt.NDArray[np.generic]], Floats],
-    statistic: str,
-    seed: int = 0,
-    note: str = "",
-) -> Estimate:
-    """A scalar `functional` of all runs in `values` (S, K, …) with its bootstrap interval."""
-    low, high = interval(bootstrap(values, functional, seed))
-    return Estimate(float(functional(values[None])[0]), float(low), float(high), statistic, note)
+def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int = 0) -> Estimate:
+    """Exponent over the system sizes `n` (S,) of one value per run (S, K); R² and standard error are in the note."""
+    try:
+        fit = scaling_exponent(n, over_runs(values, statistic))
+    except ValueError as error:
+        return Estimate(np.nan, np.nan, np.nan, statistic, str(error))
+    note = f"R² = {fit.r2:.3f}, standard error of the fit {fit.stderr:.3f}"
+    return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note, maxima=statistic == "peak")
 
 
 def exponent(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
-    """Exponent of the `statistic` of avalanche sizes over all runs and snapshots; R² and standard error are in the note."""
-    fit = scaling_exponent(log.n_sites, over_runs(log.size, statistic))
-    # The time axis is reduced before resampling, which resamples runs only.
-    per_run = log.size.mean(axis=-1, keepdims=True) if statistic == "mean" else log.size.max(axis=-1, keepdims=True)
-    note = f"R² = {fit.r2:.3f}, standard error of the fit {fit.stderr:.3f}"
-    return estimate(per_run, lambda v: slope_and_r2(log.n_sites, over_runs(v, statistic))[0], statistic, seed, note)
+    """Exponent of the `statistic` of avalanche sizes over all runs and snapshots of a log."""
+    return exponent_estimate(log.n_sites, per_run(log.size, statistic), statistic, seed)
 
 
-def over_runs_at_each_snapshot(values: npt.NDArray[np.generic], statistic: Statistic) -> Floats:
-    """One size per snapshot and scale from `values` (…, S, K, T), the statistic taken over the K runs; shape (…, T, S).
+def without_each_scale(n: npt.NDArray[np.generic], statistic: Statistic) -> Functional:
+    """The functional (…, S, K) → (…, S): the exponent with each scale left out in turn."""
 
-    At a single snapshot a run has one size, which is its largest and its mean: `run-peak` and `mean` coincide.
-    """
-    return over_runs(np.moveaxis(values, -1, -3)[..., None], statistic)
+    def exponents(values: Floats) -> Floats:
+        size = over_runs(values, statistic)
+        rest = [np.delete(np.arange(n.size), left_out) for left_out in range(n.size)]
+        return np.stack([slope_and_r2(n[kept], size[..., kept])[0] for kept in rest], axis=-1)
+
+    return exponents
+
+
+def over_time(log: CascadeLog) -> Floats:
+    """The sizes of a log as (T, S, K): at a single snapshot a run has one size, which is its largest and its mean."""
+    return np.moveaxis(log.size, -1, 0).astype(np.float64)
 
 
 def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> TimeSeries:
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
-    value, r2 = _fits_over_time(log.n_sites, log.size, statistic)
-    samples = bootstrap(log.size, lambda v: _fits_over_time(log.n_sites, v, statistic)[0], seed)
+    values = over_time(log)
+    value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
+    samples = bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed, maxima=statistic == "peak")
     low, high = interval(samples)
     return TimeSeries(value=value, low=low, high=high, r2=r2)
-
-
-def _fits_over_time(n_sites: Integers, values: npt.NDArray[np.generic], statistic: Statistic) -> tuple[Floats, Floats]:
-    """Exponent and R² at each snapshot from `values` (…, S, K, T); shapes (…, T)."""
-    return slope_and_r2(n_sites, over_runs_at_each_snapshot(values, statistic))
 
 
 def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int = 0) -> Estimate:
@@ -151,15 +127,17 @@ def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[
     count = int(inside.sum())
     if count == 0:
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
+    exponents = exponent_of_runs(log.n_sites, statistic)
+    note = f"mean of D(t) over {count} snapshots"
     return estimate(
-        log.size[..., inside],
-        lambda v: _fits_over_time(log.n_sites, v, statistic)[0].mean(axis=-1),
-        statistic,
-        seed,
-        f"mean of D(t) over {count} snapshots",
+        over_time(log)[inside], lambda v: exponents(v).mean(axis=-1), statistic, seed, note, maxima=statistic == "peak"
     )
 
 
 def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
     """The poorest R² among the fits of D(t)."""
-    return estimate(log.size, lambda v: _fits_over_time(log.n_sites, v, statistic)[1].min(axis=-1), statistic, seed)
+
+    def least(values: Floats) -> Floats:
+        return np.asarray(slope_and_r2(log.n_sites, over_runs(values, statistic))[1].min(axis=-1))
+
+    return estimate(over_time(log), least, statistic, seed, maxima=statistic == "peak")

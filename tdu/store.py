@@ -21,8 +21,8 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from tdu.config import StudyConfig
-from tdu.types import Quantity, Results, Run, TimeSeries, shallow
+from tdu.config import Scope, StudyConfig
+from tdu.types import Quantity, Results, Run, shallow
 
 SCHEMA = 1
 _PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
@@ -143,7 +143,7 @@ class RunDirectory:
         known = {field.name for field in fields(StudyConfig)}
         if not isinstance(config, dict) or set(config) != known:
             raise ValueError(f"{path / 'manifest.json'}: the configuration does not hold exactly {', '.join(sorted(known))}")
-        return cls(path, StudyConfig(**{**config, "hidden": tuple(config["hidden"])}))
+        return cls(path, StudyConfig(**_with_tuples(config)))
 
     def shard(self, hidden: int, replicate: int) -> Path:
         """The file of one run."""
@@ -231,13 +231,14 @@ def _plain(value: object) -> str:
 
 def results_as_json(results: Results) -> dict[str, Any]:
     """The content of results.json; what could not be estimated (nan) becomes null."""
-    series = {name: _null_nan(shallow(s)) for name, s in results.dimension_over_time.items()}
     return {
         "schema": SCHEMA,
         "config": asdict(results.config),
+        "scope": asdict(results.scope) if results.scope else None,
         "provenance": provenance(),
-        "quantities": {key: _null_nan(asdict(quantity)) for key, quantity in results.quantities.items()},
-        "series": {"dimension_over_time": {"epoch": results.epoch.tolist(), **series}},
+        "quantities": _to_json({key: asdict(quantity) for key, quantity in results.quantities.items()}),
+        "readings": _to_json({key: {name: asdict(q) for name, q in named.items()} for key, named in results.readings.items()}),
+        "series": _to_json(results.series),
     }
 
 
@@ -250,28 +251,43 @@ def load_results(path: Path) -> Results:
     """Read results.json."""
     value = read_json(path, "results of `tdu reproduce`")
     try:
-        series = dict(value["series"]["dimension_over_time"])
-        epoch = np.array(series.pop("epoch"), np.int64)
         return Results(
-            config=StudyConfig(**{**value["config"], "hidden": tuple(value["config"]["hidden"])}),
+            config=StudyConfig(**_with_tuples(value["config"])),
+            scope=Scope(**_with_tuples(value["scope"])) if value["scope"] else None,
             quantities={key: Quantity(**_nan_null(quantity)) for key, quantity in value["quantities"].items()},
-            epoch=epoch,
-            dimension_over_time={
-                name: TimeSeries(**{column: np.array(values, np.float64) for column, values in columns.items()})
-                for name, columns in series.items()
+            readings={
+                key: {name: Quantity(**_nan_null(quantity)) for name, quantity in named.items()}
+                for key, named in value["readings"].items()
             },
+            series=_from_json(value["series"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again") from None
 
 
-def _null_nan(columns: dict[str, Any]) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            return [plain(entry) for entry in value.tolist()]
-        return None if isinstance(value, float) and not np.isfinite(value) else value
+def _to_json(value: Any) -> Any:
+    """Arrays as lists, NumPy's numbers as Python's, nan and infinities as null."""
+    if isinstance(value, dict):
+        return {name: _to_json(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _to_json(value.tolist())
+    if isinstance(value, list):
+        return [_to_json(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
-    return {name: plain(value) for name, value in columns.items()}
+
+def _from_json(value: Any) -> Any:
+    """Lists of numbers as arrays, null as nan."""
+    if isinstance(value, dict):
+        return {name: _from_json(entry) for name, entry in value.items()}
+    if isinstance(value, list) and not any(isinstance(entry, str) for entry in value):
+        array = np.array(value)
+        return array if array.dtype.kind in "iu" else np.array(value, np.float64)
+    return float("nan") if value is None else value
+
+
+def _with_tuples(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
 def _nan_null(quantity: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """The values that travel along the chain: frozen, typed, and knowing nothing of who made them."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from tdu.config import StudyConfig
+from tdu.config import Scope, StudyConfig
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -174,13 +174,30 @@ class Quantity:
 
 
 @dataclass(frozen=True, eq=False)
+class Findings:
+    """What one part of the analysis contributes.
+
+    `estimates` by key; `readings` of a key: the same quantity under other readings of the paper's words, by their names;
+    `series`: arrays for the figures, in nested dictionaries.
+    """
+
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+    readings: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    series: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Results:
-    """What a study says: quantities by key, and D(t) by statistic at the snapshot epochs (T,)."""
+    """What a study says: quantities by key, their other readings, and arrays (nested dictionaries) for the figures.
+
+    `scope` is None where only a cascade log was measured, without the paper's side studies.
+    """
 
     config: StudyConfig
+    scope: Scope | None
     quantities: dict[str, Quantity]
-    epoch: Integers
-    dimension_over_time: dict[str, TimeSeries]
+    readings: dict[str, dict[str, Quantity]]
+    series: dict[str, Any]
 
 
 def grokking_epochs(accuracy: Floats) -> Integers:
@@ -194,4 +211,4 @@ def grokking_epochs(accuracy: Floats) -> Integers:
 
 def shallow(value: Any) -> dict[str, Any]:
     """The fields of a dataclass by name, as they are (`dataclasses.asdict` would copy every array)."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {item.name: getattr(value, item.name) for item in fields(value)}

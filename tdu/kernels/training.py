@@ -40,7 +40,10 @@ class Curves(NamedTuple):
 
 
 class Snapshots(NamedTuple):
-    """What is recorded of the T snapshot avalanches: (T,), but `profile` (T, max_steps)."""
+    """What is recorded of the T snapshot avalanches: (T,), but `profile` (T, max_steps).
+
+    `field` (T, N) takes the gradients before the avalanche; with no rows, (0, N), they are not kept.
+    """
 
     size: np.ndarray
     duration: np.ndarray
@@ -51,6 +54,7 @@ class Snapshots(NamedTuple):
     dissipated: np.ndarray
     capped: np.ndarray
     deviation_angle: np.ndarray
+    field: np.ndarray
 
 
 @kernel
@@ -97,6 +101,8 @@ def train(theta, problem, probe, curves, snapshots):
             snapshots.dissipated[t] = dissipated
             snapshots.capped[t] = capped
             snapshots.deviation_angle[t] = angle(gradient, relaxed)
+            if snapshots.field.shape[0] > 0:
+                snapshots.field[t] = gradient
         if inline and not (measured and probe.alpha == probe.alpha_train):
             relaxed[:] = gradient
             relax(

@@ -4,11 +4,11 @@ import numpy as np
 
 from tdu import _validate
 from tdu.config import StudyConfig
-from tdu.graphs import barabasi_albert
+from tdu.graphs import Graph, barabasi_albert
 from tdu.kernels.training import Curves, Probe, Problem, Snapshots, train
 from tdu.models import mlp
 from tdu.rng import Stage, derived_seed, generator
-from tdu.types import Run
+from tdu.types import Floats, Run
 
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
@@ -75,39 +75,39 @@ def checked(config: StudyConfig) -> StudyConfig:
 
 def run_of_study(config: StudyConfig, hidden: int, replicate: int) -> Run:
     """The run of a checked study at (`hidden`, `replicate`); its bits depend on nothing else."""
+    return _train(config, hidden, replicate, keep_fields=False)[0]
+
+
+def snapshot_fields(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, Graph]:
+    """The gradients (T, N) of the run's snapshots before their avalanches, and the run's graph."""
+    _, fields, graph = _train(config, hidden, replicate, keep_fields=True)
+    return fields, graph
+
+
+def _train(config: StudyConfig, hidden: int, replicate: int, keep_fields: bool) -> tuple[Run, Floats, Graph]:
+    """One run, the gradients of its snapshots (T, N) if they are kept, and its graph."""
     theta = mlp.initial_parameters(hidden, generator(config.seed, Stage.PARAMETERS, hidden, replicate))
     graph = barabasi_albert(theta.size, m=2, seed=derived_seed(config.seed, Stage.GRAPH, hidden, replicate))
+    epoch = np.arange(0, config.epochs + 1, config.snapshot_every)
     curves = Curves(*(np.empty(config.epochs + 1) for _ in Curves._fields))
-    snapshots = _empty_snapshots(config.epochs // config.snapshot_every + 1, config.max_steps)
+    snapshots = _empty_snapshots(epoch.size, config.max_steps, np.empty((epoch.size if keep_fields else 0, theta.size)))
     probe = Probe(
         graph.indptr, graph.indices, float(config.alpha), float(config.alpha_train), float(config.quantile),
         int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
     train(theta, Problem(INPUTS, TARGETS, float(config.learning_rate)), probe, curves, snapshots)
     if not np.isfinite(curves.loss).all():
-        epoch = int(np.argmin(np.isfinite(curves.loss)))
+        at = int(np.argmin(np.isfinite(curves.loss)))
         raise ValueError(
-            f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {epoch}: lower it"
+            f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {at}: lower it"
         )
-    return Run(
-        hidden=hidden,
-        n_sites=theta.size,
-        replicate=replicate,
-        epoch=np.arange(0, config.epochs + 1, config.snapshot_every),
-        **curves._asdict(),
-        **snapshots._asdict(),
-    )
+    recorded = {**curves._asdict(), **snapshots._asdict()}
+    fields = recorded.pop("field")
+    return Run(hidden=hidden, n_sites=theta.size, replicate=replicate, epoch=epoch, **recorded), fields, graph
 
 
-def _empty_snapshots(n_snapshots: int, max_steps: int) -> Snapshots:
-    return Snapshots(
-        size=np.empty(n_snapshots, np.int64),
-        duration=np.empty(n_snapshots, np.int64),
-        extent=np.empty(n_snapshots, np.int64),
-        peak=np.empty(n_snapshots, np.int64),
-        profile=np.empty((n_snapshots, max_steps), np.int64),
-        threshold=np.empty(n_snapshots),
-        dissipated=np.empty(n_snapshots),
-        capped=np.empty(n_snapshots, np.bool_),
-        deviation_angle=np.empty(n_snapshots),
-    )
+def _empty_snapshots(n_snapshots: int, max_steps: int, field: Floats) -> Snapshots:
+    counts = {name: np.empty(n_snapshots, np.int64) for name in ("size", "duration", "extent", "peak")}
+    measures = {name: np.empty(n_snapshots) for name in ("threshold", "dissipated", "deviation_angle")}
+    profile, capped = np.empty((n_snapshots, max_steps), np.int64), np.empty(n_snapshots, np.bool_)
+    return Snapshots(**counts, **measures, profile=profile, capped=capped, field=field)

@@ -1,0 +1,1 @@
+"""The paper's analysis, one figure or claim a module: logs in, `Findings` out."""

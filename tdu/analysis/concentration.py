@@ -1,0 +1,95 @@
+"""Weight concentration: the Gini coefficient of |θ| around grokking (Fig. 1c)."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tdu.analysis.grokking import epochs_of_runs
+from tdu.resampling import estimate, mean_of_known
+from tdu.types import CascadeLog, Estimate, Findings, Floats
+
+BEFORE, AFTER = 50, 200  # epochs drawn around grokking
+_NEAR = 10  # "within ±10 epochs"
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def analyse(inline: CascadeLog, shadow: CascadeLog) -> Findings:
+    """Rise, length and timing of the Gini peak over the many runs of one scale, trained in-line, beside the same in shadow.
+
+    Rise: largest Gini of a run over that at its start. Length: epochs at or above half of that rise, around the peak. Timing:
+    epoch of the peak minus the grokking epoch. A rise that never comes back is no transient peak: the share of runs that fall
+    by half of their rise before the end stands beside it.
+    """
+    of_inline, of_shadow = _measures(inline), _measures(shadow)
+    estimates, readings = {}, {}
+    for key, statistic in (
+        ("gini_rise", "mean over runs, %"),
+        ("gini_duration", "mean over runs, epochs"),
+        ("gini_near_grokking", "share of runs with the peak within ±10 epochs, %"),
+        ("gini_transient", "share of runs whose rise halves again, %"),
+        ("gini_at_grokking", "mean over runs, % of the start"),
+    ):
+        estimates[key] = _mean(of_inline[key], statistic, inline.config.seed)
+        readings[key] = {"shadow": _mean(of_shadow[key], statistic, inline.config.seed)}
+    return Findings(
+        estimates,
+        readings,
+        series={"gini": {"inline": _drawn(inline, of_inline), "shadow": _drawn(shadow, of_shadow)}},
+    )
+
+
+def _mean(values: Floats, statistic: str, seed: int) -> Estimate:
+    """Mean over the runs (K,) for which the value is known."""
+    return estimate(values[None], lambda v: mean_of_known(v)[..., 0], statistic, seed, f"{np.isfinite(values).sum()} runs")
+
+
+def _measures(log: CascadeLog) -> dict[str, Floats]:
+    gini, grokked = log.gini[0], epochs_of_runs(log)[0]
+    change = gini / gini[:, :1] - 1
+    peak = change.argmax(axis=-1)
+    rise = change[np.arange(len(change)), peak]
+    high = change >= rise[:, None] / 2
+    known = np.isfinite(grokked)
+    at = np.where(known, grokked, 0).astype(int)
+    return {
+        "gini_rise": 100 * rise,
+        "gini_duration": _length_around(high, peak).astype(np.float64),
+        "gini_near_grokking": np.where(known, 100.0 * (np.abs(peak - grokked) <= _NEAR), np.nan),
+        "gini_transient": 100.0 * ~high[:, -1],
+        "gini_at_grokking": np.where(known, 100 * change[np.arange(len(change)), at], np.nan),
+        "lag": peak - grokked,
+    }
+
+
+def _length_around(high: npt.NDArray[np.bool_], peak: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Length of the unbroken stretch of `high` (K, E+1) around epoch `peak` (K,)."""
+    epoch = np.arange(high.shape[1])
+    low = ~high
+    last_low = np.where(low & (epoch < peak[:, None]), epoch, -1).max(axis=1)
+    next_low = np.where(low & (epoch > peak[:, None]), epoch, high.shape[1]).min(axis=1)
+    return np.asarray(next_low - last_low - 1)
+
+
+def _drawn(log: CascadeLog, measures: dict[str, Floats]) -> dict[str, object]:
+    """Change of Gini (%) against epochs from grokking: quantiles and mean over runs, one run, and the histogram of the lag."""
+    gini, grokked = log.gini[0], epochs_of_runs(log)[0]
+    runs = np.flatnonzero(np.isfinite(grokked))
+    offsets = np.arange(-BEFORE, AFTER + 1)
+    epoch = grokked[runs, None].astype(int) + offsets
+    inside = (epoch >= 0) & (epoch < gini.shape[1])
+    change = 100 * (gini / gini[:, :1] - 1)
+    aligned = np.where(inside, change[runs[:, None], np.clip(epoch, 0, gini.shape[1] - 1)], np.nan)
+    covered = inside.mean(axis=0) >= 0.5  # where fewer runs reach, the band would be of another population
+    quantiles = np.full((len(_QUANTILES), offsets.size), np.nan)
+    if covered.any():
+        quantiles[:, covered] = np.nanquantile(aligned[:, covered], _QUANTILES, axis=0)
+    lag = measures["lag"][np.isfinite(measures["lag"])]
+    counts, edges = np.histogram(lag, bins=np.arange(-100, 521, 20))
+    return {
+        "offset": offsets,
+        "quantiles": quantiles,
+        "mean": np.where(covered, mean_of_known(aligned.T), np.nan),
+        "example": change[0],
+        "example_grokking_epoch": grokked[0],
+        "lag_counts": counts,
+        "lag_edges": edges,
+    }

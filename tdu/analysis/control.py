@@ -1,0 +1,96 @@
+"""The synthetic control: i.i.d. Gaussian fields on five topologies (Fig. 3b, inset)."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdu.cascades import sizes_of
+from tdu.config import Scope, StudyConfig
+from tdu.fields import gaussian
+from tdu.graphs import Graph, barabasi_albert, random_graph, ring, small_world
+from tdu.models.mlp import n_parameters
+from tdu.resampling import bootstrap, estimate, interval
+from tdu.rng import Stage, derived_seed, generator
+from tdu.scaling import exponent_of_runs
+from tdu.types import Findings, Floats
+
+TOPOLOGIES: dict[str, Callable[[int, int], Graph]] = {
+    "ring": lambda n, seed: ring(n),
+    "small world, p = 0.05": lambda n, seed: small_world(n, p=0.05, seed=seed),
+    "small world, p = 0.2": lambda n, seed: small_world(n, p=0.2, seed=seed),
+    "scale-free": lambda n, seed: barabasi_albert(n, seed=seed),
+    "random": lambda n, seed: random_graph(n, seed=seed),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """Mean avalanche sizes of synthetic fields, each over `n_draws` of them.
+
+    `topologies` (5, S, K) at the study's α and Q; `alphas` (A, S, K) and `quantiles` (Q, S, K) on the scale-free graph.
+    """
+
+    topologies: Floats
+    alphas: Floats
+    quantiles: Floats
+    n_draws: int
+
+
+def measure(config: StudyConfig, scope: Scope, executor: Executor) -> Control:
+    """Draw fields for each scale and seed, the same for every topology and setting, and average their avalanche sizes."""
+    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
+    rows = list(executor.map(lambda address: _of_address(config, scope, *address), grid))
+    shape = (-1, len(config.hidden), config.replicates)
+    topologies, alphas, quantiles = (np.array(column).T.reshape(shape) for column in zip(*rows, strict=True))
+    return Control(topologies, alphas, quantiles, scope.n_draws)
+
+
+def _of_address(
+    config: StudyConfig, scope: Scope, hidden: int, replicate: int
+) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+    n = n_parameters(hidden)
+    fields = gaussian(n, generator(config.seed, Stage.SYNTHETIC_FIELD, hidden, replicate), scope.n_draws)
+    seed = derived_seed(config.seed, Stage.SYNTHETIC_GRAPH, hidden, replicate)
+    graphs = {name: build(n, seed) for name, build in TOPOLOGIES.items()}
+
+    def mean(graph: Graph, alpha: float = config.alpha, quantile: float = config.quantile) -> float:
+        return float(sizes_of(fields, graph, alpha, quantile, config.max_steps).mean())
+
+    return (
+        [mean(graph) for graph in graphs.values()],
+        [mean(graphs["scale-free"], alpha=alpha) for alpha in scope.alphas],
+        [mean(graphs["scale-free"], quantile=quantile) for quantile in scope.quantiles],
+    )
+
+
+def analyse(config: StudyConfig, control: Control) -> Findings:
+    """D_synth from ⟨S⟩ ~ N^D, and how little it varies over topologies."""
+    n_sites = np.array([n_parameters(hidden) for hidden in config.hidden])
+    exponents = exponent_of_runs(n_sites, "mean")
+    note = f"{len(TOPOLOGIES)} topologies × {config.replicates} seeds, {control.n_draws} fields each"
+    low, high = interval(bootstrap(control.topologies, exponents, config.seed))
+    return Findings(
+        estimates={
+            "dimension_synthetic": estimate(
+                control.topologies, lambda v: exponents(v).mean(axis=-1), "mean size", config.seed, note
+            ),
+            "synthetic_topology_cv": estimate(
+                control.topologies, lambda v: variation(exponents(v)), "CV over topologies, %", config.seed, note
+            ),
+        },
+        series={
+            "topologies": {"dimension": exponents(control.topologies), "low": low, "high": high, "name": list(TOPOLOGIES)},
+        },
+    )
+
+
+def variation(values: Floats) -> Floats:
+    """Coefficient of variation over the last axis, in %."""
+    return np.asarray(100 * values.std(axis=-1, ddof=1) / np.abs(values.mean(axis=-1)))
+
+
+def sizes_for_bootstrap(control: Control) -> Floats:
+    """(S, K) mean over topologies of each seed's mean size: one value a seed, as topologies share the seed's fields."""
+    return np.asarray(control.topologies.mean(axis=0))

@@ -1,0 +1,61 @@
+"""D and γ over all epochs, D(t) over training, and what one avalanche looks like (Figs. 1b and 2c)."""
+
+import numpy as np
+
+from tdu.resampling import estimate
+from tdu.scaling import (
+    dimension_over_time,
+    exponent,
+    least_r2_over_time,
+    over_runs,
+    per_run,
+    scaling_exponent,
+    window_dimension,
+)
+from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Statistic, shallow
+
+
+def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
+    """Exponents of a log over all epochs, at each, and before and after the grokking `window` (epochs)."""
+    seed = log.config.seed
+    before, after = log.epoch < window[0], log.epoch > window[1]
+    readings: dict[str, dict[str, Estimate]] = {
+        "dimension": {"run-peak": exponent(log, "run-peak", seed)},
+        "r2_min": {"mean": least_r2_over_time(log, "mean", seed)},
+    }
+    for key, inside in (("dimension_early", before), ("dimension_late", after)):
+        readings[key] = {"mean": window_dimension(log, "mean", inside, seed)}
+    estimates = {
+        "dimension": exponent(log, "peak", seed),
+        "gamma": exponent(log, "mean", seed),
+        "dimension_early": window_dimension(log, "peak", before, seed),
+        "dimension_late": window_dimension(log, "peak", after, seed),
+        "r2_min": least_r2_over_time(log, "peak", seed),
+        "deviation_angle": estimate(
+            np.degrees(log.deviation_angle.mean(axis=-1)), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed
+        ),
+        "steps_mean": estimate(log.duration.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed),
+        "steps_max": estimate(
+            log.duration.max(axis=-1),
+            lambda v: v.max(axis=(-2, -1)),
+            "largest",
+            seed,
+            "an extreme over runs: resampling cannot go beyond it",
+        ),
+    }
+    over_time = {name: shallow(dimension_over_time(log, name, seed)) for name in STATISTICS}
+    return Findings(
+        estimates,
+        readings,
+        series={
+            "dimension_over_time": {"epoch": log.epoch, **over_time},
+            "scaling": {"n_sites": log.n_sites, "peak": _line(log, "peak"), "mean": _line(log, "mean")},
+        },
+    )
+
+
+def _line(log: CascadeLog, statistic: Statistic) -> dict[str, object]:
+    values = per_run(log.size, statistic)
+    size = over_runs(values, statistic)
+    fit = scaling_exponent(log.n_sites, size)
+    return {"size": size, "runs": values, "exponent": fit.exponent, "intercept": fit.intercept}

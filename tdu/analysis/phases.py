@@ -1,0 +1,99 @@
+"""Before and after grokking, each run split at its own epoch; and each scale left out in turn (Fig. 3)."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tdu.analysis.grokking import epochs_of_runs
+from tdu.resampling import bootstrap, estimate, interval
+from tdu.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
+from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Floats, Statistic
+
+_BINS = 80
+
+
+def analyse(log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats | None = None) -> Findings:
+    """D_pre and D_post of a `log`, and of the same runs with `dense` snapshots, beside D of the `synthetic` sizes (S, K).
+
+    The three statistics, and the two densities of snapshots, are readings of the same words; the peak over the log's own
+    snapshots is drawn. A run without snapshots in a phase takes no part in it.
+    """
+    seed, n_sites = log.config.seed, log.n_sites
+    phases = _split(log)
+    sources = [("every snapshot", log, phases)] + ([("every epoch", dense, _split(dense))] if dense else [])
+    estimates: dict[str, Estimate] = {}
+    readings: dict[str, dict[str, Estimate]] = {"dimension_pre": {}, "dimension_post": {}, "phase_separation": {}}
+    for snapshots, source, split in sources:
+        for key, inside in split.items():
+            counts = inside.sum(axis=-1)
+            note = f"{counts.mean():.1f} snapshots a run; {(counts == 0).sum()} of {counts.size} runs have none"
+            for statistic in STATISTICS:
+                found = exponent_estimate(n_sites, per_run(source.size, statistic, inside), statistic, seed)
+                readings[key][f"{statistic}, {snapshots}"] = replace(found, note=f"{found.note}; {note}")
+        for statistic in STATISTICS:
+            separation = _separation(n_sites, source.size, split, statistic, seed)
+            readings["phase_separation"][f"{statistic}, {snapshots}"] = separation
+    for key, named in readings.items():
+        estimates[key] = named.pop("peak, every snapshot")
+    samples, left_out = {}, {}
+    cases: list[tuple[str, Floats, Statistic]] = [
+        *((key, per_run(log.size, "peak", inside), "peak") for key, inside in phases.items()),
+        *((("dimension_synthetic", synthetic, "mean"),) if synthetic is not None else ()),
+    ]
+    for key, values, statistic in cases:
+        maxima = statistic == "peak"
+        samples[key] = bootstrap(values, exponent_of_runs(n_sites, statistic), seed, maxima=maxima)
+        shortened = without_each_scale(n_sites, statistic)
+        low, high = interval(bootstrap(values, shortened, seed, maxima=maxima))
+        left_out[key] = {"value": shortened(values), "low": low, "high": high}
+    estimates["leave_one_out_gap"] = _least_gap(n_sites, phases, log.size, seed)
+    return Findings(
+        estimates,
+        readings,
+        series={
+            "bootstrap": {key: _histogram(values) for key, values in samples.items()},
+            "leave_one_out": {"n_sites": n_sites, **left_out},
+        },
+    )
+
+
+def _split(log: CascadeLog) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which snapshots (S, K, T) come before, and which from, the run's own grokking epoch; an ungrokked run is all before."""
+    after = log.epoch >= epochs_of_runs(log)[..., None]
+    return {"dimension_pre": ~after, "dimension_post": after}
+
+
+def _separation(
+    n_sites: npt.NDArray[np.int64],
+    size: npt.NDArray[np.int64],
+    phases: dict[str, npt.NDArray[np.bool_]],
+    statistic: Statistic,
+    seed: int,
+) -> Estimate:
+    """D_post − D_pre, both phases of a run resampled together."""
+    both = np.stack([per_run(size, statistic, inside) for inside in phases.values()])
+    exponents = exponent_of_runs(n_sites, statistic)
+    return estimate(both, lambda v: np.diff(exponents(v), axis=-1)[..., 0], statistic, seed, maxima=statistic == "peak")
+
+
+def _least_gap(
+    n_sites: npt.NDArray[np.int64], phases: dict[str, npt.NDArray[np.bool_]], size: npt.NDArray[np.int64], seed: int
+) -> Estimate:
+    """Least D_post − D_pre that leaving any one scale out of both can give: above 0, the phases stay apart."""
+    both = np.stack([per_run(size, "peak", inside) for inside in phases.values()])
+    shortened = without_each_scale(n_sites, "peak")
+
+    def gap(values: Floats) -> Floats:
+        exponents = shortened(values)  # (…, phase, scale left out)
+        return np.asarray(exponents[..., 1, :].min(axis=-1) - exponents[..., 0, :].max(axis=-1))
+
+    return estimate(both, gap, "peak", seed, maxima=True)
+
+
+def _histogram(samples: Floats) -> dict[str, Floats]:
+    known = samples[np.isfinite(samples)]
+    if known.size == 0:
+        return {"density": np.zeros(0), "edges": np.zeros(1)}
+    density, edges = np.histogram(known, bins=_BINS, density=True)
+    return {"density": density, "edges": edges}

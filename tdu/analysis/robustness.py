@@ -1,0 +1,88 @@
+"""D and γ over diffusion strengths and threshold levels, in-line and shadow, real and synthetic."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tdu.analysis.control import Control, variation
+from tdu.cascades import sizes_of
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import train_all
+from tdu.models.xor import snapshot_fields
+from tdu.resampling import bootstrap, estimate, interval
+from tdu.scaling import exponent_of_runs, per_run
+from tdu.types import Estimate, Findings, Floats, Integers, Statistic
+
+
+@dataclass(frozen=True, eq=False)
+class Sweeps:
+    """Avalanche sizes (A or Q, S, K, T) of real training over the scope's settings, in-line and in shadow."""
+
+    inline_alphas: Integers
+    inline_quantiles: Integers
+    shadow_alphas: Integers
+    shadow_quantiles: Integers
+
+
+def measure(config: StudyConfig, scope: Scope, executor: Executor) -> Sweeps:
+    """Train the study under each setting in-line; in shadow the training is one, and its snapshots are probed under each."""
+    shadow = replace(config, alpha_train=0.0)
+    pairs = [(alpha, config.quantile) for alpha in scope.alphas] + [(config.alpha, level) for level in scope.quantiles]
+
+    def probed(address: tuple[int, int]) -> list[Integers]:
+        fields, graph = snapshot_fields(shadow, *address)
+        return [sizes_of(fields, graph, alpha, level, config.max_steps) for alpha, level in pairs]
+
+    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
+    of_runs = np.moveaxis(np.array(list(executor.map(probed, grid))), 1, 0)  # (settings, S·K, T)
+    in_shadow = of_runs.reshape(len(pairs), len(config.hidden), config.replicates, -1)
+    return Sweeps(
+        inline_alphas=np.array(
+            [train_all(replace(config, alpha=alpha, alpha_train=alpha), executor).size for alpha in scope.alphas]
+        ),
+        inline_quantiles=np.array([train_all(replace(config, quantile=level), executor).size for level in scope.quantiles]),
+        shadow_alphas=in_shadow[: len(scope.alphas)],
+        shadow_quantiles=in_shadow[len(scope.alphas) :],
+    )
+
+
+def analyse(config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps, control: Control) -> Findings:
+    """Coefficients of variation of D and γ over the sweeps, and the exponents at every setting with intervals."""
+    cases: dict[str, tuple[Floats, Statistic]] = {}
+    for axis in ("alpha", "quantile"):
+        for training in ("inline", "shadow"):
+            size = getattr(sweeps, f"{training}_{axis}s")
+            for statistic in ("peak", "run-peak", "mean"):
+                cases[f"{axis}, {training}, {statistic}"] = per_run(size, statistic), statistic
+        cases[f"{axis}, synthetic, mean"] = getattr(control, f"{axis}s"), "mean"
+    found = {name: _over_settings(n_sites, *case, config.seed) for name, case in cases.items()}
+    estimates = {
+        "alpha_cv": found["alpha, inline, peak"][0],
+        "quantile_cv": found["quantile, inline, peak"][0],
+        "synthetic_alpha_cv": found["alpha, synthetic, mean"][0],
+        "synthetic_quantile_cv": found["quantile, synthetic, mean"][0],
+    }
+    readings = {
+        f"{axis}_cv": {
+            name.removeprefix(f"{axis}, "): cv
+            for name, (cv, _) in found.items()
+            if name.startswith(axis) and name not in (f"{axis}, inline, peak", f"{axis}, synthetic, mean")
+        }
+        for axis in ("alpha", "quantile")
+    }
+    table = {name: column for name, (_, column) in found.items()}
+    return Findings(
+        estimates,
+        readings,
+        series={"robustness": {"alpha": np.array(scope.alphas), "quantile": np.array(scope.quantiles), **table}},
+    )
+
+
+def _over_settings(n_sites: Integers, values: Floats, statistic: Statistic, seed: int) -> tuple[Estimate, dict[str, Floats]]:
+    """CV (%) of the exponent over the settings in `values` (settings, S, K), and the exponent at each with its interval."""
+    exponents = exponent_of_runs(n_sites, statistic)
+    maxima = statistic == "peak"
+    cv = estimate(values, lambda v: variation(exponents(v)), f"{statistic}, CV in %", seed, maxima=maxima)
+    low, high = interval(bootstrap(values, exponents, seed, maxima=maxima))
+    return cv, {"value": exponents(values), "low": low, "high": high}

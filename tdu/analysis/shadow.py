@@ -1,0 +1,46 @@
+"""The probe in shadow: whether letting the raw gradient train changes what is measured."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tdu.resampling import estimate
+from tdu.scaling import dimension_over_time, exponent, exponent_of_runs, over_time, window_dimension
+from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Statistic, shallow
+
+_BOTH: tuple[Statistic, ...] = ("peak", "mean")
+
+
+def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float]) -> Findings:
+    """Exponents of a `shadow` log beside those of the in-line `log` of the same initial states and graphs."""
+    seed = log.config.seed
+    before, after = log.epoch < window[0], log.epoch > window[1]
+    early_late = {
+        key: {f"shadow, {statistic}": window_dimension(shadow, statistic, inside, seed) for statistic in _BOTH}
+        for key, inside in (("dimension_early", before), ("dimension_late", after))
+    }
+    over = {name: shallow(dimension_over_time(shadow, name, seed)) for name in STATISTICS}
+    return Findings(
+        estimates={"shadow_change": _change(log, shadow, after, "peak", seed)},
+        readings={
+            "dimension": {"shadow": exponent(shadow, "peak", seed)},
+            "gamma": {"shadow": exponent(shadow, "mean", seed)},
+            **early_late,
+            "shadow_change": {
+                "mean": _change(log, shadow, after, "mean", seed),
+                "before the window": _change(log, shadow, before, "peak", seed),
+                "before the window, mean": _change(log, shadow, before, "mean", seed),
+            },
+        },
+        series={"dimension_over_time_shadow": {"epoch": shadow.epoch, **over}},
+    )
+
+
+def _change(log: CascadeLog, shadow: CascadeLog, inside: npt.NDArray[np.bool_], statistic: Statistic, seed: int) -> Estimate:
+    """Mean of D(t) over the snapshots `inside`, shadow minus in-line, paired by run."""
+    if not inside.any():
+        return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
+    both = np.stack([over_time(log)[inside], over_time(shadow)[inside]])
+    exponents = exponent_of_runs(log.n_sites, statistic)
+    return estimate(
+        both, lambda v: np.diff(exponents(v).mean(axis=-1), axis=-1)[..., 0], statistic, seed, maxima=statistic == "peak"
+    )

@@ -1,0 +1,131 @@
+"""Distributions of avalanche sizes, their collapse, and strict power-law fits (Fig. 2a and b, and a panel of our own)."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from tdu.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
+from tdu.kernels.collapse import houdayer_hartmann
+from tdu.resampling import bootstrap, estimate, interval
+from tdu.scaling import exponent
+from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
+
+_POINTS = 40
+_EXPONENTS = (0.5, 2.0)  # where the best collapse is looked for
+_N_RESAMPLES = 200  # of the best exponent: each is a minimization
+
+
+def analyse(log: CascadeLog) -> Findings:
+    """CCDFs of the scales of a `log`, the quality of their collapse at D and at its own best exponent, and power-law fits."""
+    seed, n_sites = log.config.seed, log.n_sites
+    at_regression = exponent(log, "peak", seed).value
+    tails = _tails(log.size)
+    best = _best_exponent(n_sites, *tails)
+
+    def collapse(size: Integers) -> tuple[float, float, float]:
+        resampled = _tails(size)
+        return (
+            _best_exponent(n_sites, *resampled),
+            _quality(at_regression, n_sites, *resampled),
+            _quality(best, n_sites, *resampled),
+        )
+
+    low, high = interval(_of_resampled_logs(log, collapse))
+    collapsed = [
+        Estimate(value, float(low[i]), float(high[i]), statistic)
+        for i, (value, statistic) in enumerate(
+            [
+                (best, "least Houdayer–Hartmann S"),
+                (_quality(at_regression, n_sites, *tails), f"S at the D of the regression, {at_regression:.3f}"),
+                (_quality(best, n_sites, *tails), f"S at its own best exponent, {best:.3f}"),
+            ]
+        )
+    ]
+    fits = [fit_power_law(size) for size in log.size]
+    ends = np.log10(np.maximum(np.stack([log.size.min(axis=-1), log.size.max(axis=-1)]), 1))
+    return Findings(
+        estimates={
+            **dict(zip(("collapse_exponent", "collapse_quality", "collapse_quality_best"), collapsed, strict=True)),
+            "decades": estimate(ends, _widest_range, "widest scale, largest over smallest size", seed),
+        },
+        series={
+            "ccdf": {
+                f"h{hidden}": dict(zip(("size", "p"), ccdf(size), strict=True))
+                for hidden, size in zip(log.config.hidden, log.size, strict=True)
+            },
+            "collapse": {
+                "n_sites": n_sites,
+                "size": tails[0],
+                "p": tails[1],
+                "error": tails[2],
+                "exponents": np.array([at_regression, best]),
+                "qualities": np.array([estimate.value for estimate in collapsed[1:]]),
+            },
+            "power_law": {"n_sites": n_sites, **_columns(fits)},
+        },
+    )
+
+
+def _widest_range(ends: Floats) -> Floats:
+    """Decades between the smallest and the largest size of a scale, for the widest scale: (B, 2, S, K) → (B,)."""
+    return np.asarray((ends[:, 1].max(axis=-1) - ends[:, 0].min(axis=-1)).max(axis=-1))
+
+
+def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[float, ...]]) -> Floats:
+    """`measure` of the sizes (S, k, T) of resampled runs, a row per resample."""
+    n_scales, n_runs, _ = log.size.shape
+    scale = np.arange(n_scales)[:, None]
+
+    def measured(drawn: Floats) -> Floats:
+        return np.array([measure(log.size[scale, which]) for which in drawn.astype(int)])
+
+    which_run = np.broadcast_to(np.arange(n_runs), (n_scales, n_runs))
+    if n_runs < 2:
+        return np.full((1, 3), np.nan)
+    return bootstrap(which_run, measured, log.config.seed, _N_RESAMPLES)
+
+
+def _tails(size: Integers) -> tuple[Floats, Floats, Floats]:
+    """CCDF of each scale at 40 sizes between its smallest and its largest: sizes, P(≥ s), standard errors, all (S, 40).
+
+    `size` is (S, K, T). The error is that of the mean over runs, as snapshots of a run are not independent, but at least what
+    counting alone would give.
+    """
+    n_scales, n_runs, _ = size.shape
+    grid = np.empty((n_scales, _POINTS))
+    p = np.empty((n_scales, _POINTS))
+    error = np.empty((n_scales, _POINTS))
+    for scale, runs in enumerate(size):
+        grid[scale] = np.geomspace(max(runs.min(), 1) + 0.5, max(runs.max() - 0.5, 2), _POINTS)
+        of_runs = (runs[:, :, None] >= grid[scale]).mean(axis=1)
+        p[scale] = of_runs.mean(axis=0)
+        counted = np.sqrt(np.maximum(p[scale] * (1 - p[scale]), 1 / runs.size) / runs.size)
+        error[scale] = np.maximum(of_runs.std(axis=0, ddof=1) / np.sqrt(n_runs) if n_runs > 1 else 0, counted)
+    return grid, p, error
+
+
+def _quality(exponent: float, n_sites: Integers, grid: Floats, p: Floats, error: Floats) -> float:
+    return collapse_quality(grid / n_sites[:, None] ** float(exponent), p, error)
+
+
+def _best_exponent(n_sites: Integers, grid: Floats, p: Floats, error: Floats) -> float:
+    """Exponent whose collapse has the least S: a coarse scan, since S has several minima, then Brent's method."""
+    logs = np.log(n_sites.astype(np.float64))[:, None]
+    log_grid = np.log(grid)
+
+    def quality(exponent: float) -> float:
+        return float(houdayer_hartmann(np.exp(log_grid - exponent * logs), p, error))
+
+    scan = np.linspace(*_EXPONENTS, 61)
+    values = [quality(value) for value in scan]
+    if np.isnan(values).all():
+        return float("nan")
+    at = int(np.nanargmin(values))
+    bounds = scan[max(at - 1, 0)], scan[min(at + 1, scan.size - 1)]
+    return float(minimize_scalar(quality, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x)
+
+
+def _columns(fits: list[PowerLawFit]) -> dict[str, Floats]:
+    names = ("alpha", "stderr", "xmin", "ks", "n_tail", "decades")
+    return {name: np.array([getattr(fit, name) for fit in fits], np.float64) for name in names}

@@ -1,0 +1,108 @@
+"""Distributions of avalanche sizes: their tails, how well scaled ones collapse, and strict power-law fits."""
+
+from dataclasses import dataclass
+
+import igraph
+import numpy as np
+import numpy.typing as npt
+
+from tdu import _validate
+from tdu.kernels.collapse import houdayer_hartmann
+from tdu.types import Floats
+
+
+@dataclass(frozen=True)
+class PowerLawFit:
+    """P(s) ~ s^−alpha for s ≥ xmin: exponent, its standard error, lower end, Kolmogorov–Smirnov distance, points in the tail.
+
+    `decades` is log₁₀ of the largest size over xmin: below 1.5 the exponent says little (Clauset, Shalizi, Newman 2009).
+    """
+
+    alpha: float
+    stderr: float
+    xmin: int
+    ks: float
+    n_tail: int
+    decades: float
+
+
+def ccdf(sizes: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Complementary cumulative distribution P(S ≥ x) at the distinct sizes x, ascending.
+
+    Raises
+    ------
+    ValueError
+        If there is no size, or one is negative or not finite.
+    """
+    values = _sizes(sizes)
+    x, counts = np.unique(values, return_counts=True)
+    return x, counts[::-1].cumsum()[::-1] / values.size
+
+
+def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
+    """Discrete maximum-likelihood power law of `sizes`; `xmin` None: the one with the least Kolmogorov–Smirnov distance.
+
+    The fit is igraph's plfit: the exact zeta likelihood of Clauset, Shalizi and Newman, SIAM Review 51, 661 (2009).
+
+    Raises
+    ------
+    ValueError
+        If fewer than two distinct positive integer sizes are left to fit.
+    """
+    values = _sizes(sizes)
+    if (values != np.round(values)).any():
+        raise ValueError(f"`sizes` must be whole numbers of topplings, but one is {values[values != np.round(values)][0]:g}")
+    tail = values[values >= (1 if xmin is None else _validate.integer(xmin, "xmin", 1))]
+    if np.unique(tail).size < 2:
+        raise ValueError("a power law needs at least two distinct positive sizes in the tail")
+    fit = igraph.power_law_fit(tail.astype(int).tolist(), xmin=xmin, method="discrete")
+    n_tail = int((tail >= fit.xmin).sum())
+    return PowerLawFit(
+        alpha=fit.alpha,
+        stderr=(fit.alpha - 1) / np.sqrt(n_tail),
+        xmin=int(fit.xmin),
+        ks=fit.D,
+        n_tail=n_tail,
+        decades=float(np.log10(tail.max() / fit.xmin)),
+    )
+
+
+def collapse_quality(x: npt.ArrayLike, y: npt.ArrayLike, dy: npt.ArrayLike) -> float:
+    """Houdayer–Hartmann quality S of a collapse: near 1 when the curves agree within their errors, larger when they do not.
+
+    Parameters
+    ----------
+    x, y, dy : (k, n), one scaled curve of n points with standard errors a row; x ascending along rows, dy > 0.
+
+    Returns
+    -------
+    float
+        S, nan if no point of one curve lies within the range of another.
+
+    Raises
+    ------
+    ValueError
+        If the three differ in shape or the above does not hold.
+
+    Notes
+    -----
+    J. Houdayer and A. K. Hartmann, Phys. Rev. B 70, 014418 (2004).
+    """
+    arrays = [_validate.finite(_validate.numeric(values, name), name) for values, name in ((x, "x"), (y, "y"), (dy, "dy"))]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1 or arrays[0].ndim != 2:
+        raise ValueError(
+            f"`x`, `y` and `dy` must share one shape (k, n), but they have {', '.join(str(a.shape) for a in arrays)}"
+        )
+    if (np.diff(arrays[0], axis=1) < 0).any():
+        raise ValueError("`x` must ascend along each row")
+    if (arrays[2] <= 0).any():
+        raise ValueError("`dy` must be positive")
+    return float(houdayer_hartmann(*(np.require(array, requirements=["W"]) for array in arrays)))
+
+
+def _sizes(sizes: npt.ArrayLike) -> Floats:
+    values = _validate.sizes(sizes).ravel()
+    if values.size == 0:
+        raise ValueError("`sizes` is empty: a distribution needs at least one avalanche")
+    return values

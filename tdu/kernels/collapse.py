@@ -1,0 +1,50 @@
+"""Quality of a data collapse (Houdayer and Hartmann, Phys. Rev. B 70, 014418, 2004, eqs. 4.1–4.8)."""
+
+import math
+
+import numpy as np
+
+from tdu._jit import kernel
+
+
+@kernel
+def houdayer_hartmann(x, y, dy):
+    """Mean squared distance, in standard errors, of each point of k scaled curves from the master curve of the others.
+
+    x, y, dy (k, n) float64, x ascending along each row, dy > 0. The master curve at a point is the weighted least-squares line
+    through the points of every other curve that bracket it. nan if no point is bracketed by another curve.
+    """
+    k, n = x.shape
+    total = 0.0
+    count = 0
+    for i in range(k):
+        for j in range(n):
+            weight = 0.0
+            weight_x = 0.0
+            weight_y = 0.0
+            weight_xx = 0.0
+            weight_xy = 0.0
+            for other in range(k):
+                if other == i:
+                    continue
+                right = np.searchsorted(x[other], x[i, j], side="right")
+                if right == 0 or right == n:
+                    continue
+                for p in range(right - 1, right + 1):
+                    w = 1.0 / (dy[other, p] * dy[other, p])
+                    weight += w
+                    weight_x += w * x[other, p]
+                    weight_y += w * y[other, p]
+                    weight_xx += w * x[other, p] * x[other, p]
+                    weight_xy += w * x[other, p] * y[other, p]
+            determinant = weight * weight_xx - weight_x * weight_x
+            if determinant <= 0.0:
+                continue
+            intercept = weight_xx * weight_y - weight_x * weight_xy
+            slope = weight * weight_xy - weight_x * weight_y
+            master = (intercept + slope * x[i, j]) / determinant
+            variance = (weight_xx - 2 * x[i, j] * weight_x + x[i, j] * x[i, j] * weight) / determinant
+            distance = y[i, j] - master
+            total += distance * distance / (dy[i, j] * dy[i, j] + variance)
+            count += 1
+    return total / count if count > 0 else math.nan

@@ -1,0 +1,23 @@
+"""The avalanches of many fields on one graph, in one call."""
+
+import numpy as np
+
+from tdu._jit import kernel
+from tdu.kernels.avalanche import relax
+from tdu.kernels.threshold import magnitude_quantile
+
+
+@kernel
+def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes):
+    """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are left alone."""
+    n = fields.shape[1]
+    relaxed = np.empty(n)
+    scratch = np.empty(n)
+    toppled = np.empty(n, np.bool_)
+    active = np.empty(n, np.int64)
+    profile = np.empty(max_steps, np.int64)
+    for t in range(fields.shape[0]):
+        threshold = magnitude_quantile(fields[t], level, scratch)
+        relaxed[:] = fields[t]
+        found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, toppled, active, scratch)
+        sizes[t] = found[0]
