@@ -183,6 +183,19 @@ def figures(run: Path) -> None:
 
 
 @main.command()
+@click.argument("run", type=DIRECTORY)
+def report(run: Path) -> None:
+    """Draw the figures of RUN again, and write RUN/report.html, one page of all that `tdu reproduce` found."""
+    from tdu.figures import draw
+    from tdu.report import write
+    from tdu.store import load_results
+
+    results = load_results(run / "results.json")
+    draw(results, run / "figures")
+    click.echo(write(results, run))
+
+
+@main.command()
 @click.option("--out", type=DIRECTORY, default="results", show_default=True, help="Directory of log, results.json and figures.")
 @study_options
 def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
@@ -193,4 +206,4 @@ def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
     scope = QUICK_SCOPE if quick else Scope()
     results = study.reproduce(out, _config(quick, settings), scope, workers, _progress, _say)
     click.echo(study.table(results))
-    click.echo(f"\n{out / 'results.json'} and {out / 'figures'} are written")
+    click.echo(f"\n{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")

@@ -1,6 +1,8 @@
 """Figures of results: they draw, and compute nothing."""
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,7 +13,7 @@ from matplotlib.patches import Patch
 
 from tdu.published import PUBLISHED
 from tdu.store import atomic
-from tdu.types import Results
+from tdu.types import Floats, Results
 
 STYLE = Path(__file__).with_name("tdu.mplstyle")
 #: No creation times in the files: the same results give the same bytes.
@@ -20,10 +22,22 @@ _WIDE = 7.0  # inches, both columns of a journal; one is 3.4
 _SIZES = "cividis"  # a sequential map that colour-blind readers see as others do
 
 
-def draw(results: Results, directory: Path) -> list[Path]:
-    """Draw every figure whose series `results` hold into `directory`, each as PDF, SVG and PNG; the paths written."""
+def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
+    """Draw every figure whose series `results` hold into `directory`, each as PDF, SVG and PNG; the paths written.
+
+    Drawing holds the interpreter's lock, so that several `workers` are processes of their own.
+    """
+    names = drawable(results)
+    if workers == 1 or len(names) == 1:
+        return [path for name in names for path in _draw_one(results, directory, name)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        tasks = [executor.submit(_draw_one, results, directory, name) for name in names]
+        return [path for task in tasks for path in task.result()]
+
+
+def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
     with mpl.rc_context(fname=STYLE):
-        return [path for name in drawable(results) for path in _save(FIGURES[name][0](results), directory, name)]
+        return _save(FIGURES[name][0](results), directory, name)
 
 
 def drawable(results: Results) -> list[str]:
@@ -38,6 +52,8 @@ def caption(name: str) -> str:
 
 def _save(figure: Figure, directory: Path, name: str) -> list[Path]:
     written = []
+    figure.draw_without_rendering()  # lay out once, not once a format
+    figure.set_layout_engine("none")
     for suffix, metadata in _FORMATS.items():
         path = directory / f"{name}.{suffix}"
         with atomic(path) as file:
@@ -101,11 +117,11 @@ def accuracy_figure(results: Results) -> Figure:
     if published is not None:
         left.axvline(published, color="0.35", linestyle=":", label=f"published run: {published:.0f}")
     left.set(xlabel="epoch", ylabel="accuracy, loss", xlim=(0, min(200, epochs[-1])), ylim=(0, 1.05))
-    left.legend(loc="lower right")
+    left.legend(loc="center right")
     _title(left, "a", "one run of h = 21")
     for run in np.asarray(many["epoch"]).T:
         right.plot(many["n_sites"], run, "o", color="C0", alpha=0.5, markeredgewidth=0)
-    right.plot(many["n_sites"], np.asarray(many["epoch"]).mean(axis=1), color="C1", label="mean of six runs")
+    right.plot(many["n_sites"], np.asarray(many["epoch"]).mean(axis=1), color="C1", label="mean over runs")
     for key in ("grokking_first", "grokking_last"):
         level = PUBLISHED[key].value
         if level is not None:
@@ -150,7 +166,8 @@ def scaling_figure(results: Results) -> Figure:
     for colour, (name, of) in zip(colours, scales, strict=True):
         tails.step(of["size"], of["p"], where="post", color=colour, linewidth=0.9, label=name.replace("h", "h = "))
     tails.set(xscale="log", yscale="log", xlabel="avalanche size $s$", ylabel="$P(S ≥ s)$")
-    tails.legend(ncols=2)
+    tails.set(xlim=(None, 6 * max(float(of["size"][-1]) for _, of in scales)))
+    tails.legend(loc="upper right")
     _title(tails, "a", "distributions of the scales")
     of = results.series["collapse"]
     for axes, letter, exponent, quality, name in zip(
@@ -166,7 +183,7 @@ def scaling_figure(results: Results) -> Figure:
     for name, colour, label in (("peak", "C0", "$s_{max}$"), ("mean", "C1", "⟨$s$⟩")):
         one = lines[name]
         runs = np.asarray(one["runs"])
-        fits.plot(np.repeat(lines["n_sites"], runs.shape[1]), runs.ravel(), ".", color=colour, alpha=0.3, markeredgewidth=0)
+        fits.plot(np.repeat(lines["n_sites"], runs.shape[1]), runs.ravel(), "_", color=colour, alpha=0.5)
         fits.plot(lines["n_sites"], one["size"], "o", color=colour)
         line = np.exp(one["intercept"]) * np.asarray(lines["n_sites"], float) ** one["exponent"]
         fits.plot(lines["n_sites"], line, color=colour, label=f"{label} ~ $N^{{{one['exponent']:.2f}}}$")
@@ -203,7 +220,7 @@ def phases_figure(results: Results) -> Figure:
     """Fig. 3."""
     figure = Figure(figsize=(_WIDE, 2.8))
     distributions, left_out, topologies = figure.subplots(1, 3)
-    for key, label, colour in _PHASES:
+    for key, _, colour in _PHASES:
         of = results.series["bootstrap"][key]
         distributions.stairs(of["density"], of["edges"], fill=True, color=colour, alpha=0.6)
         published = PUBLISHED[key]
@@ -254,10 +271,10 @@ def robustness_figure(results: Results) -> Figure:
     return figure
 
 
-def _bars(value: object, low: object, high: object) -> np.ndarray:
+def _bars(value: object, low: object, high: object) -> Floats:
     """Error bars; none to a side where the interval, of another centre than the value, does not reach beyond it."""
     middle, below, above = (np.atleast_1d(np.asarray(v, float)) for v in (value, low, high))
-    return np.maximum(np.stack([middle - below, above - middle]), 0)
+    return np.asarray(np.maximum(np.stack([middle - below, above - middle]), 0))
 
 
 def _title(axes: Axes, letter: str, title: str) -> None:
@@ -269,47 +286,53 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
     "accuracy": (
         accuracy_figure,
         ("accuracy", "grokking"),
-        "Fig. 1a. (a) Accuracy and loss of one run of h = 21 with its grokking epoch; dotted, that of the published run. (b) Grokking "
-        "epoch of every run against the number of parameters, and the mean of each scale; dotted, the published range.",
+        "Fig. 1a. (a) Accuracy and loss of one run of h = 21 with its grokking epoch; dotted, that of the published "
+        "run. (b) Grokking epoch of every run against the number of parameters, and the mean of each scale; dotted, the"
+        " published range.",
     ),
     "dimension": (
         dimension_figure,
         ("dimension_over_time",),
-        "Fig. 1b. Effective dimensionality D(t) from the largest and from the mean size over the seeds at each snapshot, with 95 % "
-        "bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the earliest and the latest scale's mean "
-        "grokking epoch; grey lines, the published levels. Below: R² of each fit, dotted the published bound.",
+        "Fig. 1b. Effective dimensionality D(t) from the largest and from the mean size over the seeds at each "
+        "snapshot, with 95 % bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the"
+        " earliest and the latest scale's mean grokking epoch; grey lines, the published levels. Below: R² of each fit,"
+        " dotted the published bound.",
     ),
     "gini": (
         gini_figure,
         ("gini",),
-        "Fig. 1c. Gini coefficient of |θ| as change from its start, trained in-line (top) and in shadow (bottom). (a, d) One run of "
-        "h = 21, its grokking epoch in orange. (b, e) All runs aligned at grokking: mean, and bands of 50 % and 90 % of runs; "
-        "dotted, the published rise. (c, f) Epoch of the peak minus grokking epoch; grey, the published ± 10.",
+        "Fig. 1c. Gini coefficient of |θ| as change from its start, trained in-line (top) and in shadow (bottom). (a, "
+        "d) One run of h = 21, its grokking epoch in orange. (b, e) All runs aligned at grokking: mean, and bands of 50"
+        " % and 90 % of runs; dotted, the published rise. (c, f) Epoch of the peak minus grokking epoch; grey, the "
+        "published ± 10.",
     ),
     "scaling": (
         scaling_figure,
         ("ccdf", "collapse", "scaling"),
-        "Fig. 2. (a) Complementary cumulative distributions of avalanche sizes, all snapshots of six runs a scale. (b) Largest and mean "
-        "size against N with least-squares fits; small dots are single runs. (c) Collapse at the exponent of the regression, and (d) "
-        "at the exponent of least Houdayer–Hartmann S; bands are one standard error over runs.",
+        "Fig. 2. (a) Complementary cumulative distributions of avalanche sizes, all snapshots and runs of a scale. (b) "
+        "Largest and mean size against N with least-squares fits; small dots are single runs. (c) Collapse at the "
+        "exponent of the regression, and (d) at the exponent of least Houdayer–Hartmann S; bands are one standard error"
+        " over runs.",
     ),
     "power-law": (
         power_law_figure,
         ("power_law",),
-        "A panel of our own: discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % intervals, and the "
-        "decades between x_min and the largest avalanche. Exponents over less than 1.5 decades say little.",
+        "A panel of our own: discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
+        "intervals, and the decades between x_min and the largest avalanche. Exponents over less than 1.5 decades say "
+        "little.",
     ),
     "phases": (
         phases_figure,
         ("bootstrap", "leave_one_out", "topologies"),
-        "Fig. 3. (a) Bootstrap distributions of D_pre and D_post, from the largest size over runs and snapshots of a phase, "
-        "each run split at its own grokking epoch, and of D_synth from the mean size; shaded, the published values with their errors. (b) "
-        "The same exponents with one scale left out; dotted, with all. (c) D_synth on five topologies. Bars are 95 % intervals.",
+        "Fig. 3. (a) Bootstrap distributions of D_pre and D_post, from the largest size over runs and snapshots of a "
+        "phase, each run split at its own grokking epoch, and of D_synth from the mean size; shaded, the published "
+        "values with their errors. (b) The same exponents with one scale left out; dotted, with all. (c) D_synth on "
+        "five topologies. Bars are 95 % intervals.",
     ),
     "robustness": (
         robustness_figure,
         ("robustness",),
-        "D and γ over diffusion strengths and threshold levels, for training in-line, in shadow, and for synthetic fields, with 95 % "
-        "intervals.",
+        "D and γ over diffusion strengths and threshold levels, for training in-line, in shadow, and for synthetic "
+        "fields, with 95 % intervals.",
     ),
 }

@@ -1,8 +1,9 @@
-"""The published figures of arXiv:2604.04655, and what it takes to agree with one."""
+"""The published figures of arXiv:2604.04655, what it takes to agree with one, and the verdict in words."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
+from tdu.config import StudyConfig
 from tdu.types import Estimate, Quantity
 
 
@@ -92,11 +93,16 @@ def label(key: str) -> str:
     return PUBLISHED[key].label if key in PUBLISHED else OWN.get(key, key.replace("_", " "))
 
 
+def where(key: str) -> str:
+    """Where in the paper the figure stands."""
+    return PUBLISHED[key].where if key in PUBLISHED else ""
+
+
 def compare(estimate: Estimate, key: str) -> Quantity:
     """`estimate` beside the published figure `key`.
 
-    They agree if the interval meets the published value with its error. A bound is kept if the whole interval lies within, broken
-    if it lies without; an interval across it leaves the question open (`agrees` None), as does one that is not known.
+    They agree if the interval meets the published value with its error. A bound is kept if the whole interval lies
+    within, broken if it lies without; an interval across it leaves the question open (`agrees` None), as does one that is not known.
     """
     published = PUBLISHED.get(key)
     if published is None:
@@ -125,3 +131,27 @@ def _agrees(estimate: Estimate, published: Published) -> bool | None:
     if published.low <= estimate.low and estimate.high <= published.high:
         return True
     return None if estimate.low <= published.high and estimate.high >= published.low else False
+
+
+def other_settings(config: StudyConfig) -> list[str]:
+    """Names of the settings, the seed aside, in which a study is not the paper's."""
+    paper = replace(StudyConfig(), seed=config.seed)
+    return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]
+
+
+def verdict(q: Quantity) -> str:
+    """The verdict in words."""
+    if math.isnan(q.value):
+        return "not measured"
+    if not q.published_text:
+        return ""
+    return {True: "agrees", False: "does not agree", None: "undecided"}[q.agrees]
+
+
+def with_interval(q: Quantity) -> str:
+    """Value and interval, to two digits of the interval's half-width."""
+    if math.isnan(q.value):
+        return "–"
+    half = (q.high - q.low) / 2
+    decimals = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 0 if float(q.value).is_integer() else 3
+    return f"{q.value:.{decimals}f} [{q.low:.{decimals}f}, {q.high:.{decimals}f}]"

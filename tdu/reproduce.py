@@ -1,20 +1,19 @@
 """The main job: the paper's study, stage by stage, from training to the table."""
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tdu import figures, store
+from tdu import figures, report, store
 from tdu.analysis import concentration, control, dimension, grokking, phases, robustness, shadow, tails
 from tdu.cascades import gather
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import finish, train_all
 from tdu.models.xor import checked
-from tdu.published import PUBLISHED, compare, label
+from tdu.published import PUBLISHED, compare, label, other_settings, verdict, with_interval
 from tdu.types import CascadeLog, Estimate, Findings, Quantity, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
@@ -68,26 +67,25 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
     inline_gini = train_all(many, executor)
     shadow_gini = train_all(replace(many, alpha_train=0.0), executor)
     say("robustness sweeps")
-    sweeps = robustness.measure(config, scope, executor)
+    sweeps = robustness.measure(log, scope, executor)
     say("exponents and intervals")
     when = grokking.analyse(log)
     window = _window(when)
     companion = Estimate(
         np.nan, np.nan, np.nan, "not measured", "needs a transformer on modular addition, which this study has not"
     )
-    findings = [
-        when,
-        grokking.one_run(inline_gini),
-        dimension.analyse(log, window),
-        shadow.analyse(log, in_shadow, window),
-        phases.analyse(log, dense, control.sizes_for_bootstrap(synthetic)),
-        tails.analyse(log),
-        control.analyse(config, synthetic),
-        robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
-        concentration.analyse(inline_gini, shadow_gini),
-        Findings(estimates={"companion": companion}),
+    analyses: list[Callable[[], Findings]] = [
+        lambda: grokking.one_run(inline_gini),
+        lambda: dimension.analyse(log, window),
+        lambda: shadow.analyse(log, in_shadow, window),
+        lambda: phases.analyse(log, dense, control.sizes_for_bootstrap(synthetic)),
+        lambda: tails.analyse(log),
+        lambda: control.analyse(config, synthetic),
+        lambda: robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
+        lambda: concentration.analyse(inline_gini, shadow_gini),
     ]
-    return _results(config, scope, findings)
+    findings = list(executor.map(lambda analyse: analyse(), analyses))
+    return _results(config, scope, [when, *findings, Findings(estimates={"companion": companion})])
 
 
 def _window(when: Findings) -> tuple[float, float]:
@@ -105,19 +103,20 @@ def _results(config: StudyConfig, scope: Scope | None, findings: list[Findings])
         for key, named in found.readings.items():
             readings.setdefault(key, {}).update({name: compare(value, key) for name, value in named.items()})
     order = [key for key in PUBLISHED if key in estimates] + [key for key in estimates if key not in PUBLISHED]
-    return Results(config, scope, {key: compare(estimates[key], key) for key in order}, readings, series)
+    return Results(config, scope, store.provenance(), {key: compare(estimates[key], key) for key in order}, readings, series)
 
 
 def reproduce(
     out: Path, config: StudyConfig, scope: Scope, workers: int, watch: Watch = _unwatched, say: Say = _silent
 ) -> Results:
-    """The whole job in `out`: run directory, results.json, figures."""
+    """The whole job in `out`: run directory, results.json, figures, report.html."""
     train_study(out, config, workers, watch)
     with ThreadPoolExecutor(workers) as executor:
         results = measure_study(load_log(out), scope, executor, say)
     store.save_results(out / "results.json", results)
-    say("figures")
-    figures.draw(results, out / "figures")
+    say("figures and report")
+    figures.draw(results, out / "figures", workers)
+    report.write(results, out)
     return results
 
 
@@ -130,27 +129,3 @@ def table(results: Results) -> str:
     if other := other_settings(results.config):
         lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
     return "\n".join(lines)
-
-
-def other_settings(config: StudyConfig) -> list[str]:
-    """Names of the settings, the seed aside, in which a study is not the paper's."""
-    paper = replace(StudyConfig(), seed=config.seed)
-    return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]
-
-
-def verdict(q: Quantity) -> str:
-    """The verdict in words."""
-    if math.isnan(q.value):
-        return "not measured"
-    if not q.published_text:
-        return ""
-    return {True: "agrees", False: "does not agree", None: "undecided"}[q.agrees]
-
-
-def with_interval(q: Quantity) -> str:
-    """Value and interval, to two digits of the interval's half-width."""
-    if math.isnan(q.value):
-        return "–"
-    half = (q.high - q.low) / 2
-    decimals = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 0 if float(q.value).is_integer() else 3
-    return f"{q.value:.{decimals}f} [{q.low:.{decimals}f}, {q.high:.{decimals}f}]"

@@ -24,8 +24,8 @@ def bootstrap(
     scale, drawing K would make the variance of a mean too small by (K − 1)/K.
 
     Where the functional takes the largest of the runs (`maxima`), drawing from the runs at hand fails: no draw exceeds the
-    largest, and intervals of nominal 95 % cover 75 %. Each scale's runs are then drawn from the log-normal distribution
-    with their mean and standard deviation, and `functional` receives the largest of K of them as its only run.
+    largest, and intervals of nominal 95 % cover 75 %. K runs a scale are then drawn from the log-normal distribution with the
+    mean and the covariance (over the leading indices: snapshots, phases, settings) of the runs at hand.
 
     One run a scale has no spread to resample: a single sample of nan.
     """
@@ -34,7 +34,7 @@ def bootstrap(
     if n_runs < 2:
         return np.full((1, *np.shape(functional(runs[None]))[1:]), np.nan)
     rng = generator(seed, Stage.BOOTSTRAP)
-    draw = _maxima_of_lognormal(runs) if maxima else _with_replacement(runs)
+    draw = _lognormal(runs) if maxima else _with_replacement(runs)
     counts = [min(_BLOCK, n_resamples - start) for start in range(0, n_resamples, _BLOCK)]
     return np.concatenate([functional(draw(rng, count)) for count in counts])
 
@@ -50,20 +50,23 @@ def _with_replacement(runs: Floats) -> Callable[[np.random.Generator, int], Floa
     return draw
 
 
-def _maxima_of_lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
-    """Largest of K draws, one standard deviate for a run at all leading indices: the snapshots of a run go together."""
-    n_scales, n_runs = runs.shape[-2:]
+def _lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
+    """Runs whose logarithms are the mean plus a normal combination of the deviations of the runs at hand from it.
+
+    With independent standard weights over √(K − 1) the covariance of such runs is the sample covariance.
+    """
+    *leading, n_scales, n_runs = runs.shape
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(runs)
-        mean = mean_of_known(logs)
-        n_known = (~np.isnan(logs)).sum(axis=-1)
-        spread = np.sqrt(n_known / (n_known - 1) * mean_of_known((logs - mean[..., None]) ** 2))
+        logs = np.moveaxis(np.log(runs).reshape(-1, n_scales, n_runs), 0, 1)  # (S, L, K)
+        mean = mean_of_known(logs)[..., None]
+        freedom = (~np.isnan(logs)).sum(axis=-1, keepdims=True) - 1
+        deviations = np.where(np.isnan(logs), 0.0, logs - mean) / np.sqrt(freedom)
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
-        deviate = rng.standard_normal((count, n_scales, n_runs)).max(axis=-1)
-        deviate = deviate.reshape(count, *(1,) * (mean.ndim - 1), n_scales)
+        weights = rng.standard_normal((n_scales, n_runs, count * n_runs))
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.exp(mean + spread * deviate)[..., None])
+            drawn = np.exp(mean + deviations @ weights).reshape(n_scales, -1, count, n_runs)
+        return np.asarray(np.moveaxis(drawn, (2, 1), (0, 1)).reshape(count, *leading, n_scales, n_runs))
 
     return draw
 

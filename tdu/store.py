@@ -235,7 +235,7 @@ def results_as_json(results: Results) -> dict[str, Any]:
         "schema": SCHEMA,
         "config": asdict(results.config),
         "scope": asdict(results.scope) if results.scope else None,
-        "provenance": provenance(),
+        "provenance": results.provenance,
         "quantities": _to_json({key: asdict(quantity) for key, quantity in results.quantities.items()}),
         "readings": _to_json({key: {name: asdict(q) for name, q in named.items()} for key, named in results.readings.items()}),
         "series": _to_json(results.series),
@@ -254,6 +254,7 @@ def load_results(path: Path) -> Results:
         return Results(
             config=StudyConfig(**_with_tuples(value["config"])),
             scope=Scope(**_with_tuples(value["scope"])) if value["scope"] else None,
+            provenance=value["provenance"],
             quantities={key: Quantity(**_nan_null(quantity)) for key, quantity in value["quantities"].items()},
             readings={
                 key: {name: Quantity(**_nan_null(quantity)) for name, quantity in named.items()}

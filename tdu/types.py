@@ -195,6 +195,7 @@ class Results:
 
     config: StudyConfig
     scope: Scope | None
+    provenance: dict[str, Any]
     quantities: dict[str, Quantity]
     readings: dict[str, dict[str, Quantity]]
     series: dict[str, Any]

@@ -1,5 +1,7 @@
 """D and γ over all epochs, D(t) over training, and what one avalanche looks like (Figs. 1b and 2c)."""
 
+from typing import Any
+
 import numpy as np
 
 from tdu.resampling import estimate
@@ -12,7 +14,9 @@ from tdu.scaling import (
     scaling_exponent,
     window_dimension,
 )
-from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Statistic, shallow
+from tdu.types import CascadeLog, Estimate, Findings, Statistic, shallow
+
+_DISTINCT: tuple[Statistic, ...] = ("peak", "mean")
 
 
 def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
@@ -43,15 +47,20 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
             "an extreme over runs: resampling cannot go beyond it",
         ),
     }
-    over_time = {name: shallow(dimension_over_time(log, name, seed)) for name in STATISTICS}
     return Findings(
         estimates,
         readings,
         series={
-            "dimension_over_time": {"epoch": log.epoch, **over_time},
+            "dimension_over_time": over_time(log),
             "scaling": {"n_sites": log.n_sites, "peak": _line(log, "peak"), "mean": _line(log, "mean")},
         },
     )
+
+
+def over_time(log: CascadeLog) -> dict[str, Any]:
+    """D(t) in its three statistics, of which `run-peak` and `mean` are one: at a snapshot a run has a single size."""
+    peak, mean = (shallow(dimension_over_time(log, name, log.config.seed)) for name in _DISTINCT)
+    return {"epoch": log.epoch, "peak": peak, "run-peak": mean, "mean": mean}
 
 
 def _line(log: CascadeLog, statistic: Statistic) -> dict[str, object]:

@@ -12,7 +12,7 @@ from tdu.ensembles import train_all
 from tdu.models.xor import snapshot_fields
 from tdu.resampling import bootstrap, estimate, interval
 from tdu.scaling import exponent_of_runs, per_run
-from tdu.types import Estimate, Findings, Floats, Integers, Statistic
+from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,9 @@ class Sweeps:
     shadow_quantiles: Integers
 
 
-def measure(config: StudyConfig, scope: Scope, executor: Executor) -> Sweeps:
-    """Train the study under each setting in-line; in shadow the training is one, and its snapshots are probed under each."""
+def measure(log: CascadeLog, scope: Scope, executor: Executor) -> Sweeps:
+    """Train the study of `log` under each setting in-line; in shadow the training is one, its snapshots probed under each."""
+    config = log.config
     shadow = replace(config, alpha_train=0.0)
     pairs = [(alpha, config.quantile) for alpha in scope.alphas] + [(config.alpha, level) for level in scope.quantiles]
 
@@ -37,11 +38,14 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor) -> Sweeps:
     grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
     of_runs = np.moveaxis(np.array(list(executor.map(probed, grid))), 1, 0)  # (settings, S·K, T)
     in_shadow = of_runs.reshape(len(pairs), len(config.hidden), config.replicates, -1)
+
+    def inline(alpha: float, level: float) -> Integers:
+        changed = replace(config, alpha=alpha, alpha_train=alpha, quantile=level)
+        return log.size if changed == config else train_all(changed, executor).size
+
     return Sweeps(
-        inline_alphas=np.array(
-            [train_all(replace(config, alpha=alpha, alpha_train=alpha), executor).size for alpha in scope.alphas]
-        ),
-        inline_quantiles=np.array([train_all(replace(config, quantile=level), executor).size for level in scope.quantiles]),
+        inline_alphas=np.array([inline(alpha, config.quantile) for alpha in scope.alphas]),
+        inline_quantiles=np.array([inline(config.alpha, level) for level in scope.quantiles]),
         shadow_alphas=in_shadow[: len(scope.alphas)],
         shadow_quantiles=in_shadow[len(scope.alphas) :],
     )

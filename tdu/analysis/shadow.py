@@ -3,9 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from tdu.analysis import dimension
 from tdu.resampling import estimate
-from tdu.scaling import dimension_over_time, exponent, exponent_of_runs, over_time, window_dimension
-from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Statistic, shallow
+from tdu.scaling import exponent, exponent_of_runs, over_time, window_dimension
+from tdu.types import CascadeLog, Estimate, Findings, Statistic
 
 _BOTH: tuple[Statistic, ...] = ("peak", "mean")
 
@@ -18,7 +19,6 @@ def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float]) ->
         key: {f"shadow, {statistic}": window_dimension(shadow, statistic, inside, seed) for statistic in _BOTH}
         for key, inside in (("dimension_early", before), ("dimension_late", after))
     }
-    over = {name: shallow(dimension_over_time(shadow, name, seed)) for name in STATISTICS}
     return Findings(
         estimates={"shadow_change": _change(log, shadow, after, "peak", seed)},
         readings={
@@ -31,7 +31,7 @@ def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float]) ->
                 "before the window, mean": _change(log, shadow, before, "mean", seed),
             },
         },
-        series={"dimension_over_time_shadow": {"epoch": shadow.epoch, **over}},
+        series={"dimension_over_time_shadow": dimension.over_time(shadow)},
     )
 
 

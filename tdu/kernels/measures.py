@@ -6,17 +6,33 @@ from tdu._jit import kernel
 
 
 @kernel
-def gini(values, scratch):
-    """Gini coefficient of |values| (n,), 0 where all are equal (or all zero); scratch (n,) is overwritten."""
-    n = values.size
-    for i in range(n):
-        scratch[i] = abs(values[i])
-    scratch.sort()
+def sort_magnitudes(values, order, magnitudes):
+    """Fill `magnitudes` (n,) with |values|, ascending, and `order` with where each comes from.
+
+    `order` (n,) int64 comes in as the permutation of the last call: values that change little between calls are all but
+    sorted by it, and insertion then costs hardly more than a pass. The first call takes ``np.argsort``'s.
+    """
+    for i in range(values.size):
+        site = order[i]
+        magnitude = abs(values[site])
+        j = i
+        while j > 0 and magnitudes[j - 1] > magnitude:
+            magnitudes[j] = magnitudes[j - 1]
+            order[j] = order[j - 1]
+            j -= 1
+        magnitudes[j] = magnitude
+        order[j] = site
+
+
+@kernel
+def gini(magnitudes):
+    """Gini coefficient of `magnitudes` (n,), non-negative and ascending; 0 where all are equal (or all zero)."""
+    n = magnitudes.size
     total = 0.0
     weighted = 0.0
     for i in range(n):
-        total += scratch[i]
-        weighted += (i + 1) * scratch[i]
+        total += magnitudes[i]
+        weighted += (i + 1) * magnitudes[i]
     if total == 0.0:
         return 0.0
     return 2.0 * weighted / (n * total) - (n + 1) / n

@@ -6,7 +6,7 @@ import numpy as np
 
 from tdu._jit import kernel
 from tdu.kernels.avalanche import relax
-from tdu.kernels.measures import angle, gini
+from tdu.kernels.measures import angle, gini, sort_magnitudes
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.kernels.threshold import magnitude_quantile
 
@@ -74,12 +74,14 @@ def train(theta, problem, probe, curves, snapshots):
     toppled = np.empty(n, np.bool_)
     active = np.empty(n, np.int64)
     profile = np.empty(probe.max_steps, np.int64)
+    order = np.argsort(np.abs(theta))
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
         forward(theta, problem.inputs, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
-        curves.gini[epoch] = gini(theta, scratch)
+        sort_magnitudes(theta, order, scratch)
+        curves.gini[epoch] = gini(scratch)
         backward(theta, problem.inputs, hidden, dlogits, gradient)
 
         measured = epoch % probe.snapshot_every == 0

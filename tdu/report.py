@@ -1,0 +1,128 @@
+"""One self-contained page: verdicts, figures, every reading, configuration and provenance. It computes nothing."""
+
+import base64
+import html
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from tdu import figures
+from tdu.published import label, other_settings, verdict, with_interval
+from tdu.store import atomic
+from tdu.types import Quantity, Results
+
+_CSS = Path(__file__).with_name("report.css")
+_CLASS = {"agrees": "yes", "does not agree": "no"}
+
+
+def write(results: Results, directory: Path) -> Path:
+    """Write ``report.html`` into `directory`, where `tdu.figures.draw` has left ``figures/``; the path written."""
+    path = directory / "report.html"
+    with atomic(path) as file:
+        file.write(page(results, directory / "figures").encode())
+    return path
+
+
+def page(results: Results, drawn: Path) -> str:
+    """The page as text, with the SVG figures of the directory `drawn` inside; it loads nothing from anywhere."""
+    body = [
+        "<h1>Grokking as dimensional phase transition: what reproduces</h1>",
+        _summary(results),
+        "<h2>Verdicts</h2>",
+        _verdicts(results.quantities),
+        "<h2>Figures</h2>",
+        *(_figure(name, drawn) for name in figures.drawable(results)),
+        "<h2>Other readings</h2>",
+        "<p>Where the paper's wording allows several readings, each is computed; the first of each block is the one above.</p>",
+        *(_readings(results, key) for key in results.quantities if results.readings.get(key)),
+        *_robustness(results),
+        "<h2>Configuration</h2>",
+        _pairs(asdict(results.config) | (asdict(results.scope) if results.scope else {})),
+        "<h2>Provenance</h2>",
+        _pairs({**results.provenance, **results.provenance["packages"], "packages": None}),
+        "<h2>How to regenerate</h2>",
+        "<p><code>make reproduce</code> in a clone of the repository makes this page and everything in it; "
+        f"<code>tdu reproduce --seed {results.config.seed}</code> in an installed environment does the same.</p>",
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>tdu: what reproduces of arXiv:2604.04655</title>\n<style>\n{_CSS.read_text()}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _summary(results: Results) -> str:
+    verdicts = [verdict(q) for q in results.quantities.values() if q.published_text]
+    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
+    lines = [
+        "<p>P. Wang, <i>Grokking as Dimensional Phase Transition in Neural Networks</i>, arXiv:2604.04655, measured again "
+        f"by tdu. Of {len(verdicts)} published figures: {counts}.</p>"
+    ]
+    if other := other_settings(results.config):
+        lines.append(f"<p><b>Not the paper's setting in {_text(', '.join(other))}:</b> read the verdicts accordingly.</p>")
+    return "".join(lines)
+
+
+def _verdicts(quantities: dict[str, Quantity]) -> str:
+    rows = [
+        (
+            label(key),
+            with_interval(q),
+            q.statistic,
+            q.published_text,
+            PUBLISHED[key].where if key in PUBLISHED else "",
+            verdict(q),
+            q.note,
+        )
+        for key, q in quantities.items()
+    ]
+    head = ("quantity", "ours [95 % interval]", "statistic", "published", "where", "verdict", "note")
+    return _table("verdicts", head, rows, verdict_column=5)
+
+
+def _readings(results: Results, key: str) -> str:
+    named = {f"{results.quantities[key].statistic} (above)": results.quantities[key], **results.readings[key]}
+    rows = [(name, with_interval(q), q.published_text, verdict(q), q.note) for name, q in named.items()]
+    return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "ours", "published", "verdict", "note"), rows, 3)
+
+
+def _robustness(results: Results) -> Iterable[str]:
+    of = results.series.get("robustness")
+    if of is None:
+        return
+    yield "<h2>Robustness</h2><p>Exponents at every setting of the probe, with 95 % intervals.</p>"
+    for axis, symbol in (("alpha", "α"), ("quantile", "Q")):
+        cases = {name.removeprefix(f"{axis}, "): found for name, found in of.items() if name.startswith(f"{axis}, ")}
+        rows = [
+            (name, *(f"{v:.3f} [{low:.3f}, {high:.3f}]" for v, low, high in zip(f["value"], f["low"], f["high"], strict=True)))
+            for name, f in cases.items()
+        ]
+        yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in of[axis])), rows)
+
+
+def _figure(name: str, drawn: Path) -> str:
+    data = base64.b64encode((drawn / f"{name}.svg").read_bytes()).decode()
+    caption = _text(figures.caption(name))
+    image = f'<img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
+    return f'<figure id="{name}">{image}<figcaption>{caption}</figcaption></figure>'
+
+
+def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], verdict_column: int | None = None) -> str:
+    def cell(text: str, column: int) -> str:
+        style = f' class="{_CLASS[text]}"' if column == verdict_column and text in _CLASS else ""
+        return f"<td{style}>{_text(text)}</td>"
+
+    titles = "".join(f"<th>{_text(title)}</th>" for title in head)
+    lines = "".join("<tr>" + "".join(cell(text, column) for column, text in enumerate(row)) + "</tr>\n" for row in rows)
+    content = f"<thead><tr>{titles}</tr></thead>\n<tbody>{lines}</tbody>"
+    return f'<div class="scroll"><table class="{name}">{content}</table></div>'
+
+
+def _pairs(values: dict[str, object]) -> str:
+    return _table("pairs", ("setting", "value"), [(name, str(value)) for name, value in values.items() if value is not None])
+
+
+def _text(value: str) -> str:
+    return html.escape(value, quote=True)
