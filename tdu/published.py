@@ -101,8 +101,8 @@ def where(key: str) -> str:
 def compare(estimate: Estimate, key: str) -> Quantity:
     """`estimate` beside the published figure `key`.
 
-    They agree if the interval meets the published value with its error. A bound is kept if the whole interval lies
-    within, broken if it lies without; an interval across it leaves the question open (`agrees` None), as does one that is not known.
+    They agree if the interval meets the published value with its error. A bound is kept if the whole interval lies within,
+    broken if it lies without; an interval across it leaves the question open (`agrees` None), as does an unknown one.
     """
     published = PUBLISHED.get(key)
     if published is None:

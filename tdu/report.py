@@ -72,7 +72,7 @@ def _verdicts(quantities: dict[str, Quantity]) -> str:
             with_interval(q),
             q.statistic,
             q.published_text,
-            PUBLISHED[key].where if key in PUBLISHED else "",
+            where(key),
             verdict(q),
             q.note,
         )
