@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tdu import figures
-from tdu.published import label, other_settings, verdict, with_interval
+from tdu.published import label, other_settings, verdict, where, with_interval
 from tdu.store import atomic
 from tdu.types import Quantity, Results
 
