@@ -55,10 +55,12 @@ def page(results: Results, drawn: Path) -> str:
 
 def _summary(results: Results) -> str:
     verdicts = [verdict(q) for q in results.quantities.values() if q.published_text]
-    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
+    words = {"agrees": "agree", "does not agree": "do not agree", "undecided": "undecided", "not measured": "not measured"}
+    counts = ", ".join(f"{verdicts.count(one)} {many}" for one, many in words.items() if one in verdicts)
     lines = [
         "<p>P. Wang, <i>Grokking as Dimensional Phase Transition in Neural Networks</i>, arXiv:2604.04655, measured again "
-        f"by tdu. Of {len(verdicts)} published figures: {counts}.</p>"
+        f"by tdu. Of {len(verdicts)} published figures: {counts}. A figure agrees if our interval meets the published value "
+        "with its error, or lies within the published bound.</p>"
     ]
     if other := other_settings(results.config):
         lines.append(f"<p><b>Not the paper's setting in {_text(', '.join(other))}:</b> read the verdicts accordingly.</p>")
@@ -66,20 +68,12 @@ def _summary(results: Results) -> str:
 
 
 def _verdicts(quantities: dict[str, Quantity]) -> str:
+    head = ("quantity", "ours [95 % interval]", "published", "verdict", "where", "statistic", "note")
     rows = [
-        (
-            label(key),
-            with_interval(q),
-            q.statistic,
-            q.published_text,
-            where(key),
-            verdict(q),
-            q.note,
-        )
+        (label(key), with_interval(q), q.published_text, verdict(q), where(key), q.statistic, q.note)
         for key, q in quantities.items()
     ]
-    head = ("quantity", "ours [95 % interval]", "statistic", "published", "where", "verdict", "note")
-    return _table("verdicts", head, rows, verdict_column=5)
+    return _table("verdicts", head, rows, verdict_column=3)
 
 
 def _readings(results: Results, key: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tdu import figures, report, store
-from tdu.analysis import concentration, control, dimension, grokking, phases, robustness, shadow, tails
+from tdu.analysis import concentration, control, dimension, grokking, phases, repeats, robustness, shadow, tails
 from tdu.cascades import gather
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import finish, train_all
@@ -48,7 +48,9 @@ def load_log(path: Path) -> CascadeLog:
 def measure_log(log: CascadeLog) -> Results:
     """Every quantity that a cascade log alone can give, with its interval, beside the published one."""
     when = grokking.analyse(log)
-    return _results(log.config, None, [when, dimension.analyse(log, _window(when)), phases.analyse(log), tails.analyse(log)])
+    return _results(
+        log.config, None, [when, dimension.analyse(log, grokking.window(log)), phases.analyse(log), tails.analyse(log)]
+    )
 
 
 def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
@@ -68,9 +70,11 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
     shadow_gini = train_all(replace(many, alpha_train=0.0), executor)
     say("robustness sweeps")
     sweeps = robustness.measure(log, scope, executor)
+    say("the study again, with other seeds")
+    again = repeats.measure(config, scope, executor)
     say("exponents and intervals")
     when = grokking.analyse(log)
-    window = _window(when)
+    window = grokking.window(log)
     companion = Estimate(
         np.nan, np.nan, np.nan, "not measured", "needs a transformer on modular addition, which this study has not"
     )
@@ -83,13 +87,10 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
         lambda: control.analyse(config, synthetic),
         lambda: robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
         lambda: concentration.analyse(inline_gini, shadow_gini),
+        lambda: repeats.analyse(again),
     ]
     findings = list(executor.map(lambda analyse: analyse(), analyses))
     return _results(config, scope, [when, *findings, Findings(estimates={"companion": companion})])
-
-
-def _window(when: Findings) -> tuple[float, float]:
-    return when.estimates["grokking_first"].value, when.estimates["grokking_last"].value
 
 
 def _results(config: StudyConfig, scope: Scope | None, findings: list[Findings]) -> Results:

@@ -39,13 +39,18 @@ def bootstrap(
     return np.concatenate([functional(draw(rng, count)) for count in counts])
 
 
+# Both samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
+
+
 def _with_replacement(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
     n_scales, n_runs = runs.shape[-2:]
-    scale = np.arange(n_scales)[:, None]
+    by_run = np.ascontiguousarray(np.moveaxis(runs.reshape(-1, n_scales, n_runs), 0, -1))  # (S, K, L)
+    scale = np.arange(n_scales)
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
-        drawn = rng.integers(n_runs, size=(count, n_scales, n_runs - 1))
-        return np.moveaxis(runs[..., scale, drawn], -3, 0)
+        drawn = rng.integers(n_runs, size=(n_runs - 1, count, n_scales))
+        of_runs = by_run[scale, drawn]  # (K − 1, count, S, L)
+        return np.asarray(of_runs.transpose(1, 3, 2, 0).reshape(count, *runs.shape[:-1], n_runs - 1))
 
     return draw
 
@@ -55,7 +60,7 @@ def _lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
 
     With independent standard weights over √(K − 1) the covariance of such runs is the sample covariance.
     """
-    *leading, n_scales, n_runs = runs.shape
+    n_scales, n_runs = runs.shape[-2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.moveaxis(np.log(runs).reshape(-1, n_scales, n_runs), 0, 1)  # (S, L, K)
         mean = mean_of_known(logs)[..., None]
@@ -63,16 +68,19 @@ def _lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
         deviations = np.where(np.isnan(logs), 0.0, logs - mean) / np.sqrt(freedom)
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
-        weights = rng.standard_normal((n_scales, n_runs, count * n_runs))
+        weights = rng.standard_normal((n_runs, n_scales, n_runs, count))
         with np.errstate(invalid="ignore"):
-            drawn = np.exp(mean + deviations @ weights).reshape(n_scales, -1, count, n_runs)
-        return np.asarray(np.moveaxis(drawn, (2, 1), (0, 1)).reshape(count, *leading, n_scales, n_runs))
+            of_runs = np.exp(mean + deviations @ weights)  # (K, S, L, count)
+        return np.asarray(of_runs.transpose(3, 2, 1, 0).reshape(count, *runs.shape))
 
     return draw
 
 
 def mean_of_known(values: Floats) -> Floats:
     """Mean over the last axis of what is not nan; nan where nothing is known."""
+    total = values.sum(axis=-1)
+    if not np.isnan(total).any():
+        return np.asarray(total / values.shape[-1])
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1))

@@ -11,6 +11,12 @@ def epochs_of_runs(log: CascadeLog) -> Floats:
     return np.where(log.grokking_epoch < 0, np.nan, log.grokking_epoch)
 
 
+def window(log: CascadeLog) -> tuple[float, float]:
+    """Earliest and latest mean grokking epoch of a scale over its grokked runs; nan if a scale has none."""
+    of_scales = mean_of_known(epochs_of_runs(log))
+    return float(of_scales.min()), float(of_scales.max())
+
+
 def analyse(log: CascadeLog) -> Findings:
     """The grokking window of a study.
 

@@ -20,8 +20,8 @@ def analyse(log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats 
     snapshots is drawn. A run without snapshots in a phase takes no part in it.
     """
     seed, n_sites = log.config.seed, log.n_sites
-    phases = _split(log)
-    sources = [("every snapshot", log, phases)] + ([("every epoch", dense, _split(dense))] if dense else [])
+    phases = split_at_grokking(log)
+    sources = [("every snapshot", log, phases)] + ([("every epoch", dense, split_at_grokking(dense))] if dense else [])
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Estimate]] = {"dimension_pre": {}, "dimension_post": {}, "phase_separation": {}}
     for snapshots, source, split in sources:
@@ -58,7 +58,7 @@ def analyse(log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats 
     )
 
 
-def _split(log: CascadeLog) -> dict[str, npt.NDArray[np.bool_]]:
+def split_at_grokking(log: CascadeLog) -> dict[str, npt.NDArray[np.bool_]]:
     """Which snapshots (S, K, T) come before, and which from, the run's own grokking epoch; an ungrokked run is all before."""
     after = log.epoch >= epochs_of_runs(log)[..., None]
     return {"dimension_pre": ~after, "dimension_post": after}
