@@ -5,13 +5,20 @@ OUT ?= results
 BIN = $(VENV)/bin
 PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test clean
+.PHONY: reproduce test docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
 	$(BIN)/tdu reproduce --out $(OUT)
 
+# The committed results, figures and docs/reproduction.md, from a run of the whole study.
+docs: reproduce
+	cp $(OUT)/results.json docs/results.json
+	cp $(OUT)/figures/dimension.png $(OUT)/figures/gini.png $(OUT)/figures/phases.png $(OUT)/figures/scaling.png docs/images/
+	$(BIN)/python docs/render.py
+
 test: $(VENV)/test.stamp
+	scripts/debian-packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tdu.cascades import avalanche
     from tdu.config import StudyConfig
+    from tdu.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
     from tdu.graphs import Graph, barabasi_albert, random_graph, ring, small_world
     from tdu.models.xor import train_xor
     from tdu.scaling import scaling_exponent
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HOME = {
     "tdu.cascades": ("avalanche",),
     "tdu.config": ("StudyConfig",),
+    "tdu.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
     "tdu.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
     "tdu.models.xor": ("train_xor",),
     "tdu.scaling": ("scaling_exponent",),
@@ -27,11 +29,15 @@ __all__ = [
     "Avalanche",
     "CascadeLog",
     "Graph",
+    "PowerLawFit",
     "Run",
     "ScalingFit",
     "StudyConfig",
     "avalanche",
     "barabasi_albert",
+    "ccdf",
+    "collapse_quality",
+    "fit_power_law",
     "random_graph",
     "ring",
     "scaling_exponent",

@@ -87,7 +87,7 @@ def collapse_quality(x: npt.ArrayLike, y: npt.ArrayLike, dy: npt.ArrayLike) -> f
 
     Notes
     -----
-    J. Houdayer and A. K. Hartmann, Phys. Rev. B 70, 014418 (2004).
+    J. Houdayer and A. K. Hartmann, Phys. Rev. B 70, 014418 (2004); averaged within each curve first, as pyfssa does.
     """
     arrays = [_validate.finite(_validate.numeric(values, name), name) for values, name in ((x, "x"), (y, "y"), (dy, "dy"))]
     shapes = {array.shape for array in arrays}

@@ -121,12 +121,14 @@ def accuracy_figure(results: Results) -> Figure:
     _title(left, "a", "one run of h = 21")
     for run in np.asarray(many["epoch"]).T:
         right.plot(many["n_sites"], run, "o", color="C0", alpha=0.5, markeredgewidth=0)
-    right.plot(many["n_sites"], np.asarray(many["epoch"]).mean(axis=1), color="C1", label="mean over runs")
+    right.plot(many["n_sites"], many["mean"], color="C1", label="mean over runs")
     for key in ("grokking_first", "grokking_last"):
         level = PUBLISHED[key].value
         if level is not None:
             right.axhline(level, color="0.35", linestyle=":", label=f"published {level:.0f}")
-    right.set(xlabel="parameters $N$", ylabel="grokking epoch", xscale="log")
+    # the limits do not come from the data, which is unknown where no run groks
+    right.set(xlim=(0.8 * many["n_sites"][0], 1.25 * many["n_sites"][-1]), xlabel="parameters $N$", ylabel="grokking epoch")
+    right.set_xscale("log")
     right.legend()
     _title(right, "b", "all runs")
     return figure

@@ -9,6 +9,8 @@ import pytest
 
 import tdu
 from tdu.cli import main
+from tdu.figures import FIGURES
+from tdu.published import PUBLISHED
 
 STUDY = ["--hidden", "5,8,12", "--replicates", "2", "--epochs", "40", "--workers", "2"]
 
@@ -109,25 +111,51 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
     fails(run("fit", tmp_path / "run"), 1, "1 of the 6 runs", "missing")
 
 
-def test_reproduce_leaves_log_results_and_figures(tmp_path):
-    result = run("reproduce", "--out", tmp_path, *STUDY)
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """A whole, small study, made once."""
+    out = tmp_path_factory.mktemp("reproduced")
+    return out, run("reproduce", "--quick", "--out", out, *STUDY)
+
+
+def test_reproduce_leaves_log_results_figures_and_report(reproduced):
+    out, result = reproduced
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # progress is for terminals
     assert "not the paper's setting in hidden, replicates, epochs" in result.stdout
-    content = json.loads((tmp_path / "results.json").read_text())
-    assert set(content) == {"schema", "config", "provenance", "quantities", "series"}
+    content = json.loads((out / "results.json").read_text())
+    assert set(content) == {"schema", "config", "scope", "provenance", "quantities", "readings", "series"}
     series = content["series"]["dimension_over_time"]
     assert series["epoch"] == [0, 10, 20, 30, 40]
     for name in ("peak", "run-peak", "mean"):
         assert {len(column) for column in series[name].values()} == {5}
-    for key in ("dimension", "gamma", "deviation_angle", "steps_mean", "steps_max", "grokking_first", "grokking_last"):
+    for key in PUBLISHED:
         columns = ["value", "low", "high", "statistic", "published", "published_error", "published_text", "agrees", "note"]
         assert list(content["quantities"][key]) == columns
-    for suffix in ("png", "svg", "pdf"):
-        assert (tmp_path / "figures" / f"dimension.{suffix}").stat().st_size > 1000
-    before = {path: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
-    assert len(run("figures", tmp_path).stdout.split()) == len(before)
+    for name in FIGURES:
+        for suffix in ("png", "svg", "pdf"):
+            assert (out / "figures" / f"{name}.{suffix}").stat().st_size > 1000
+    assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_figures_and_report_are_made_again_the_same(reproduced):
+    out, _ = reproduced
+    before = {path: path.read_bytes() for path in [*(out / "figures").iterdir(), out / "report.html"]}
+    assert len(run("figures", out).stdout.split()) == len(before) - 1
+    assert run("report", out).stdout.strip() == str(out / "report.html")
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_gone_on_with_or_on_other_workers_the_results_are_the_same(reproduced, tmp_path):
+    out, _ = reproduced
+    (tmp_path / "log").mkdir()
+    for path in ("manifest.json", "log/h0005-r00.npz", "log/h0012-r01.npz"):
+        (tmp_path / path).write_bytes((out / path).read_bytes())
+    assert run("reproduce", "--quick", "--out", tmp_path, *STUDY[:-1], "1").returncode == 0
+    one, other = (json.loads((path / "results.json").read_text()) for path in (out, tmp_path))
+    assert one["provenance"].pop("created")
+    assert other["provenance"].pop("created")
+    assert one == other
 
 
 def test_help_and_import_load_nothing_heavy():

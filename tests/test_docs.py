@@ -7,6 +7,8 @@ import pytest
 
 import tdu
 from tdu.cli import main
+from tdu.config import StudyConfig
+from tdu.store import load_results
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,6 +46,24 @@ def test_theory_names_functions_that_exist():
             continue
         module, _, attribute = name.rpartition(".")
         assert hasattr(import_module(module), attribute), name
+
+
+def test_reproduction_is_what_its_template_and_the_committed_results_give():
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("render", ROOT / "docs" / "render.py")
+    render = module_from_spec(spec)
+    spec.loader.exec_module(render)
+    template = (ROOT / "docs" / "reproduction.template.md").read_text()
+    page = render.render(template, load_results(ROOT / "docs" / "results.json"))
+    assert page == (ROOT / "docs" / "reproduction.md").read_text(), "`make docs` renders it again"
+    assert "{{" not in page
+    with pytest.raises(KeyError):
+        render.render("{{nothing}}", load_results(ROOT / "docs" / "results.json"))
+
+
+def test_the_committed_results_are_of_the_papers_setting():
+    assert load_results(ROOT / "docs" / "results.json").config == StudyConfig()
 
 
 def test_versions_agree():

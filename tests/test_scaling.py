@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 import tdu
 from tdu.config import StudyConfig
 from tdu.scaling import (
-    bootstrap,
     dimension_over_time,
     exponent,
-    interval,
     least_r2_over_time,
     over_runs,
-    over_runs_at_each_snapshot,
+    over_time,
+    per_run,
+    slope_and_r2,
     window_dimension,
+    without_each_scale,
 )
 from tdu.types import CascadeLog, grokking_epochs
 
@@ -40,16 +41,12 @@ def planted(exponents, n_runs=6, spread=0.1, seed=0):
 
 
 def test_agrees_with_other_peoples_regression():
-    for sample in (ORACLE["s_max"],):
-        fit = tdu.scaling_exponent(ORACLE["N"], sample["y"])
-        wanted = sample["linregress"]
-        assert fit.exponent == pytest.approx(wanted["slope"], abs=1e-10)
-        assert fit.intercept == pytest.approx(wanted["intercept"], abs=1e-10)
-        assert fit.stderr == pytest.approx(wanted["stderr"], abs=1e-10)
-        assert fit.r2 == pytest.approx(wanted["r2"], abs=1e-10)
-        for left_out, slope in enumerate(sample["leave_one_out_slopes"]):
-            rest = tdu.scaling_exponent(np.delete(ORACLE["N"], left_out), np.delete(sample["y"], left_out))
-            assert rest.exponent == pytest.approx(slope, abs=1e-10)
+    wanted = ORACLE["s_max"]["linregress"]
+    fit = tdu.scaling_exponent(ORACLE["N"], ORACLE["s_max"]["y"])
+    assert fit.exponent == pytest.approx(wanted["slope"], abs=1e-10)
+    assert fit.intercept == pytest.approx(wanted["intercept"], abs=1e-10)
+    assert fit.stderr == pytest.approx(wanted["stderr"], abs=1e-10)
+    assert fit.r2 == pytest.approx(wanted["r2"], abs=1e-10)
 
 
 @given(st.floats(-2, 3), st.floats(0.1, 100))
@@ -84,14 +81,36 @@ def test_bad_sizes_are_named(n, s, message):
 
 def test_the_three_statistics():
     size = np.array([[[1, 5, 3], [2, 2, 9]]])  # one scale, two runs, three snapshots
-    assert over_runs(size, "peak").tolist() == [9]
-    assert over_runs(size, "run-peak").tolist() == [7]
-    assert over_runs(size, "mean").tolist() == [22 / 6]
-    assert over_runs_at_each_snapshot(size, "peak").tolist() == [[2], [5], [9]]
-    assert over_runs_at_each_snapshot(size, "mean").tolist() == [[1.5], [3.5], [6]]
-    assert over_runs_at_each_snapshot(size, "run-peak").tolist() == [[1.5], [3.5], [6]]
+    assert over_runs(per_run(size, "peak"), "peak").tolist() == [9]
+    assert over_runs(per_run(size, "run-peak"), "run-peak").tolist() == [7]
+    assert over_runs(per_run(size, "mean"), "mean").tolist() == [22 / 6]
+    in_time = over_time(log_of(size, np.array([81])))
+    assert over_runs(in_time, "peak").tolist() == [[2], [5], [9]]
+    assert over_runs(in_time, "mean").tolist() == over_runs(in_time, "run-peak").tolist() == [[1.5], [3.5], [6]]
     with pytest.raises(ValueError, match="'peak', 'run-peak' or 'mean', but it is 'median'"):
-        over_runs(size, "median")
+        over_runs(in_time, "median")
+
+
+def test_snapshots_outside_a_phase_do_not_count_and_a_run_without_any_is_unknown():
+    size = np.array([[[1, 5, 30], [2, 2, 9]]])
+    inside = np.array([[[True, True, False], [False, False, False]]])
+    assert per_run(size, "mean", inside)[0, 0] == 3
+    assert np.isnan(per_run(size, "mean", inside)[0, 1])
+    assert over_runs(per_run(size, "peak", inside), "peak").tolist() == [5]
+    assert over_runs(per_run(size, "run-peak", inside), "run-peak").tolist() == [5]
+
+
+def test_leaving_each_scale_out_agrees_with_other_peoples_regression():
+    sample = ORACLE["s_max"]
+    left_out = without_each_scale(np.array(ORACLE["N"]), "mean")(np.array(sample["y"])[:, None])
+    np.testing.assert_allclose(left_out, sample["leave_one_out_slopes"], atol=1e-10)
+
+
+@given(st.floats(0.1, 10))
+def test_r2_is_that_of_the_correlation(scale):
+    y = np.array([1.0, 7, 3, 30]) * scale
+    assert slope_and_r2(N_SITES, y)[1] == pytest.approx(np.corrcoef(np.log(N_SITES), np.log(y))[0, 1] ** 2)
+    assert slope_and_r2(N_SITES, np.full(4, scale))[1] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("statistic", ["peak", "run-peak", "mean"])
@@ -126,22 +145,6 @@ def test_an_empty_window_and_a_silent_snapshot_are_unknown_not_zero():
     series = dimension_over_time(log, "mean")
     assert np.isfinite(series.value[0])
     assert np.isnan(series.value[1])
-
-
-def test_bootstrap_resamples_runs_within_scales_and_its_variance_is_unbiased():
-    values = np.random.default_rng(1).normal(size=(3, 6))
-    samples = bootstrap(values, lambda v: v.mean(axis=-1), seed=4, n_resamples=20_000)
-    assert samples.shape == (20_000, 3)
-    np.testing.assert_allclose(samples.mean(axis=0), values.mean(axis=1), atol=0.02)
-    np.testing.assert_allclose(samples.var(axis=0), values.var(axis=1, ddof=1) / 6, rtol=0.05)
-    again = bootstrap(values, lambda v: v.mean(axis=-1), seed=4, n_resamples=20_000)
-    assert np.array_equal(samples, again)
-
-
-def test_one_run_a_scale_has_no_interval():
-    low, high = interval(bootstrap(np.ones((4, 1)), lambda v: v.mean(axis=(1, 2))))
-    assert np.isnan(low)
-    assert np.isnan(high)
 
 
 def test_grokking_epoch_is_where_accuracy_starts_to_stay_at_one():

@@ -43,7 +43,7 @@ def analyse(log: CascadeLog) -> Findings:
                 "latest run": estimate(epoch, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "latest run", seed, extreme)
             },
         },
-        series={"grokking": {"n_sites": log.n_sites, "epoch": epoch}},
+        series={"grokking": {"n_sites": log.n_sites, "epoch": epoch, "mean": mean_of_known(epoch)}},
     )
 
 

@@ -12,12 +12,15 @@ def houdayer_hartmann(x, y, dy):
     """Mean squared distance, in standard errors, of each point of k scaled curves from the master curve of the others.
 
     x, y, dy (k, n) float64, x ascending along each row, dy > 0. The master curve at a point is the weighted least-squares line
-    through the points of every other curve that bracket it. nan if no point is bracketed by another curve.
+    through the points of every other curve that bracket it. Averaged within each curve first, as pyfssa does, so that a curve
+    counts the same whatever part of it the others cover; nan if no point is bracketed by another curve.
     """
     k, n = x.shape
-    total = 0.0
-    count = 0
+    sum_of_means = 0.0
+    n_curves = 0
     for i in range(k):
+        total = 0.0
+        count = 0
         for j in range(n):
             weight = 0.0
             weight_x = 0.0
@@ -47,4 +50,7 @@ def houdayer_hartmann(x, y, dy):
             distance = y[i, j] - master
             total += distance * distance / (dy[i, j] * dy[i, j] + variance)
             count += 1
-    return total / count if count > 0 else math.nan
+        if count > 0:
+            sum_of_means += total / count
+            n_curves += 1
+    return sum_of_means / n_curves if n_curves > 0 else math.nan

@@ -1,0 +1,179 @@
+"""The parts of the analysis on logs whose answer is known."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tdu.analysis import concentration, control, grokking, phases, repeats, robustness, shadow, tails
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import train_all
+from tdu.models.mlp import n_parameters
+from tdu.types import CascadeLog
+
+HIDDEN = (20, 50, 120, 500)
+N_SITES = np.array([n_parameters(h) for h in HIDDEN])
+SMALL = StudyConfig(hidden=(5, 10, 20), replicates=3, epochs=60)
+
+
+def log_of(size, grokked=None, epoch=None, gini=None, hidden=HIDDEN):
+    """A log of sizes (S, K, T) whose runs grok at epochs (S, K)."""
+    epoch = np.arange(size.shape[-1]) if epoch is None else epoch
+    n_epochs = int(epoch[-1]) + 1
+    grokked = np.zeros(size.shape[:2]) if grokked is None else grokked
+    accuracy = np.where(np.arange(n_epochs) >= grokked[..., None], 1.0, 0.5)
+    empty = np.zeros(size.shape)
+    return CascadeLog(
+        config=StudyConfig(hidden=hidden, replicates=size.shape[1]),
+        n_sites=np.array([n_parameters(h) for h in hidden]),
+        epoch=epoch,
+        loss=accuracy,
+        accuracy=accuracy,
+        gini=accuracy if gini is None else gini,
+        size=size,
+        **dict.fromkeys(
+            ("duration", "extent", "peak", "profile", "threshold", "dissipated", "capped", "deviation_angle"), empty
+        ),
+    )
+
+
+def crossover(pre, post, grokked, n_snapshots=40, spread=0.02, seed=0):
+    """Sizes N^pre before a run's grokking epoch and N^post from it on."""
+    rng = np.random.default_rng(seed)
+    after = np.arange(n_snapshots) >= grokked[..., None]
+    scatter = np.exp(spread * rng.normal(size=(*grokked.shape, 1)))
+    return np.round(5 * N_SITES[:, None, None] ** np.where(after, post, pre) * scatter).astype(int)
+
+
+def test_the_grokking_window_is_of_scale_means_and_counts_the_ungrokked():
+    grokked = np.array([[10, 20], [4, 6], [12, 99], [30, 30]])
+    log = log_of(np.ones((4, 2, 41), int), grokked)
+    assert grokking.window(log) == (5, 30)
+    found = grokking.analyse(log)
+    assert found.estimates["grokking_first"].value == 5
+    assert found.estimates["grokking_last"].note == "1 of 8 runs never grok"
+    assert found.readings["grokking_first"]["earliest run"].value == 4
+
+
+def test_planted_phases_come_back():
+    grokked = np.array([[10, 14, 8, 20, 11, 9]] * 4)
+    log = log_of(crossover(0.9, 1.2, grokked), grokked)
+    found = phases.analyse(log)
+    for key, planted in (("dimension_pre", 0.9), ("dimension_post", 1.2), ("phase_separation", 0.3)):
+        one = found.estimates[key]
+        assert one.low < planted < one.high, key
+        assert one.high - one.low < 0.1
+    assert found.estimates["leave_one_out_gap"].low > 0.2
+    assert "12.0 snapshots a run; 0 of 24 runs have none" in found.estimates["dimension_pre"].note
+    assert {"run-peak, every snapshot", "mean, every snapshot"} == set(found.readings["dimension_pre"])
+    density, edges = (found.series["bootstrap"]["dimension_pre"][k] for k in ("density", "edges"))
+    assert (density * np.diff(edges)).sum() == pytest.approx(1)
+
+
+def test_runs_without_a_phase_take_no_part_in_it():
+    grokked = np.array([[0, 12, 12, 12, 12, 99]] * 4)
+    log = log_of(crossover(0.9, 1.2, grokked), grokked)
+    found = phases.analyse(log)
+    assert "4 of 24 runs have none" in found.estimates["dimension_pre"].note  # grokked at once
+    assert "4 of 24 runs have none" in found.estimates["dimension_post"].note  # never grokked
+    assert found.estimates["dimension_pre"].value == pytest.approx(0.9, abs=0.03)
+    assert found.estimates["dimension_post"].value == pytest.approx(1.2, abs=0.03)
+
+
+def test_a_study_that_never_groks_has_no_second_phase():
+    never = np.full((4, 3), 99)
+    log = log_of(crossover(0.9, 1.2, never), never)
+    found = phases.analyse(log)
+    assert np.isnan(found.estimates["dimension_post"].value)
+    assert "must be finite" in found.estimates["dimension_post"].note
+    assert found.estimates["dimension_pre"].value == pytest.approx(0.9, abs=0.03)
+
+
+def test_collapse_finds_the_exponent_the_tails_were_made_with():
+    rng = np.random.default_rng(0)
+    size = np.stack([(n**1.2 * rng.gamma(2.0, 1.0, (6, 51))).astype(int) + 1 for n in N_SITES])
+    found = tails.analyse(log_of(size))
+    best = found.estimates["collapse_exponent"]
+    assert best.value == pytest.approx(1.2, abs=0.03)
+    assert best.low < 1.2 < best.high
+    assert found.estimates["collapse_quality_best"].value <= found.estimates["collapse_quality"].value
+    assert found.estimates["collapse_quality_best"].value < 2
+    assert found.series["ccdf"]["h20"]["p"][0] == 1
+    assert (found.series["power_law"]["decades"] >= 0).all()
+
+
+def gini_log(curves, grokked):
+    curves = np.array(curves, float)[None]
+    return log_of(np.ones((1, curves.shape[1], curves.shape[2]), int), np.array([grokked]), gini=curves, hidden=(21,))
+
+
+def test_a_planted_gini_peak_comes_back():
+    epoch = np.arange(301)
+    peaks = np.array([60, 100, 140])
+    curves = 0.4 * (1 + 0.25 * np.exp(-(((epoch - peaks[:, None]) / 30) ** 2)))
+    curves[:, 0] = 0.4
+    log = gini_log(curves, peaks + np.array([0, 5, -30]))
+    found = concentration.analyse(log, log)
+    assert found.estimates["gini_rise"].value == pytest.approx(25, abs=0.5)
+    assert found.estimates["gini_duration"].value == pytest.approx(2 * 30 * np.sqrt(np.log(2)), abs=2)
+    assert found.estimates["gini_near_grokking"].value == pytest.approx(200 / 3)
+    assert found.estimates["gini_transient"].value == 100
+    aligned = found.series["gini"]["inline"]
+    assert aligned["mean"].size == aligned["offset"].size == 251
+    assert aligned["lag_counts"].sum() == 3
+
+
+def test_a_rise_that_stays_is_not_transient_and_an_ungrokked_run_is_not_aligned():
+    curves = [np.linspace(1, 2, 301), np.linspace(1, 2, 301)]
+    found = concentration.analyse(*[gini_log(curves, [50, 999])] * 2)
+    assert found.estimates["gini_transient"].value == 0
+    assert found.estimates["gini_duration"].value == 151
+    assert found.estimates["gini_near_grokking"].note == "1 runs"
+
+
+def test_the_control_is_flat_and_the_same_for_any_number_of_workers():
+    scope = Scope(n_draws=20, alphas=(0.1, 0.3), quantiles=(0.8, 0.9))
+    config = replace(SMALL, hidden=(20, 50, 120))
+    found = []
+    for workers in (1, 3):
+        with ThreadPoolExecutor(workers) as executor:
+            found.append(control.measure(config, scope, executor))
+    assert np.array_equal(found[0].topologies, found[1].topologies)
+    assert found[0].topologies.shape == (5, 3, 3)
+    assert found[0].alphas.shape == found[0].quantiles.shape == (2, 3, 3)
+    # α = 0.3 and Q = 0.9 are the study's own: the same fields on the same scale-free graphs
+    assert np.array_equal(found[0].alphas[1], found[0].topologies[list(control.TOPOLOGIES).index("scale-free")])
+    assert np.array_equal(found[0].quantiles[1], found[0].alphas[1])
+    result = control.analyse(config, found[0])
+    assert result.estimates["dimension_synthetic"].value == pytest.approx(1, abs=0.05)
+    assert 0 <= result.estimates["synthetic_topology_cv"].value < 5
+
+
+def test_variation_is_in_percent():
+    assert control.variation(np.array([[0.9, 1.1]])).tolist() == pytest.approx([100 * np.sqrt(0.02)])
+
+
+def test_shadow_sweeps_probe_one_training_and_inline_sweeps_reuse_the_study():
+    scope = Scope(alphas=(0.1, 0.3), quantiles=(0.9,))
+    with ThreadPoolExecutor(2) as executor:
+        log = train_all(SMALL, executor)
+        in_shadow = train_all(replace(SMALL, alpha_train=0.0), executor)
+        sweeps = robustness.measure(log, scope, executor)
+        other = train_all(replace(SMALL, alpha=0.1, alpha_train=0.1), executor)
+    assert np.array_equal(sweeps.inline_alphas[1], log.size)
+    assert np.array_equal(sweeps.inline_alphas[0], other.size)
+    assert np.array_equal(sweeps.shadow_alphas[1], in_shadow.size)
+    assert np.array_equal(sweeps.shadow_quantiles[0], in_shadow.size)
+    assert not np.array_equal(sweeps.shadow_alphas[0], in_shadow.size)
+    change = shadow.analyse(log, log, (0.0, 0.0)).estimates["shadow_change"]
+    assert (change.value, change.low, change.high) == (0, 0, 0)
+
+
+def test_repeats_are_studies_of_the_seeds_that_follow():
+    with ThreadPoolExecutor(2) as executor:
+        logs = repeats.measure(SMALL, Scope(n_repeats=2), executor)
+        assert np.array_equal(logs[1].size, train_all(replace(SMALL, seed=2), executor).size)
+    (reading,) = repeats.analyse(logs).readings["gamma"].values()
+    assert reading.low < reading.value < reading.high
+    assert repeats.analyse(logs[:1]).readings == {}

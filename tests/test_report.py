@@ -1,0 +1,105 @@
+"""report.html as a reader meets it: in a real browser, offline."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tdu import figures, report, store
+from tdu.published import label, with_interval
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
+
+#: Writes what the browser sees into the page, for --dump-dom.
+PROBE = """<script>addEventListener("load", () => {
+  const box = e => { const b = e.getBoundingClientRect(); return [b.width, b.height]; };
+  const seen = {
+    images: [...document.images].map(i => [i.parentElement.id, i.complete && i.naturalWidth > 0, ...box(i)]),
+    rows: [...document.querySelectorAll("table.verdicts tbody tr")].map(r => [...r.cells].map(c => c.innerText)),
+    headings: [...document.querySelectorAll("h2")].map(h => h.innerText),
+    overflow: document.documentElement.scrollWidth - window.innerWidth,
+    loaded: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
+  };
+  const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen);
+  document.body.append(out);
+});</script>"""
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("report")
+    results = store.load_results(COMMITTED)
+    figures.draw(results, directory / "figures", 2)
+    report.write(results, directory)
+    return directory, results
+
+
+def seen_at(directory, width):
+    page = directory / f"probed-{width}.html"
+    page.write_text((directory / "report.html").read_text().replace("</body>", PROBE + "</body>"))
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    arguments += ["--disable-component-update", "--disable-sync", f"--user-data-dir={directory / f'profile-{width}'}"]
+    command = [CHROMIUM, *arguments, f"--window-size={width},900", "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    text = re.search(r'<pre id="seen">(.*?)</pre>', dom, re.S)[1]
+    return json.loads(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/debian-packages installs it")
+@pytest.mark.parametrize("width", [1280, 500])
+def test_table_and_every_figure_are_on_the_page(drawn, width):
+    directory, results = drawn
+    seen = seen_at(directory, width)
+    assert [image[0] for image in seen["images"]] == list(figures.FIGURES)
+    for name, loaded, wide, high in seen["images"]:
+        assert loaded, f"{name} did not load"
+        assert wide > min(300, 0.8 * width)
+        assert high > 100
+    assert [row[0] for row in seen["rows"]] == [label(key) for key in results.quantities]
+    assert [row[1] for row in seen["rows"]] == [with_interval(quantity) for quantity in results.quantities.values()]
+    assert {"agrees", "does not agree"} <= {row[3] for row in seen["rows"]}
+    assert seen["headings"][0] == "Verdicts"
+    assert {"Figures", "Configuration", "Provenance", "How to regenerate"} <= set(seen["headings"])
+    assert seen["overflow"] <= 0, "the page must not be wider than the window"
+    assert seen["loaded"] == []
+
+
+def test_the_page_asks_for_nothing_from_anywhere(drawn):
+    text = (drawn[0] / "report.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!data:)[^"]*"', text)
+    assert "<script" not in text
+    assert "@import" not in text
+
+
+def test_text_is_escaped_and_figures_that_cannot_be_drawn_are_left_out(drawn):
+    from dataclasses import replace
+
+    directory, results = drawn
+    quantity = replace(next(iter(results.quantities.values())), note="<b>&")
+    bare = replace(results, quantities={"dimension": quantity}, readings={}, series={})
+    text = report.page(bare, directory / "figures")
+    assert "&lt;b&gt;&amp;" in text
+    assert "<figure" not in text
+
+
+def test_results_come_back_as_they_went(drawn, tmp_path):
+    _, results = drawn
+    store.save_results(tmp_path / "results.json", results)
+    assert json.loads((tmp_path / "results.json").read_text()) == json.loads(COMMITTED.read_text())
+
+
+def test_figures_are_the_same_bytes_for_the_same_results_and_any_number_of_workers(drawn, tmp_path):
+    directory, results = drawn
+    some = {key: results.series[key] for key in ("power_law", "dimension_over_time")}
+    from dataclasses import replace
+
+    figures.draw(replace(results, series=some), tmp_path, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"{n}.{s}" for n in ("dimension", "power-law") for s in ("pdf", "png", "svg")
+    )
+    for path in tmp_path.glob("power-law.*"):
+        assert path.read_bytes() == (directory / "figures" / path.name).read_bytes()

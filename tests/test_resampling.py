@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from tdu.resampling import bootstrap, estimate, interval, mean_of_known
+
+
+def mean_of_runs(values):
+    return values.mean(axis=-1)
+
+
+def test_runs_are_drawn_within_scales_and_the_variance_of_a_mean_is_unbiased():
+    values = np.random.default_rng(1).normal(size=(3, 6))
+    samples = bootstrap(values, mean_of_runs, seed=4, n_resamples=20_000)
+    assert samples.shape == (20_000, 3)
+    np.testing.assert_allclose(samples.mean(axis=0), values.mean(axis=1), atol=0.02)
+    np.testing.assert_allclose(samples.var(axis=0), values.var(axis=1, ddof=1) / 6, rtol=0.05)
+
+
+def test_the_same_seed_gives_the_same_samples_and_another_others():
+    values = np.random.default_rng(1).normal(size=(3, 6))
+    samples = bootstrap(values, mean_of_runs, seed=4)
+    assert np.array_equal(samples, bootstrap(values, mean_of_runs, seed=4))
+    assert not np.array_equal(samples, bootstrap(values, mean_of_runs, seed=5))
+    assert samples.shape == (10_000, 3)
+
+
+def test_what_belongs_to_one_run_is_drawn_together():
+    """Leading indices (snapshots, phases) of a run stay with it, also where runs are drawn from the log-normal."""
+    first = np.exp(np.random.default_rng(2).normal(size=(2, 5)))
+    values = np.stack([first, first**2])  # perfectly correlated
+    for maxima in (False, True):
+        drawn = bootstrap(values, lambda v: v, n_resamples=50, maxima=maxima)
+        np.testing.assert_allclose(drawn[:, 1], drawn[:, 0] ** 2, rtol=1e-10)
+
+
+def test_the_lognormal_has_the_mean_and_the_covariance_of_the_runs():
+    logs = np.random.default_rng(3).normal(size=(2, 1, 6)) + np.array([1.0, 2.0])[:, None, None]
+    drawn = np.log(bootstrap(np.exp(logs), lambda v: v, n_resamples=20_000, maxima=True))  # (B, 2, 1, 6)
+    assert drawn.shape == (20_000, 2, 1, 6)
+    pooled = drawn.transpose(1, 0, 2, 3).reshape(2, -1)
+    np.testing.assert_allclose(pooled.mean(axis=1), logs.mean(axis=-1)[:, 0], atol=0.02)
+    np.testing.assert_allclose(np.cov(pooled), np.cov(logs[:, 0]), atol=0.03)
+
+
+def test_draws_of_maxima_reach_beyond_the_runs_at_hand():
+    values = np.exp(np.random.default_rng(4).normal(size=(1, 6)))
+    largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), maxima=True)
+    assert (largest > values.max()).mean() > 0.2
+    assert bootstrap(values, lambda v: v.max(axis=(-2, -1))).max() == values.max()
+
+
+@pytest.mark.parametrize("maxima", [False, True])
+def test_one_run_a_scale_has_no_interval(maxima):
+    low, high = interval(bootstrap(np.ones((4, 1)), lambda v: v.mean(axis=(-2, -1)), maxima=maxima))
+    assert np.isnan(low)
+    assert np.isnan(high)
+
+
+def test_unknown_runs_are_left_out():
+    values = np.array([[1.0, 3, np.nan], [np.nan] * 3])
+    assert mean_of_known(values)[0] == 2
+    assert np.isnan(mean_of_known(values)[1])
+    some = np.array([[1.0, 2, 4, np.nan], [1, 3, 5, 6]])
+    found = estimate(some, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "largest", maxima=True)
+    assert np.isfinite([found.value, found.low, found.high]).all()
