@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tdu import nulls
     from tdu.cascades import avalanche
     from tdu.config import StudyConfig
     from tdu.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
@@ -38,6 +39,7 @@ __all__ = [
     "ccdf",
     "collapse_quality",
     "fit_power_law",
+    "nulls",
     "random_graph",
     "ring",
     "scaling_exponent",
@@ -47,6 +49,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "nulls":
+        return import_module("tdu.nulls")
     for module, names in _HOME.items():
         if name in names:
             value = getattr(import_module(module), name)

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 FRACTION = click.FloatRange(0, 1)
+NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
+
+
+def _n_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+WORKERS = click.option("--workers", type=click.IntRange(1), default=_n_processors(), help="Threads.  [default: all processors]")
 
 
 class OneLineErrors(click.Group):
@@ -48,24 +56,24 @@ def _fail(message: str) -> None:
     click.echo(f"Error: {' '.join(message.split())}", err=True)
 
 
-class Scales(click.ParamType[tuple[int, ...]]):
-    """Hidden sizes as a comma-separated list."""
+class Counts(click.ParamType[tuple[int, ...]]):
+    """Whole numbers as a comma-separated list."""
 
-    name = "H,H,…"
+    name = "N,N,…"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """``"20,50"`` → ``(20, 50)``."""
         try:
             return tuple(int(part) for part in value.split(","))
         except ValueError:
-            self.fail(f"{value!r} is not a comma-separated list of hidden sizes", param, ctx)
+            self.fail(f"{value!r} is not a comma-separated list of whole numbers", param, ctx)
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `StudyConfig`; what is not given keeps the paper's setting."""
     paper = StudyConfig()
     options = [
-        click.option("--hidden", type=Scales(), help=f"Scales: hidden units h.  [default: {','.join(map(str, paper.hidden))}]"),
+        click.option("--hidden", type=Counts(), help=f"Scales: hidden units h.  [default: {','.join(map(str, paper.hidden))}]"),
         click.option("--replicates", type=click.IntRange(1), help=f"Runs per scale.  [default: {paper.replicates}]"),
         click.option("--epochs", type=click.IntRange(0), help=f"Updates per run.  [default: {paper.epochs}]"),
         click.option(
@@ -80,15 +88,44 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-steps", type=click.IntRange(0), help=f"Steps allowed per avalanche.  [default: {paper.max_steps}]"),
         click.option("--seed", type=click.IntRange(0), help=f"Seed of everything random.  [default: {paper.seed}]"),
         click.option("--quick", is_flag=True, help="A small study of seconds."),
-        click.option("--workers", type=click.IntRange(1), default=_n_processors(), help="Threads.  [default: all processors]"),
+        WORKERS,
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def _n_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that probe field files."""
+    options = [
+        click.option(
+            "--graph", default="ba", show_default=True, help="ba, ring, small-world, random, or a .npy of edges (E, 2)."
+        ),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
+        click.option("--alpha", type=FRACTION, default=0.3, show_default=True, help="Diffusion strength."),
+        click.option(
+            "--quantile",
+            type=click.FloatRange(0, 1, True, True),
+            default=0.9,
+            show_default=True,
+            help="Threshold level of |g|.",
+        ),
+        click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile."),
+        click.option("--max-steps", type=click.IntRange(0), default=20, show_default=True, help="Steps allowed."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _print_rows(rows: "Iterator[dict[str, Any]]", as_json: bool) -> None:
+    """Rows as they come: JSON lines, or a table under the names of the first."""
+    for number, row in enumerate(rows):
+        if number == 0 and not as_json:
+            click.echo("\t".join(row))
+        cells = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
+        click.echo(json.dumps(row) if as_json else "\t".join(cells))
 
 
 def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
@@ -135,39 +172,45 @@ def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--graph", default="ba", show_default=True, help="ba, ring, small-world, random, or a .npy of edges (E, 2).")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the graph.")
-@click.option("--alpha", type=FRACTION, default=0.3, show_default=True, help="Diffusion strength.")
-@click.option(
-    "--quantile", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True, help="Threshold level of |g|."
-)
-@click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile.")
-@click.option("--max-steps", type=click.IntRange(0), default=20, show_default=True, help="Steps allowed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line.")
+@probe_options
 def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
     """Measure the avalanche of gradient fields: .npy FILES of one (N,) or many (T, N)."""
     _announce_compilation()
-    from tdu.probing import COLUMNS, probe_files
+    from tdu.probing import probe_files
 
-    if not as_json:
-        click.echo("\t".join(COLUMNS))
-    for row in probe_files(files, graph, seed, **settings):
-        click.echo(
-            json.dumps(row)
-            if as_json
-            else "\t".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
-        )
+    _print_rows(probe_files(files, graph, seed, **settings), as_json)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--null", "names", multiple=True, type=click.Choice(NULLS), help="Null model, repeatable.  [default: permuted, signs]"
+)
+@click.option("--draws", type=click.IntRange(1), default=99, show_default=True, help="Independent draws per snapshot.")
+@click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases.  [default: XOR's 2h,h,h,1]")
+@probe_options
+def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
+    """Compare the avalanches of gradient fields, as in `tdu probe`, with those of their null models."""
+    _announce_compilation()
+    from tdu.probing import null_files
+
+    rows = null_files(files, graph, seed, names or ("permuted", "signs"), **settings)
+    _print_rows(rows, as_json)
 
 
 @main.command()
 @click.argument("log", type=DIRECTORY)
 @click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
-def fit(log: Path, as_json: bool) -> None:
-    """Fit the exponents of a finished run directory LOG, and compare them with the published ones."""
+@WORKERS
+def fit(log: Path, as_json: bool, workers: int) -> None:
+    """Fit the exponents of a finished run directory LOG, and compare them with the published ones and with null models."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from tdu.reproduce import load_log, measure_log, table
     from tdu.store import results_as_json
 
-    results = measure_log(load_log(log))
+    with ThreadPoolExecutor(workers) as executor:
+        results = measure_log(load_log(log), executor)
     click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
 
 

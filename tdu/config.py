@@ -31,16 +31,20 @@ QUICK = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=200)
 class Scope:
     """How far `tdu reproduce` goes beyond the study itself.
 
-    `n_gini_runs` runs of `example_hidden` units for Fig. 1c, `n_draws` synthetic fields per topology, scale and seed,
-    `n_repeats` further studies of other seeds, and the diffusion strengths and threshold levels of the robustness sweeps.
+    `n_gini_runs` runs of `example_hidden` units for Fig. 1c; `n_draws` synthetic fields per topology, scale and seed;
+    `n_repeats` further studies of other seeds; `n_null_draws` draws of each null per snapshot; and the diffusion strengths and
+    threshold levels of the robustness sweeps.
     """
 
     example_hidden: int = 21
     n_gini_runs: int = 1000
     n_draws: int = 50
     n_repeats: int = 5
+    n_null_draws: int = 8
     alphas: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     quantiles: tuple[float, ...] = (0.80, 0.85, 0.90, 0.95)
 
 
-QUICK_SCOPE = Scope(n_gini_runs=50, n_draws=5, n_repeats=2, alphas=(0.1, 0.3, 0.5), quantiles=(0.80, 0.90, 0.95))
+QUICK_SCOPE = Scope(
+    n_gini_runs=50, n_draws=5, n_repeats=2, n_null_draws=2, alphas=(0.1, 0.3, 0.5), quantiles=(0.80, 0.90, 0.95)
+)

@@ -249,6 +249,34 @@ def phases_figure(results: Results) -> Figure:
     return figure
 
 
+_NULL_COLOURS = {"permuted": "C1", "blocks": "C2", "signs": "C3", "rewired": "C5", "gaussian": "C6"}
+
+
+def nulls_figure(results: Results) -> Figure:
+    """D(t) beside its nulls, and the excess over each."""
+    figure = Figure(figsize=(_WIDE, 3.0))
+    levels, excess = figure.subplots(1, 2)
+    of = results.series["dimension_over_time"]
+    levels.fill_between(of["epoch"], of["mean"]["low"], of["mean"]["high"], color="C0", alpha=0.2, linewidth=0)
+    levels.plot(of["epoch"], of["mean"]["value"], color="C0", linewidth=1.8, label="real")
+    for name, colour in _NULL_COLOURS.items():
+        null = results.series[f"null_{name}"]
+        levels.plot(of["epoch"], null["value"], color=colour, label=name)
+        if name != "gaussian":
+            excess.fill_between(of["epoch"], null["excess_low"], null["excess_high"], color=colour, alpha=0.12, linewidth=0)
+            excess.plot(of["epoch"], null["excess"], color=colour)
+    excess.axhline(0, color="0.35", linewidth=0.8)
+    for axes in (levels, excess):
+        _shade_grokking_window(axes, results)
+        axes.set(xlabel="epoch", xlim=(0, of["epoch"][-1]))
+    levels.set(ylabel="$D(t)$ of the mean size")
+    excess.set(ylabel="$D(t)$, real − null")
+    _title(levels, "a", "real and null")
+    _title(excess, "b", "excess over the null")
+    figure.legend(*levels.get_legend_handles_labels(), loc="outside upper center", ncols=7)
+    return figure
+
+
 _TRAININGS = (("inline", "in-line", "C0"), ("shadow", "shadow", "C1"), ("synthetic", "synthetic", "C2"))
 
 
@@ -315,6 +343,14 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
         "Largest and mean size against N with least-squares fits; small dots are single runs. (c) Collapse at the "
         "exponent of the regression, and (d) at the exponent of least Houdayer–Hartmann S; bands are one standard error"
         " over runs.",
+    ),
+    "nulls": (
+        nulls_figure,
+        ("dimension_over_time", *(f"null_{name}" for name in _NULL_COLOURS)),
+        "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
+        "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
+        "signs, on a rewired graph, and replaced by independent Gaussians. (b) Real minus null, paired by run, with 95 % "
+        "bands.",
     ),
     "power-law": (
         power_law_figure,

@@ -125,7 +125,7 @@ def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
 
 
 @contextmanager
-def _seeded_igraph(seed: int) -> Iterator[None]:
+def seeded_igraph(seed: int) -> Iterator[None]:
     """Let igraph draw from a generator of our own; it has one for the whole process, hence the lock."""
     seed = _validate.integer(seed, "seed", 0)
     with _IGRAPH_RANDOM:
@@ -154,7 +154,7 @@ def barabasi_albert(n: int, m: int = 2, seed: int = 0) -> Graph:
     n = _validate.integer(n, "n", 1)
     if n <= m:
         raise ValueError(f"`n` must exceed `m`: {n} sites cannot each bring {m} edges to others")
-    with _seeded_igraph(seed):
+    with seeded_igraph(seed):
         return _from_igraph(igraph.Graph.Barabasi(n, m, power=1, zero_appeal=0, implementation="psumtree"))
 
 
@@ -171,7 +171,7 @@ def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
     """
     n, k = _lattice_size(n, k)
     p = _validate.real(p, "p", 0, 1)
-    with _seeded_igraph(seed):
+    with seeded_igraph(seed):
         return _from_igraph(igraph.Graph.Watts_Strogatz(dim=1, size=n, nei=k // 2, p=p))
 
 
@@ -179,7 +179,7 @@ def random_graph(n: int, mean_degree: float = 4, seed: int = 0) -> Graph:
     """Erdős–Rényi graph G(n, E) with E = n `mean_degree` / 2 rounded; sites may be isolated."""
     n = _validate.integer(n, "n", 1)
     mean_degree = _validate.real(mean_degree, "mean_degree", 0, n - 1)
-    with _seeded_igraph(seed):
+    with seeded_igraph(seed):
         return _from_igraph(igraph.Graph.Erdos_Renyi(n=n, m=round(n * mean_degree / 2)))
 
 

@@ -1,12 +1,18 @@
 """Anybody's gradients: field files → one avalanche per snapshot."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from tdu import nulls
 from tdu.cascades import avalanche
 from tdu.graphs import FAMILIES, Graph
+from tdu.rng import Stage, generator
 from tdu.store import read_array, read_fields
 
 COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
@@ -18,6 +24,59 @@ def probe_files(files: Sequence[Path], graph: str, seed: int, **settings: Any) -
     `graph` is a name in `tdu.graphs.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2). `settings` are
     those of `tdu.avalanche`. A ValueError names the file and the snapshot.
     """
+    for row, field, on in _snapshots(files, graph, seed):
+        with _named(row):
+            found = avalanche(field, on(field.size), **settings)
+        yield row | {name: getattr(found, name) for name in COLUMNS if name not in row}
+
+
+def null_files(
+    files: Sequence[Path],
+    graph: str,
+    seed: int,
+    names: Sequence[str],
+    draws: int,
+    blocks: Sequence[int] | None = None,
+    **settings: Any,
+) -> Iterator[dict[str, Any]]:
+    """One row per snapshot: its size, and for each null in `names` the mean of its draws, their 95 % range, and a p-value.
+
+    p is two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
+    """
+    for number, (row, field, on) in enumerate(_snapshots(files, graph, seed)):
+        with _named(row):
+            size = avalanche(field, on(field.size), **settings).size
+            found: dict[str, Any] = {"size": size}
+            for which, name in enumerate(names):
+                rng = generator(seed, Stage.NULL, number, which)
+                sizes = np.array([_null_size(name, field, on(field.size), rng, blocks, settings) for _ in range(draws)])
+                low, high = np.quantile(sizes, [0.025, 0.975])
+                everything = np.append(sizes, size)
+                distance = np.abs(everything - everything.mean())
+                p = float((distance >= distance[-1]).mean())
+                found |= {name: float(sizes.mean()), f"{name}_low": float(low), f"{name}_high": float(high), f"{name}_p": p}
+        yield row | found
+
+
+def _null_size(
+    name: str,
+    field: npt.NDArray[np.generic],
+    graph: Graph,
+    rng: np.random.Generator,
+    blocks: Sequence[int] | None,
+    settings: dict[str, Any],
+) -> int:
+    if name == "rewired":
+        return avalanche(field, nulls.rewired(graph, int(rng.integers(2**63))), **settings).size
+    if name == "blocks":
+        return avalanche(nulls.blocks(field, rng, blocks), graph, **settings).size
+    return avalanche(nulls.FIELD_NULLS[name](field, rng), graph, **settings).size
+
+
+def _snapshots(
+    files: Sequence[Path], graph: str, seed: int
+) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Callable[[int], Graph]]]:
+    """Each snapshot of each file: where it is from, the field, and the graph as a function of its size."""
     if graph not in FAMILIES and not graph.endswith(".npy"):
         raise ValueError(f"`graph` must be one of {', '.join(FAMILIES)}, or a .npy file of edges, but it is {graph!r}")
 
@@ -27,9 +86,13 @@ def probe_files(files: Sequence[Path], graph: str, seed: int, **settings: Any) -
 
     for path in files:
         for index, field in enumerate(read_fields(path)):
-            try:
-                found = avalanche(field, of_size(field.size), **settings)
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}, snapshot {index}: {error}") from None
-            row = {"file": str(path), "index": index, "n": field.size}
-            yield row | {name: getattr(found, name) for name in COLUMNS if name not in row}
+            yield {"file": str(path), "index": index, "n": field.size}, field, of_size
+
+
+@contextmanager
+def _named(row: dict[str, Any]) -> Iterator[None]:
+    """Say of which file and snapshot an error is."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{row['file']}, snapshot {row['index']}: {error}") from None

@@ -79,11 +79,15 @@ PUBLISHED = {
     ),
 }
 
+_NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
+
 #: What is measured beside the paper's figures.
 OWN = {
     "collapse_quality": "collapse, S at the D of the regression",
     "collapse_quality_best": "collapse, S at its best exponent",
     "collapse_exponent": "exponent of the best collapse",
+    **{f"excess_{null}": f"excess of D(t) over {null}, after grokking" for null in _NULLS},
+    **{f"share_{null}": f"share of D(t) − 1 that survives {null} (%)" for null in _NULLS},
     "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
 }
 

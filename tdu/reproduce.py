@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tdu import figures, report, store
-from tdu.analysis import concentration, control, dimension, grokking, phases, repeats, robustness, shadow, tails
+from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
 from tdu.cascades import gather
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import finish, train_all
@@ -45,12 +46,16 @@ def load_log(path: Path) -> CascadeLog:
     return gather(directory.config, directory.runs())
 
 
-def measure_log(log: CascadeLog) -> Results:
-    """Every quantity that a cascade log alone can give, with its interval, beside the published one."""
-    when = grokking.analyse(log)
-    return _results(
-        log.config, None, [when, dimension.analyse(log, grokking.window(log)), phases.analyse(log), tails.analyse(log)]
-    )
+def measure_log(log: CascadeLog, executor: Executor) -> Results:
+    """Every quantity that a cascade log can give, with its interval, beside the published one and the nulls of its runs."""
+    nulls = excess.measure(log.config, Scope().n_null_draws, executor)
+    analyses: list[Callable[[], Findings]] = [
+        lambda: dimension.analyse(log, grokking.window(log)),
+        lambda: phases.analyse(log),
+        lambda: tails.analyse(log),
+        *(partial(excess.analyse, log, nulls, name) for name in excess.NULLS),
+    ]
+    return _results(log.config, None, [grokking.analyse(log), *executor.map(lambda analyse: analyse(), analyses)])
 
 
 def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
@@ -72,6 +77,8 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
     sweeps = robustness.measure(log, scope, executor)
     say("the study again, with other seeds")
     again = repeats.measure(config, scope, executor)
+    say("null models")
+    nulls = excess.measure(config, scope.n_null_draws, executor)
     say("exponents and intervals")
     when = grokking.analyse(log)
     window = grokking.window(log)
@@ -88,6 +95,7 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
         lambda: robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
         lambda: concentration.analyse(inline_gini, shadow_gini),
         lambda: repeats.analyse(again),
+        *(partial(excess.analyse, log, nulls, name) for name in excess.NULLS),
     ]
     findings = list(executor.map(lambda analyse: analyse(), analyses))
     return _results(config, scope, [when, *findings, Findings(estimates={"companion": companion})])

@@ -13,6 +13,8 @@ class Stage(IntEnum):
     BOOTSTRAP = 2
     SYNTHETIC_FIELD = 3
     SYNTHETIC_GRAPH = 4
+    NULL = 5
+    PERMUTATION = 6
 
 
 def _address(seed: int, stage: Stage, scale: int, replicate: int) -> np.random.SeedSequence:

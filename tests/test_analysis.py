@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tdu.analysis import concentration, control, grokking, phases, repeats, robustness, shadow, tails
+from tdu.analysis import concentration, control, excess, grokking, phases, repeats, robustness, shadow, tails
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.models.mlp import n_parameters
@@ -177,3 +177,31 @@ def test_repeats_are_studies_of_the_seeds_that_follow():
     (reading,) = repeats.analyse(logs).readings["gamma"].values()
     assert reading.low < reading.value < reading.high
     assert repeats.analyse(logs[:1]).readings == {}
+
+
+def test_nulls_are_of_the_studys_own_snapshots_for_any_number_of_workers():
+    found = []
+    for workers in (1, 3):
+        with ThreadPoolExecutor(workers) as executor:
+            found.append(excess.measure(SMALL, 2, executor))
+    assert set(found[0].sizes) == {"permuted", "blocks", "signs", "gaussian", "rewired"}
+    for name, sizes in found[0].sizes.items():
+        assert sizes.shape == (2, 3, 3, 7)
+        assert np.array_equal(sizes, found[1].sizes[name])
+        assert not np.array_equal(sizes[0], sizes[1])
+
+
+def test_real_sizes_that_are_the_null_have_no_excess():
+    null = np.stack([crossover(0.9, 1.2, np.full((4, 6), 20), seed=s) for s in range(4)])
+    log = log_of(null[0], np.array([[18], [20], [22], [19]]) * np.ones((1, 6), int))
+    sizes = excess.NullSizes({"permuted": np.stack([null[0]] * 3)})
+    found = excess.analyse(log, sizes, "permuted")
+    one = found.estimates["excess_permuted"]
+    assert (one.value, one.low, one.high) == (0, 0, 0)
+    assert "p = 1.0000" in one.note
+    assert found.estimates["share_permuted"].value == 0
+    doubled = excess.NullSizes({"permuted": np.stack([np.round(N_SITES[:, None, None] ** 1.0 * np.ones((4, 6, 40)))] * 3)})
+    late = excess.analyse(log, doubled, "permuted")
+    assert late.estimates["excess_permuted"].value == pytest.approx(0.2, abs=0.02)
+    assert late.estimates["share_permuted"].value == pytest.approx(100, abs=1)
+    assert "D_post, mean" in late.readings["excess_permuted"]

@@ -179,3 +179,20 @@ def test_a_closed_pipe_is_no_traceback(field):
     command = f"{sys.executable} -m tdu probe {' '.join([str(field)] * 40)} --json | head -n 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in result.stderr
+
+
+def test_nulls_stand_beside_the_real_size(field):
+    rows = [
+        json.loads(line)
+        for line in run("nulls", field, "--draws", 19, "--null", "permuted", "--null", "rewired", "--json").stdout.splitlines()
+    ]
+    sizes = [json.loads(line)["size"] for line in run("probe", field, "--json").stdout.splitlines()]
+    assert [row["size"] for row in rows] == sizes
+    for row in rows:
+        assert row["permuted_low"] <= row["permuted"] <= row["permuted_high"]
+        assert 0 < row["rewired_p"] <= 1
+    table = run("nulls", field, "--draws", 2).stdout.splitlines()
+    assert table[0].split("\t")[:5] == ["file", "index", "n", "size", "permuted"]
+    assert len(table) == 4
+    fails(run("nulls", field, "--null", "blocks", "--blocks", "3,4"), 1, "`sizes` add up to 7 but `gradient` has 101 entries")
+    assert run("nulls", field, "--null", "blocks", "--blocks", "50,51", "--draws", 2).returncode == 0

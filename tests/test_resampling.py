@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from tdu.resampling import bootstrap, estimate, interval, mean_of_known
 
@@ -10,10 +11,25 @@ def mean_of_runs(values):
 
 def test_runs_are_drawn_within_scales_and_the_variance_of_a_mean_is_unbiased():
     values = np.random.default_rng(1).normal(size=(3, 6))
-    samples = bootstrap(values, mean_of_runs, seed=4, n_resamples=20_000)
+    samples = bootstrap(values, mean_of_runs, seed=4, n_resamples=20_000, stretched=False)
     assert samples.shape == (20_000, 3)
     np.testing.assert_allclose(samples.mean(axis=0), values.mean(axis=1), atol=0.02)
     np.testing.assert_allclose(samples.var(axis=0), values.var(axis=1, ddof=1) / 6, rtol=0.05)
+
+
+def test_samples_are_stretched_to_students_t_at_the_freedom_of_the_scales():
+    equal = np.tile([-1.2, -0.7, -0.1, 0.2, 0.6, 1.2], (8, 1))
+    one = equal * np.array([1.0] + [1e-6] * 7)[:, None]
+    for values, freedom in ((equal, 8 * 5), (one, 5)):
+
+        def total(v):
+            return v.mean(axis=-1).sum(axis=-1)
+
+        plain, stretched = (bootstrap(values, total, stretched=s).std() for s in (False, True))
+        ratio = stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975)
+        assert stretched / plain == pytest.approx(ratio, rel=0.02)
+    constant = bootstrap(np.ones((3, 4)), mean_of_runs)
+    assert (constant == 1).all()
 
 
 def test_the_same_seed_gives_the_same_samples_and_another_others():
@@ -29,7 +45,7 @@ def test_what_belongs_to_one_run_is_drawn_together():
     first = np.exp(np.random.default_rng(2).normal(size=(2, 5)))
     values = np.stack([first, first**2])  # perfectly correlated
     for maxima in (False, True):
-        drawn = bootstrap(values, lambda v: v, n_resamples=50, maxima=maxima)
+        drawn = bootstrap(values, lambda v: v[..., :2], n_resamples=50, maxima=maxima, stretched=False)
         np.testing.assert_allclose(drawn[:, 1], drawn[:, 0] ** 2, rtol=1e-10)
 
 
@@ -46,7 +62,7 @@ def test_draws_of_maxima_reach_beyond_the_runs_at_hand():
     values = np.exp(np.random.default_rng(4).normal(size=(1, 6)))
     largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), maxima=True)
     assert (largest > values.max()).mean() > 0.2
-    assert bootstrap(values, lambda v: v.max(axis=(-2, -1))).max() == values.max()
+    assert bootstrap(values, lambda v: v.max(axis=(-2, -1)), stretched=False).max() == values.max()
 
 
 @pytest.mark.parametrize("maxima", [False, True])

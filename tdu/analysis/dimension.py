@@ -45,6 +45,7 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
             "largest",
             seed,
             "an extreme over runs: resampling cannot go beyond it",
+            stretched=False,
         ),
     }
     return Findings(

@@ -36,15 +36,15 @@ def analyse(log: CascadeLog) -> Findings:
             "grokking_last": last,
         },
         readings={
-            "grokking_first": {
-                "earliest run": estimate(epoch, lambda v: np.fmin.reduce(v, axis=(-2, -1)), "earliest run", seed, extreme)
-            },
-            "grokking_last": {
-                "latest run": estimate(epoch, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "latest run", seed, extreme)
-            },
+            "grokking_first": {"earliest run": _extreme(epoch, np.fmin, "earliest run", seed, extreme)},
+            "grokking_last": {"latest run": _extreme(epoch, np.fmax, "latest run", seed, extreme)},
         },
         series={"grokking": {"n_sites": log.n_sites, "epoch": epoch, "mean": mean_of_known(epoch)}},
     )
+
+
+def _extreme(epoch: Floats, reduce: np.ufunc, statistic: str, seed: int, note: str) -> Estimate:
+    return estimate(epoch, lambda v: np.asarray(reduce.reduce(v, axis=(-2, -1))), statistic, seed, note, stretched=False)
 
 
 def one_run(log: CascadeLog) -> Findings:

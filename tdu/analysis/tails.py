@@ -47,7 +47,7 @@ def analyse(log: CascadeLog) -> Findings:
     return Findings(
         estimates={
             **dict(zip(("collapse_exponent", "collapse_quality", "collapse_quality_best"), collapsed, strict=True)),
-            "decades": estimate(ends, _widest_range, "widest scale, largest over smallest size", seed),
+            "decades": estimate(ends, _widest_range, "widest scale, largest over smallest size", seed, stretched=False),
         },
         series={
             "ccdf": {
@@ -83,7 +83,7 @@ def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[floa
     which_run = np.broadcast_to(np.arange(n_runs), (n_scales, n_runs))
     if n_runs < 2:
         return np.full((1, 3), np.nan)
-    return bootstrap(which_run, measured, log.config.seed, _N_RESAMPLES)
+    return bootstrap(which_run, measured, log.config.seed, _N_RESAMPLES, stretched=False)
 
 
 def _tails(size: Integers) -> tuple[Floats, Floats, Floats]:

@@ -1,0 +1,185 @@
+"""D against its nulls: the same snapshots of the same runs, through the same probe, with one thing destroyed."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdu.analysis.grokking import window
+from tdu.analysis.phases import split_at_grokking
+from tdu.cascades import sizes_of
+from tdu.config import StudyConfig
+from tdu.models.xor import snapshot_fields
+from tdu.nulls import FIELD_NULLS, rewired
+from tdu.resampling import bootstrap, estimate, interval
+from tdu.rng import Stage, generator
+from tdu.scaling import exponent_of_runs, per_run, slope_and_r2
+from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
+
+N_PERMUTATIONS = 2000
+_BLOCK = 250  # permutations held in memory at a time
+_HEADLINE = "D(t) after the window, mean"
+NULLS = (*FIELD_NULLS, "rewired")
+#: (…, S, K) → (…): what is compared between the real sizes and those of the null.
+Exponent = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class NullSizes:
+    """Avalanche sizes (draws, S, K, T) of each null of a log's snapshots, by its name."""
+
+    sizes: dict[str, Integers]
+
+
+def measure(config: StudyConfig, n_draws: int, executor: Executor) -> NullSizes:
+    """Train the runs of a study again, which gives the same snapshots, and probe `n_draws` independent draws of every null."""
+    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
+    futures = {address: executor.submit(_of_run, config, *address, n_draws) for address in sorted(grid, reverse=True)}
+    shape = (len(config.hidden), config.replicates)
+    return NullSizes(
+        {
+            name: np.moveaxis(
+                np.array([futures[address].result()[name] for address in grid]).reshape(*shape, n_draws, -1), 2, 0
+            )
+            for name in NULLS
+        }
+    )
+
+
+def _of_run(config: StudyConfig, hidden: int, replicate: int, n_draws: int) -> dict[str, Integers]:
+    """Sizes (draws, T) of every null of one run."""
+    fields, graph = snapshot_fields(config, hidden, replicate)
+    streams = generator(config.seed, Stage.NULL, hidden, replicate).spawn(len(NULLS))
+    probe = (config.alpha, config.quantile, config.max_steps)
+    found = {}
+    for name, rng in zip(NULLS, streams, strict=True):
+        if name == "rewired":
+            seeds = rng.integers(2**63, size=n_draws)
+            draws = [sizes_of(fields, rewired(graph, int(seed)), *probe) for seed in seeds]
+        else:
+            null = FIELD_NULLS[name]
+            draws = [sizes_of(null(fields, rng), graph, *probe) for _ in range(n_draws)]
+        found[name] = np.array(draws)
+    return found
+
+
+def analyse(log: CascadeLog, nulls: NullSizes, name: str) -> Findings:
+    """Excess of the exponents over one null, paired by run; the mean size after grokking is drawn and heads the readings.
+
+    Sizes of a run under a null are the mean over its draws. That suits statistics that are means over runs, which the largest
+    over runs is not: `run-peak` stands for the maxima.
+    """
+    sizes, seed = nulls.sizes[name], log.config.seed
+    compared = _comparisons(log, sizes)
+    readings = {reading: excess(*comparison, seed) for reading, comparison in compared.items()}
+    unknown = Estimate(np.nan, np.nan, np.nan, "real − null", "no snapshot after the window")
+    estimates = {f"excess_{name}": readings.pop(_HEADLINE, unknown)}
+    if _HEADLINE in compared:
+        real, null, exponent = compared[_HEADLINE]
+        estimates[f"share_{name}"] = surviving_share(real, null.mean(axis=0), exponent, seed)
+    return Findings(estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.epoch, **_over_time(log, sizes)}})
+
+
+def excess(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Estimate:
+    """`exponent` of the `real` values (…, S, K) minus that of the mean of the draws of `null` (draws, …, S, K).
+
+    The interval resamples runs, each with its null: it is of the mean over runs like these. The p-value in the note is
+    two-sided, by permutation over runs: under the null a run's real value is one more draw, and which of them is called real
+    does not matter. It tests these runs, whose own scatter it does not count, and can be small where the interval holds 0.
+    """
+    both = np.stack([real, null.mean(axis=0)])
+    found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed)
+    p = permutation_p(real, null, exponent, seed)
+    return Estimate(found.value, found.low, found.high, found.statistic, f"p = {p:.4f} over {N_PERMUTATIONS} permutations")
+
+
+def permutation_p(real: Floats, null: Floats, exponent: Exponent, seed: int = 0, n: int = N_PERMUTATIONS) -> float:
+    """Two-sided p-value that the real values are exchangeable, run by run, with the draws of the null."""
+    pool = np.concatenate([real[None], null])  # (1 + draws, …, S, K)
+    n_scales, n_runs = real.shape[-2:]
+    rng = generator(seed, Stage.PERMUTATION)
+    scale, run = np.arange(n_scales)[:, None], np.arange(n_runs)
+    observed = abs(float(_difference(np.stack([real, null.mean(axis=0)])[None], exponent)[0]))
+    by_run = np.moveaxis(pool, (-2, -1), (1, 2))  # (1 + draws, S, K, …)
+    total = by_run.sum(axis=0)
+    extreme = 0
+    for start in range(0, n, _BLOCK):
+        count = min(_BLOCK, n - start)
+        chosen = by_run[rng.integers(len(pool), size=(count, n_scales, n_runs)), scale, run]  # (B, S, K, …)
+        rest = (total - chosen) / (len(pool) - 1)
+        both = np.moveaxis(np.stack([chosen, rest], axis=1), (2, 3), (-2, -1))  # (B, 2, …, S, K)
+        extreme += int((np.abs(_difference(both, exponent)) >= observed).sum())
+    return (1 + extreme) / (1 + n)
+
+
+def surviving_share(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Estimate:
+    """Share (%) of the excess of the exponent over 1 that is also an excess over the null: (D − D_null) / (D − 1)."""
+
+    def share(values: Floats) -> Floats:
+        of_real, of_null = exponent(values[:, 0]), exponent(values[:, 1])
+        return np.asarray(100 * (of_real - of_null) / (of_real - 1))
+
+    return estimate(np.stack([real, null]), share, "share of D − 1, %", seed)
+
+
+def _difference(values: Floats, exponent: Exponent) -> Floats:
+    """(B, 2, …, S, K) → (B,)."""
+    return exponent(values[:, 0]) - exponent(values[:, 1])
+
+
+def _comparisons(log: CascadeLog, null: Integers) -> dict[str, tuple[Floats, Floats, Exponent]]:
+    """Real values, values of the draws, and the exponent to compare, by reading."""
+    first, last = window(log)
+    before, after = np.flatnonzero(log.epoch < first), np.flatnonzero(log.epoch > last)
+    fit = exponent_of_runs(log.n_sites, "mean")
+
+    def in_time(size: Integers, inside: Integers) -> Floats:
+        return np.moveaxis(size[..., inside].astype(np.float64), -1, -3)
+
+    def over_window(values: Floats) -> Floats:
+        return np.asarray(fit(values).mean(axis=-1))
+
+    compared: dict[str, tuple[Floats, Floats, Exponent]] = {}
+    for reading, inside in (("before", before), ("after", after)):
+        if inside.size:
+            compared[f"D(t) {reading} the window, mean"] = in_time(log.size, inside), in_time(null, inside), over_window
+    if before.size and after.size:
+        both = np.concatenate([before, after])
+
+        def rise(values: Floats) -> Floats:
+            of_time = fit(values)
+            return np.asarray(of_time[..., before.size :].mean(axis=-1) - of_time[..., : before.size].mean(axis=-1))
+
+        compared["D(t) after minus before, mean"] = in_time(log.size, both), in_time(null, both), rise
+    statistics: tuple[Statistic, ...] = ("mean", "run-peak")
+    for statistic in statistics:
+        exponents = exponent_of_runs(log.n_sites, statistic)
+        compared["γ" if statistic == "mean" else "D, run-peak"] = (
+            per_run(log.size, statistic),
+            per_run(null, statistic),
+            exponents,
+        )
+        for phase, inside_phase in split_at_grokking(log).items():
+            name = phase.replace("dimension", "D")
+            real = per_run(log.size, statistic, inside_phase)
+            compared[f"{name}, {statistic}"] = real, per_run(null, statistic, inside_phase), exponents
+    return compared
+
+
+def _over_time(log: CascadeLog, null: Integers) -> dict[str, Floats]:
+    """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
+    fit = exponent_of_runs(log.n_sites, "mean")
+    both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
+    samples = bootstrap(both, fit, log.config.seed)
+    low, high = interval(samples[:, 1])
+    excess_low, excess_high = interval(samples[:, 0] - samples[:, 1])
+    value, null_value = (slope_and_r2(log.n_sites, sizes.mean(axis=-1))[0] for sizes in both)
+    return {
+        "value": null_value,
+        "low": low,
+        "high": high,
+        "excess": value - null_value,
+        "excess_low": excess_low,
+        "excess_high": excess_high,
+    }

@@ -1,0 +1,96 @@
+"""What each null keeps, exactly, and that it destroys the rest."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tdu
+from tests.strategies import float_fields, graphs, neighbours
+
+fields = st.integers(1, 30).flatmap(float_fields)
+seeds = st.integers(0, 2**32)
+
+
+@given(fields, seeds)
+def test_permuted_keeps_the_multiset(field, seed):
+    found = tdu.nulls.permuted(field, np.random.default_rng(seed))
+    assert sorted(found) == sorted(field)
+
+
+@given(fields, seeds)
+def test_signs_keep_magnitudes_where_they_are(field, seed):
+    found = tdu.nulls.signs(field, np.random.default_rng(seed))
+    assert np.array_equal(np.abs(found), np.abs(field))
+
+
+@given(st.integers(1, 8), seeds)
+def test_blocks_keep_the_multiset_of_each_layers_weights_and_biases(hidden, seed):
+    rng = np.random.default_rng(seed)
+    field = rng.normal(size=4 * hidden + 1)
+    found = tdu.nulls.blocks(field, rng)
+    for part in np.split(np.arange(field.size), np.cumsum([2 * hidden, hidden, hidden])):
+        assert sorted(found[part]) == sorted(field[part])
+
+
+def test_blocks_of_another_network_are_given_by_their_sizes():
+    field = np.arange(10.0)
+    found = tdu.nulls.blocks(field, np.random.default_rng(0), sizes=(4, 6))
+    assert sorted(found[:4]) == [0, 1, 2, 3]
+    assert found.tolist() != field.tolist()
+
+
+@given(graphs(), st.integers(0, 1000))
+def test_rewired_keeps_every_degree_and_stays_simple(graph, seed):
+    found = tdu.nulls.rewired(graph, seed)  # Graph itself refuses loops and repeated edges
+    assert found.degree.tolist() == graph.degree.tolist()
+    rows = neighbours(found)
+    assert all(i in rows[j] for i, row in enumerate(rows) for j in row)
+
+
+def test_gaussian_has_the_mean_and_variance_of_the_control():
+    found = tdu.nulls.gaussian(np.ones(100_000), np.random.default_rng(0))
+    assert abs(found.mean()) < 5 * 0.5 / np.sqrt(found.size)
+    assert found.std() == pytest.approx(0.5, rel=0.01)
+
+
+@pytest.mark.parametrize("name", sorted(tdu.nulls.FIELD_NULLS))
+def test_nulls_are_seeded_leave_their_input_alone_and_are_not_the_identity(name):
+    null = tdu.nulls.FIELD_NULLS[name]
+    field = np.random.default_rng(1).normal(size=401)
+    before = field.copy()
+    found = null(field, np.random.default_rng(5))
+    assert np.array_equal(found, null(field, np.random.default_rng(5)))
+    assert not np.array_equal(found, null(field, np.random.default_rng(6)))
+    assert np.array_equal(field, before)
+    assert not np.array_equal(found, field)
+
+
+@pytest.mark.parametrize("name", ["permuted", "blocks", "signs"])
+def test_many_fields_are_treated_each_by_itself(name):
+    fields = np.random.default_rng(1).normal(size=(3, 41))
+    found = tdu.nulls.FIELD_NULLS[name](fields, np.random.default_rng(2))
+    assert np.array_equal(np.sort(np.abs(found), axis=1), np.sort(np.abs(fields), axis=1))
+    moved = [np.argsort(np.argsort(np.abs(row))) for row in found - fields]
+    assert not np.array_equal(moved[0], moved[1])
+
+
+def test_rewired_is_seeded_and_another_graph():
+    graph = tdu.barabasi_albert(300, seed=1)
+    assert np.array_equal(tdu.nulls.rewired(graph, 3).indices, tdu.nulls.rewired(graph, 3).indices)
+    assert not np.array_equal(tdu.nulls.rewired(graph, 3).indices, tdu.nulls.rewired(graph, 4).indices)
+    assert (tdu.nulls.rewired(graph, 3).indices != graph.indices).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rng: tdu.nulls.blocks(np.ones(8), rng), r"`gradient` has 8 entries, which is not 4h \+ 1"),
+        (lambda rng: tdu.nulls.blocks(np.ones(8), rng, (3, 4)), "`sizes` add up to 7 but `gradient` has 8 entries"),
+        (lambda rng: tdu.nulls.permuted([1, np.nan], rng), "entry 1 is nan"),
+        (lambda rng: tdu.nulls.signs([], rng), r"has shape \(0,\): a field is \(N,\)"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.random.default_rng(0))
