@@ -14,7 +14,7 @@ reproduce: $(VENV)/run.stamp
 # The committed results, figures and docs/reproduction.md, from a run of the whole study.
 docs: reproduce
 	cp $(OUT)/results.json docs/results.json
-	cp $(OUT)/figures/dimension.png $(OUT)/figures/gini.png $(OUT)/figures/phases.png $(OUT)/figures/scaling.png docs/images/
+	cp $(OUT)/figures/dimension.png $(OUT)/figures/gini.png $(OUT)/figures/nulls.png docs/images/
 	$(BIN)/python docs/render.py
 
 test: $(VENV)/test.stamp

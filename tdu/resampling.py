@@ -133,8 +133,9 @@ def estimate(
     *,
     maxima: bool = False,
     stretched: bool = True,
+    n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
     """A scalar `functional` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how)."""
     runs = np.asarray(values, np.float64)
-    low, high = interval(bootstrap(runs, functional, seed, maxima=maxima, stretched=stretched))
+    low, high = interval(bootstrap(runs, functional, seed, n_resamples, maxima=maxima, stretched=stretched))
     return Estimate(float(functional(runs[None])[0]), float(low), float(high), statistic, note)

@@ -8,6 +8,7 @@ from tdu.resampling import estimate, mean_of_known
 from tdu.types import CascadeLog, Estimate, Findings, Floats
 
 BEFORE, AFTER = 50, 200  # epochs drawn around grokking
+_N_RESAMPLES = 2000  # of a thousand runs
 _NEAR = 10  # "within ±10 epochs"
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -39,7 +40,8 @@ def analyse(inline: CascadeLog, shadow: CascadeLog) -> Findings:
 
 def _mean(values: Floats, statistic: str, seed: int) -> Estimate:
     """Mean over the runs (K,) for which the value is known."""
-    return estimate(values[None], lambda v: mean_of_known(v)[..., 0], statistic, seed, f"{np.isfinite(values).sum()} runs")
+    note = f"{np.isfinite(values).sum()} runs"
+    return estimate(values[None], lambda v: mean_of_known(v)[..., 0], statistic, seed, note, n_resamples=_N_RESAMPLES)
 
 
 def _measures(log: CascadeLog) -> dict[str, Floats]:

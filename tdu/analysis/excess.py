@@ -18,6 +18,7 @@ from tdu.scaling import exponent_of_runs, per_run, slope_and_r2
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
 N_PERMUTATIONS = 2000
+_N_RESAMPLES = 2000  # percentiles of 95 % need no more; there are some sixty of these intervals
 _BLOCK = 250  # permutations held in memory at a time
 _HEADLINE = "D(t) after the window, mean"
 NULLS = (*FIELD_NULLS, "rewired")
@@ -89,7 +90,7 @@ def excess(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Est
     does not matter. It tests these runs, whose own scatter it does not count, and can be small where the interval holds 0.
     """
     both = np.stack([real, null.mean(axis=0)])
-    found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed)
+    found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed, n_resamples=_N_RESAMPLES)
     p = permutation_p(real, null, exponent, seed)
     return Estimate(found.value, found.low, found.high, found.statistic, f"p = {p:.4f} over {N_PERMUTATIONS} permutations")
 
@@ -120,7 +121,7 @@ def surviving_share(real: Floats, null: Floats, exponent: Exponent, seed: int = 
         of_real, of_null = exponent(values[:, 0]), exponent(values[:, 1])
         return np.asarray(100 * (of_real - of_null) / (of_real - 1))
 
-    return estimate(np.stack([real, null]), share, "share of D − 1, %", seed)
+    return estimate(np.stack([real, null]), share, "share of D − 1, %", seed, n_resamples=_N_RESAMPLES)
 
 
 def _difference(values: Floats, exponent: Exponent) -> Floats:
@@ -171,7 +172,7 @@ def _over_time(log: CascadeLog, null: Integers) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, "mean")
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
-    samples = bootstrap(both, fit, log.config.seed)
+    samples = bootstrap(both, fit, log.config.seed, _N_RESAMPLES)
     low, high = interval(samples[:, 1])
     excess_low, excess_high = interval(samples[:, 0] - samples[:, 1])
     value, null_value = (slope_and_r2(log.n_sites, sizes.mean(axis=-1))[0] for sizes in both)
