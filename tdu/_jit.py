@@ -36,7 +36,10 @@ def _source_digest() -> str:
 
 def cache_directory() -> Path | None:
     """Directory of the compiled kernels; None where no directory can be written (kernels then compile in every process)."""
-    root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without a home
+        return None
     mode = "checked" if CONFIG.BOUNDSCHECK else "fast"
     directory = Path(root) / "tdu" / f"{_source_digest()}-{mode}"
     try:

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: Kernels hold counts in 64 bits, signed.
+LARGEST_COUNT = 2**63 - 1
+LARGEST_SEED = 2**64 - 1
+
 
 def field(values: npt.ArrayLike, n_sites: int | None = None, name: str = "gradient") -> npt.NDArray[np.float64]:
     """`values` as a C-contiguous float64 vector, checked to be finite and, if given, to have `n_sites` entries."""
@@ -37,12 +41,14 @@ def numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
     return np.require(array, np.float64, ["C", "A"])
 
 
-def integer(value: Any, name: str, minimum: int) -> int:
-    """`value` as an int of at least `minimum`."""
+def integer(value: Any, name: str, minimum: int, maximum: int = LARGEST_COUNT) -> int:
+    """`value` as an int within [minimum, maximum]."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"`{name}` must be an integer, but it is {value!r}")
     if value < minimum:
         raise ValueError(f"`{name}` must be at least {minimum}, but it is {value}")
+    if int(value) > maximum:
+        raise ValueError(f"`{name}` must be at most {maximum}, but it is {value}")
     return int(value)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
+from tdu.graphs import seeded_igraph
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.types import Floats
 
@@ -56,7 +57,8 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     if np.unique(tail).size < 2:
         raise ValueError("a power law needs at least two distinct positive sizes in the tail")
     # igraph always simulates a p-value, at its default precision for seconds; the coarsest is not used here either
-    fit = igraph.power_law_fit(tail.astype(int).tolist(), xmin=xmin, method="discrete", p_precision=0.5)
+    with seeded_igraph(0):
+        fit = igraph.power_law_fit(tail.astype(int).tolist(), xmin=xmin, method="discrete", p_precision=0.5)
     n_tail = int((tail >= fit.xmin).sum())
     return PowerLawFit(
         alpha=fit.alpha,

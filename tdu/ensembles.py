@@ -10,14 +10,14 @@ from tdu.store import RunDirectory
 from tdu.types import CascadeLog, Run
 
 
-def finish(directory: RunDirectory, executor: Executor) -> Iterator[Run]:
-    """Train what `directory` still misses and yield each run when it is on disk, in the order of finishing.
+def finish(directory: RunDirectory, missing: list[tuple[int, int]], executor: Executor) -> Iterator[Run]:
+    """Train the runs (hidden, replicate) that `directory` is `missing`; yield each when it is on disk, as they finish.
 
     Runs share nothing, and their random numbers are addressed by (seed, scale, replicate): any number of workers gives the
     same bits. Large scales start first, which keeps all workers busy to the end. If one run fails, or the caller stops,
     those not yet begun are cancelled; those finished stay.
     """
-    largest_first = sorted(directory.missing(), reverse=True)
+    largest_first = sorted(missing, reverse=True)
     futures: list[Future[Run]] = [executor.submit(run_of_study, directory.config, *address) for address in largest_first]
     try:
         for future in as_completed(futures):

@@ -127,7 +127,7 @@ def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
 @contextmanager
 def seeded_igraph(seed: int) -> Iterator[None]:
     """Let igraph draw from a generator of our own; it has one for the whole process, hence the lock."""
-    seed = _validate.integer(seed, "seed", 0)
+    seed = _validate.integer(seed, "seed", 0, _validate.LARGEST_SEED)
     with _IGRAPH_RANDOM:
         igraph.set_random_number_generator(random.Random(seed))
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdu import nulls
+from tdu import _validate, nulls
 from tdu.cascades import avalanche
 from tdu.graphs import FAMILIES, Graph
 from tdu.rng import Stage, generator
@@ -84,8 +84,14 @@ def _snapshots(
     def of_size(n: int) -> Graph:
         return FAMILIES[graph](n, seed) if graph in FAMILIES else Graph.from_edges(n, read_array(Path(graph)))
 
-    for path in files:
-        for index, field in enumerate(read_fields(path)):
+    # every file is read and checked before the first row is given out
+    fields = {path: read_fields(path) for path in files}
+    for path, many in fields.items():
+        for index, field in enumerate(many):
+            with _named({"file": str(path), "index": index}):
+                _validate.field(field)
+    for path, many in fields.items():
+        for index, field in enumerate(many):
             yield {"file": str(path), "index": index, "n": field.size}, field, of_size
 
 

@@ -31,19 +31,33 @@ def _silent(_stage: str) -> None:
     pass
 
 
-def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> store.RunDirectory:
+def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> None:
     """Train what the run directory at `path` misses of the study, on `workers` threads."""
-    directory = store.RunDirectory.create(path, checked(config))
-    with directory.lock(), ThreadPoolExecutor(workers) as executor:
-        for _run in watch(finish(directory, executor), len(directory.missing())):
+    with store.RunDirectory.writing(path, checked(config)) as directory, ThreadPoolExecutor(workers) as executor:
+        missing = directory.missing()
+        for _run in watch(finish(directory, missing, executor), len(missing)):
             pass
-    return directory
 
 
 def load_log(path: Path) -> CascadeLog:
     """The cascade log of the finished study at `path`."""
     directory = store.RunDirectory.open(path)
+    try:
+        fittable(directory.config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path / 'manifest.json'}: {error}") from None
     return gather(directory.config, directory.runs())
+
+
+def fittable(config: StudyConfig) -> StudyConfig:
+    """`config`, checked to be a study whose exponents can be fitted: known before hours of training, not after."""
+    checked(config)
+    if len(config.hidden) < 2:
+        raise ValueError(f"`hidden` names {len(config.hidden)} scale: an exponent needs at least two")
+    for name in ("epochs", "alpha", "learning_rate", "max_steps"):
+        if getattr(config, name) == 0:
+            raise ValueError(f"`{name}` is 0: nothing would be left to measure")
+    return config
 
 
 def measure_log(log: CascadeLog, executor: Executor) -> Results:
@@ -119,7 +133,7 @@ def reproduce(
     out: Path, config: StudyConfig, scope: Scope, workers: int, watch: Watch = _unwatched, say: Say = _silent
 ) -> Results:
     """The whole job in `out`: run directory, results.json, figures, report.html."""
-    train_study(out, config, workers, watch)
+    train_study(out, fittable(config), workers, watch)
     with ThreadPoolExecutor(workers) as executor:
         results = measure_study(load_log(out), scope, executor, say)
     store.save_results(out / "results.json", results)

@@ -140,4 +140,4 @@ def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> 
     def least(values: Floats) -> Floats:
         return np.asarray(slope_and_r2(log.n_sites, over_runs(values, statistic))[1].min(axis=-1))
 
-    return estimate(over_time(log), least, statistic, seed, maxima=statistic == "peak")
+    return estimate(over_time(log), least, statistic, seed, maxima=statistic == "peak", stretched=False)

@@ -4,14 +4,13 @@ A run directory holds ``manifest.json`` and ``log/h0020-r00.npz`` … , one shar
 under a temporary name and renamed, so that a file that has its name is complete, whenever the process was killed.
 """
 
+import hashlib
 import json
 import os
 import platform
 import subprocess
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib import metadata
@@ -106,6 +105,10 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
+class DamagedError(ValueError):
+    """A file that should hold a run, and does not."""
+
+
 class RunDirectory:
     """A study on disk: its configuration, and the runs that are finished."""
 
@@ -114,26 +117,24 @@ class RunDirectory:
         self.config = config
 
     @classmethod
-    def create(cls, path: Path, config: StudyConfig) -> "RunDirectory":
-        """Start a study at `path`, or go on with the one that is there.
+    @contextmanager
+    def writing(cls, path: Path, config: StudyConfig) -> Iterator["RunDirectory"]:
+        """Start a study at `path`, or go on with the one that is there, and keep other processes from writing meanwhile.
 
         Raises
         ------
         ValueError
-            If another configuration was begun there; the message names the settings that differ.
+            If runs of another configuration are there; the message names the settings that differ.
         """
-        manifest = path / "manifest.json"
-        if not manifest.exists():
-            write_json(manifest, {"schema": SCHEMA, "config": asdict(config), "provenance": provenance()})
-        found = cls.open(path).config
-        differences = [
-            f"{field.name} = {_plain(getattr(found, field.name))} there, {_plain(getattr(config, field.name))} here"
-            for field in fields(StudyConfig)
-            if getattr(found, field.name) != getattr(config, field.name)
-        ]
-        if differences:
-            raise ValueError(f"{path} holds another study ({'; '.join(differences)}): choose another directory")
-        return cls(path, config)
+        with _locked(path):
+            for leftover in (path / "log").glob(f"h*-r*.npz{_TEMPORARY}"):
+                leftover.unlink()
+            begun = (path / "manifest.json").exists() and any((path / "log").glob("h*-r*.npz"))
+            if begun:
+                _refuse_differences(path, cls.open(path).config, config)
+            elif not (path / "manifest.json").exists() or cls.open(path).config != config:
+                write_json(path / "manifest.json", {"schema": SCHEMA, "config": asdict(config), "provenance": provenance()})
+            yield cls(path, config)
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
@@ -141,7 +142,7 @@ class RunDirectory:
         manifest = read_json(path / "manifest.json", "run directory")
         config = manifest.get("config")
         known = {field.name for field in fields(StudyConfig)}
-        if not isinstance(config, dict) or set(config) != known:
+        if not isinstance(config, dict) or set(config) != known or not isinstance(config["hidden"], list):
             raise ValueError(f"{path / 'manifest.json'}: the configuration does not hold exactly {', '.join(sorted(known))}")
         return cls(path, StudyConfig(**_with_tuples(config)))
 
@@ -150,42 +151,39 @@ class RunDirectory:
         return self.path / "log" / f"h{hidden:04d}-r{replicate:02d}.npz"
 
     def missing(self) -> list[tuple[int, int]]:
-        """(hidden, replicate) of the runs not yet on disk."""
+        """(hidden, replicate) of the runs not yet on disk, or damaged there; a ValueError names a shard of another study."""
         grid = [(h, r) for h in self.config.hidden for r in range(self.config.replicates)]
-        return [address for address in grid if not self.shard(*address).exists()]
+        return [address for address in grid if not self._is_whole(*address)]
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes from writing here; the operating system lets go of it when this one dies, however it dies."""
+    def _is_whole(self, hidden: int, replicate: int) -> bool:
         try:
-            import fcntl
-        except ImportError:  # no such lock on Windows
-            yield
-            return
-        with open(self.path / ".lock", "wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"another process is writing to {self.path}: wait for it, or choose another directory"
-                ) from None
-            for leftover in self.path.rglob(f"*{_TEMPORARY}"):
-                leftover.unlink()
-            yield
+            self.read(hidden, replicate)
+        except DamagedError:
+            return False
+        return True
 
     def write(self, run: Run) -> None:
         """Write the shard of a run."""
         with atomic(self.shard(run.hidden, run.replicate)) as file:
-            np.savez(cast(Any, file), **shallow(run))
+            np.savez(cast(Any, file), study=np.array(self.digest), **shallow(run))
+
+    @property
+    def digest(self) -> str:
+        """What a shard carries of the study it is of; the number of runs is not part of a run."""
+        settings = {name: value for name, value in asdict(self.config).items() if name not in ("hidden", "replicates")}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def read(self, hidden: int, replicate: int) -> Run:
-        """Read the shard of a run, or a ValueError that names the file."""
+        """Read the shard of a run; `DamagedError` where there is no whole one, and a ValueError if it is of another study."""
         path = self.shard(hidden, replicate)
         arrays = _read_npz(path)
-        names = {field.name for field in fields(Run)}
+        names = {field.name for field in fields(Run)} | {"study"}
         if set(arrays) != names:
-            raise ValueError(f"{path} is not a shard of this log: it holds {', '.join(sorted(arrays))}")
+            raise DamagedError(f"{path} is not a shard of this log: it holds {', '.join(sorted(arrays))}")
         scalars: dict[str, Any] = {name: int(arrays.pop(name)) for name in ("hidden", "n_sites", "replicate")}
+        study = str(arrays.pop("study"))
+        if study != self.digest or (scalars["hidden"], scalars["replicate"]) != (hidden, replicate):
+            raise ValueError(f"{path} is of another study or run than {self.path / 'manifest.json'}: choose another directory")
         return Run(**scalars, **arrays)
 
     def runs(self) -> list[list[Run]]:
@@ -199,12 +197,42 @@ class RunDirectory:
         return [[self.read(h, r) for r in range(self.config.replicates)] for h in self.config.hidden]
 
 
+def _locked(path: Path) -> AbstractContextManager[None]:
+    """Keep other processes out of `path`; the operating system lets go when this one dies, however it dies."""
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # no such lock on Windows
+        return nullcontext()
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        with open(path / ".lock", "wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"another process is writing to {path}: wait for it, or choose another directory") from None
+            yield
+
+    return lock()
+
+
+def _refuse_differences(path: Path, there: StudyConfig, here: StudyConfig) -> None:
+    differences = [
+        f"{field.name} = {_plain(getattr(there, field.name))} there, {_plain(getattr(here, field.name))} here"
+        for field in fields(StudyConfig)
+        if getattr(there, field.name) != getattr(here, field.name)
+    ]
+    if differences:
+        raise ValueError(f"{path} holds another study ({'; '.join(differences)}): choose another directory")
+
+
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read ({error}): remove it, and the same command makes it again") from None
+    except Exception as error:  # there is no end to what damaged bytes make of a parser
+        raise DamagedError(f"{path} cannot be read ({error}): the command that made it makes it again") from None
 
 
 def read_array(path: Path) -> npt.NDArray[np.generic]:
@@ -213,7 +241,7 @@ def read_array(path: Path) -> npt.NDArray[np.generic]:
         return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
-    except (OSError, ValueError) as error:
+    except Exception as error:  # there is no end to what damaged bytes make of a parser
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
 
 
@@ -222,6 +250,8 @@ def read_fields(path: Path) -> npt.NDArray[np.generic]:
     array = read_array(path)
     if array.ndim not in (1, 2):
         raise ValueError(f"{path} has shape {array.shape}, but a field is (N,), and many are (T, N)")
+    if array.size == 0:
+        raise ValueError(f"{path} has shape {array.shape}: it holds no field")
     return np.atleast_2d(array)
 
 

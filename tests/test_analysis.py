@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tdu.analysis import concentration, control, excess, grokking, phases, repeats, robustness, shadow, tails
+from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.models.mlp import n_parameters
@@ -124,6 +124,13 @@ def test_a_planted_gini_peak_comes_back():
     assert aligned["lag_counts"].sum() == 3
 
 
+def test_a_run_that_never_rises_has_no_peak():
+    falling, peaked = np.linspace(1, 0.5, 301), 1 + np.exp(-(((np.arange(301) - 100) / 20) ** 2))
+    found = concentration.analyse(*[gini_log([falling, peaked], [50, 100])] * 2)
+    assert found.estimates["gini_transient"].note == found.estimates["gini_near_grokking"].note == "1 runs"
+    assert found.estimates["gini_rise"].note == "2 runs"
+
+
 def test_a_rise_that_stays_is_not_transient_and_an_ungrokked_run_is_not_aligned():
     curves = [np.linspace(1, 2, 301), np.linspace(1, 2, 301)]
     found = concentration.analyse(*[gini_log(curves, [50, 999])] * 2)
@@ -154,6 +161,23 @@ def test_variation_is_in_percent():
     assert control.variation(np.array([[0.9, 1.1]])).tolist() == pytest.approx([100 * np.sqrt(0.02)])
 
 
+def test_the_scatter_of_runs_alone_is_no_variation_over_settings():
+    """Five settings of one exponent: the raw CV is of noise, and the verdict must not be. Planted variation is found."""
+    rng = np.random.default_rng(0)
+    n = np.array([n_parameters(h) for h in StudyConfig().hidden])
+    covered = []
+    for seed in range(40):
+        values = n[:, None] * np.exp(0.2 * rng.normal(size=(5, 8, 6)))
+        cv, _ = robustness.over_settings(n, values, "mean", seed)
+        covered.append(cv.low < 0.4)
+        assert control.variation(robustness.exponent_of_runs(n, "mean")(values)) > cv.value
+    assert np.mean(covered) > 0.9
+    tilt = np.array([0.9, 0.95, 1.0, 1.05, 1.1])[:, None, None]
+    cv, _ = robustness.over_settings(n, n[:, None] ** tilt * np.exp(0.05 * rng.normal(size=(5, 8, 6))), "mean", 0)
+    assert cv.low < 100 * tilt.std(ddof=1) < cv.high
+    assert cv.low > 4
+
+
 def test_shadow_sweeps_probe_one_training_and_inline_sweeps_reuse_the_study():
     scope = Scope(alphas=(0.1, 0.3), quantiles=(0.9,))
     with ThreadPoolExecutor(2) as executor:
@@ -168,6 +192,30 @@ def test_shadow_sweeps_probe_one_training_and_inline_sweeps_reuse_the_study():
     assert not np.array_equal(sweeps.shadow_alphas[0], in_shadow.size)
     change = shadow.analyse(log, log, (0.0, 0.0)).estimates["shadow_change"]
     assert (change.value, change.low, change.high) == (0, 0, 0)
+    steeper = replace(log, size=(log.size * log.n_sites[:, None, None] ** 0.5))
+    assert shadow.analyse(log, steeper, (0.0, 0.0)).estimates["shadow_change"].value == pytest.approx(0.5)
+
+
+def test_angles_are_in_degrees_and_windows_leave_their_ends_out():
+    with ThreadPoolExecutor(2) as executor:
+        log = train_all(SMALL, executor)
+    found = dimension.analyse(log, (10.0, 40.0))
+    assert found.estimates["deviation_angle"].value == pytest.approx(np.degrees(log.deviation_angle.mean()))
+    assert "over 1 snapshots" in found.estimates["dimension_early"].note  # epoch 0, not 10
+    assert "over 2 snapshots" in found.estimates["dimension_late"].note  # epochs 50 and 60, not 40
+    assert "over 7 snapshots" in found.estimates["dimension_time_average"].note
+    assert found.estimates["steps_capped"].value == pytest.approx(100 * log.capped.mean())
+    assert 0 <= found.estimates["dimension_r2"].high <= 1
+
+
+def test_one_draw_of_a_null_is_one_arrangement_for_all_snapshots():
+    fields = np.arange(3)[:, None] * 100.0 + np.arange(41)
+    for name in ("permuted", "blocks"):
+        drawn = excess.same_for_all(name, fields, np.random.default_rng(0))
+        assert np.array_equal(drawn - drawn[:1], fields - fields[:1])
+        assert not np.array_equal(drawn, fields)
+    signed = excess.same_for_all("signs", fields + 1, np.random.default_rng(0))
+    assert np.array_equal(np.sign(signed[0]), np.sign(signed[2]))
 
 
 def test_repeats_are_studies_of_the_seeds_that_follow():

@@ -77,7 +77,9 @@ def test_probe_takes_one_field_many_files_other_graphs_and_a_table(field, tmp_pa
 def test_probe_refuses_in_one_line(tmp_path, values, arguments, code, words):
     path = tmp_path / "field.npy"
     np.save(path, np.array(values))
-    fails(run("probe", path, "--json", *arguments, cwd=tmp_path), code, *words)
+    result = run("probe", path, "--json", *arguments, cwd=tmp_path)
+    fails(result, code, *words)
+    assert result.stdout == ""  # nothing half-written
 
 
 def test_a_field_that_does_not_fit_the_given_graph_is_named(tmp_path):
@@ -95,6 +97,9 @@ def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
     fails(run("prob"), 2, "prob")
     fails(run("train", "--hidden", "5,x"), 2, "5,x")
     fails(run("train", "--out", tmp_path / "x", "--hidden", "5,5"), 1, "names a scale twice")
+    fails(run("train", "--hidden", "5", "--snapshot-every", 10**20, cwd=tmp_path), 1, "`snapshot_every` must be at most")
+    fails(run("reproduce", "--hidden", "20", cwd=tmp_path), 1, "`hidden` names 1 scale", "at least two")
+    fails(run("reproduce", "--alpha", "0", cwd=tmp_path), 1, "`alpha` is 0")
     fails(run("fit", tmp_path), 1, "manifest.json does not exist")
     fails(run("figures", tmp_path), 1, "results.json does not exist")
     assert not (tmp_path / "x").exists()
@@ -107,6 +112,11 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert quantities["gamma"]["low"] <= quantities["gamma"]["value"] <= quantities["gamma"]["high"]
     assert "γ, all epochs" in run("fit", tmp_path / "run").stdout
     fails(run("train", "--out", tmp_path / "run", *STUDY, "--alpha", "0.5"), 1, "alpha = 0.3 there, 0.5 here")
+    manifest = tmp_path / "run" / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"replicates": 2', '"replicates": 0'))
+    fails(run("fit", tmp_path / "run"), 1, "manifest.json: `replicates` must be at least 1")
+    manifest.write_text(text)
     (tmp_path / "run" / "log" / "h0005-r00.npz").unlink()
     fails(run("fit", tmp_path / "run"), 1, "1 of the 6 runs", "missing")
 

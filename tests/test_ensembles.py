@@ -31,8 +31,8 @@ def digests(directory):
 
 def test_any_executor_and_any_number_of_workers_give_the_same_files(tmp_path):
     for name, executor in (("at once", AtOnce()), ("one", ThreadPoolExecutor(1)), ("four", ThreadPoolExecutor(4))):
-        with executor:
-            assert len(list(finish(RunDirectory.create(tmp_path / name, CONFIG), executor))) == 9
+        with executor, RunDirectory.writing(tmp_path / name, CONFIG) as directory:
+            assert len(list(finish(directory, directory.missing(), executor))) == 9
     assert digests(tmp_path / "at once") == digests(tmp_path / "one") == digests(tmp_path / "four")
     assert len(digests(tmp_path / "one")) == 9
 
@@ -59,6 +59,7 @@ def test_a_failing_run_is_an_error_and_what_is_finished_stays(tmp_path):
     with pytest.raises(ValueError, match="diverged"):
         train_study(tmp_path, diverging, 1)
     assert not list(tmp_path.rglob("*.npz"))
+    train_study(tmp_path, StudyConfig(hidden=(5,), replicates=2, epochs=20), 1)  # the corrected command is not refused
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -17,9 +17,12 @@ from tdu.types import Estimate
         ("steps_mean", 10.5, 11, "does not agree"),
         ("r2_min", 0.985, 0.99, "agrees"),  # > 0.98
         ("r2_min", 0.97, 0.99, "undecided"),
-        ("phase_separation", 0.1, 0.4, "agrees"),  # above 0
-        ("phase_separation", -0.1, 0.4, "undecided"),
-        ("phase_separation", -0.4, -0.1, "does not agree"),
+        ("phase_separation", 0.1, 0.26, "does not agree"),  # 0.30 ± 0.03
+        ("phases_apart", 0.1, 0.4, "agrees"),  # above 0
+        ("shadow_change", -0.01, 0.01, "agrees"),  # within ± 0.02
+        ("shadow_change", -0.05, 0.05, "undecided"),
+        ("phases_apart", -0.1, 0.4, "undecided"),
+        ("phases_apart", -0.4, -0.1, "does not agree"),
         ("dimension", math.nan, math.nan, "undecided"),
     ],
 )

@@ -13,9 +13,14 @@ from tdu.types import Run
 CONFIG = StudyConfig(hidden=(5, 8), replicates=2, epochs=20)
 
 
+def begin(path, config=CONFIG):
+    with store.RunDirectory.writing(path, config) as directory:
+        return directory
+
+
 @pytest.fixture
 def directory(tmp_path):
-    return store.RunDirectory.create(tmp_path / "run", CONFIG)
+    return begin(tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def test_a_shard_comes_back_as_it_went(directory, run):
 
 def test_the_same_run_is_the_same_file(directory, run, tmp_path):
     directory.write(run)
-    other = store.RunDirectory.create(tmp_path / "other", CONFIG)
+    other = begin(tmp_path / "other")
     other.write(run)
     assert directory.shard(5, 1).read_bytes() == other.shard(5, 1).read_bytes()
 
@@ -61,11 +66,32 @@ def test_manifest_says_what_was_run_and_with_what(directory):
     assert store.RunDirectory.open(directory.path).config == CONFIG
 
 
-def test_another_configuration_is_refused_by_its_settings(directory):
+def test_another_configuration_is_refused_by_its_settings_once_runs_are_there(directory, run):
+    assert begin(directory.path, replace(CONFIG, alpha=0.5)).config.alpha == 0.5  # nothing is lost: no run was there
+    begin(directory.path)
+    directory.write(run)
     with pytest.raises(ValueError, match=r"another study \(replicates = 2 there, 3 here; alpha = 0.3 there, 0.5 here\)"):
-        store.RunDirectory.create(directory.path, replace(CONFIG, alpha=0.5, replicates=3))
+        begin(directory.path, replace(CONFIG, alpha=0.5, replicates=3))
     with pytest.raises(ValueError, match="hidden = 5,8 there, 5 here"):
-        store.RunDirectory.create(directory.path, replace(CONFIG, hidden=(5,)))
+        begin(directory.path, replace(CONFIG, hidden=(5,)))
+
+
+def test_a_shard_is_trusted_for_what_it_holds_not_for_its_name(directory, run):
+    directory.write(run)
+    directory.shard(8, 1).write_bytes(directory.shard(5, 1).read_bytes())
+    with pytest.raises(ValueError, match=r"h0008-r01\.npz is of another study or run"):
+        directory.missing()
+    directory.shard(8, 1).unlink()
+    (directory.path / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"h0005-r01\.npz is of another study or run"):
+        begin(directory.path, replace(CONFIG, seed=1)).missing()
+
+
+def test_a_damaged_shard_is_made_again(directory, run):
+    directory.write(run)
+    assert (5, 1) not in directory.missing()
+    directory.shard(5, 1).write_bytes(b"")
+    assert (5, 1) in directory.missing()
 
 
 def test_an_unfinished_log_says_so(directory, run):
@@ -99,6 +125,7 @@ def test_a_damaged_shard_is_named(directory, run, damage):
         ("[]", "has schema None, but this version of tdu reads schema 1"),
         ('{"schema": 99}', "has schema 99"),
         ('{"schema": 1, "config": {"hidden": [1]}}', "does not hold exactly"),
+        ('{"schema": 1, "config": 3}', "does not hold exactly"),
     ],
 )
 def test_a_damaged_manifest_is_named(directory, text, message):
@@ -121,14 +148,31 @@ def test_a_failing_write_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_one_writer_at_a_time_and_leftovers_of_a_dead_one_are_swept(directory):
-    leftover = directory.path / "log" / ("h0005-r00.npz" + ".part")
-    leftover.parent.mkdir()
-    leftover.write_bytes(b"half")
-    with directory.lock():
+def test_one_writer_at_a_time_and_only_its_own_leftovers_are_swept(directory):
+    log = directory.path / "log"
+    log.mkdir()
+    leftover, foreign, other = log / "h0005-r00.npz.part", log / "film.part", directory.path / "download.part"
+    for path in (leftover, foreign, other):
+        path.write_bytes(b"half")
+    with store.RunDirectory.writing(directory.path, CONFIG):
         assert not leftover.exists()
-        with pytest.raises(ValueError, match="another process is writing"), directory.lock():
-            pass
+        assert foreign.exists()
+        assert other.exists()
+        with pytest.raises(ValueError, match="another process is writing"):
+            begin(directory.path)
+    begin(directory.path)
+
+
+def test_a_file_is_never_seen_half_written(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with store.atomic(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+        before = path.stat().st_ino
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_ino != before  # renamed into place, not copied
 
 
 @pytest.mark.parametrize(

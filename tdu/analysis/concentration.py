@@ -18,7 +18,7 @@ def analyse(inline: CascadeLog, shadow: CascadeLog) -> Findings:
 
     Rise: largest Gini of a run over that at its start. Length: epochs at or above half of that rise, around the peak. Timing:
     epoch of the peak minus the grokking epoch. A rise that never comes back is no transient peak: the share of runs that fall
-    by half of their rise before the end stands beside it.
+    by half of their rise before the end stands beside it. Runs that never rise above their start have a rise of 0 and no peak.
     """
     of_inline, of_shadow = _measures(inline), _measures(shadow)
     estimates, readings = {}, {}
@@ -50,15 +50,16 @@ def _measures(log: CascadeLog) -> dict[str, Floats]:
     peak = change.argmax(axis=-1)
     rise = change[np.arange(len(change)), peak]
     high = change >= rise[:, None] / 2
-    known = np.isfinite(grokked)
-    at = np.where(known, grokked, 0).astype(int)
+    rises = rise > 0
+    known = np.isfinite(grokked) & rises
+    at = np.where(np.isfinite(grokked), grokked, 0).astype(int)
     return {
         "gini_rise": 100 * rise,
-        "gini_duration": _length_around(high, peak).astype(np.float64),
+        "gini_duration": np.where(rises, _length_around(high, peak), np.nan),
         "gini_near_grokking": np.where(known, 100.0 * (np.abs(peak - grokked) <= _NEAR), np.nan),
-        "gini_transient": 100.0 * ~high[:, -1],
-        "gini_at_grokking": np.where(known, 100 * change[np.arange(len(change)), at], np.nan),
-        "lag": peak - grokked,
+        "gini_transient": np.where(rises, 100.0 * ~high[:, -1], np.nan),
+        "gini_at_grokking": np.where(np.isfinite(grokked), 100 * change[np.arange(len(change)), at], np.nan),
+        "lag": np.where(rises, peak - grokked, np.nan),
     }
 
 

@@ -14,7 +14,7 @@ from tdu.models.mlp import n_parameters
 from tdu.resampling import bootstrap, estimate, interval
 from tdu.rng import Stage, derived_seed, generator
 from tdu.scaling import exponent_of_runs
-from tdu.types import Findings, Floats
+from tdu.types import Estimate, Findings, Floats
 
 TOPOLOGIES: dict[str, Callable[[int, int], Graph]] = {
     "ring": lambda n, seed: ring(n),
@@ -70,14 +70,15 @@ def analyse(config: StudyConfig, control: Control) -> Findings:
     n_sites = np.array([n_parameters(hidden) for hidden in config.hidden])
     exponents = exponent_of_runs(n_sites, "mean")
     note = f"{len(TOPOLOGIES)} topologies × {config.replicates} seeds, {control.n_draws} fields each"
-    low, high = interval(bootstrap(control.topologies, exponents, config.seed))
+    samples = bootstrap(control.topologies, exponents, config.seed)
+    low, high = interval(samples)
     return Findings(
         estimates={
             "dimension_synthetic": estimate(
                 control.topologies, lambda v: exponents(v).mean(axis=-1), "mean size", config.seed, note
             ),
-            "synthetic_topology_cv": estimate(
-                control.topologies, lambda v: variation(exponents(v)), "CV over topologies, %", config.seed, note
+            "synthetic_topology_cv": variation_beyond_noise(
+                exponents(control.topologies), samples, "CV over topologies, %", note
             ),
         },
         series={
@@ -89,6 +90,20 @@ def analyse(config: StudyConfig, control: Control) -> Findings:
 def variation(values: Floats) -> Floats:
     """Coefficient of variation over the last axis, in %."""
     return np.asarray(100 * values.std(axis=-1, ddof=1) / np.abs(values.mean(axis=-1)))
+
+
+def variation_beyond_noise(exponents: Floats, samples: Floats, statistic: str, note: str = "") -> Estimate:
+    """CV (%) of `exponents` (settings,) less what the scatter of runs alone would make, from bootstrap `samples` (B, settings).
+
+    A CV of noisy values is never 0. Its noise is measured by resamples centred so that all settings agree, and taken off in
+    squares: once from the value, and twice from resamples, which carry that of the runs and their own.
+    """
+    centred = samples - exponents + exponents.mean()
+    noise = float((variation(centred) ** 2).mean())
+    value = np.sqrt(max(float(variation(exponents)) ** 2 - noise, 0.0))
+    low, high = interval(np.sqrt(np.maximum(variation(samples) ** 2 - 2 * noise, 0.0)))
+    said = f"raw CV {float(variation(exponents)):.2f}, of which runs alone make {np.sqrt(noise):.2f}"
+    return Estimate(float(value), float(low), float(high), statistic, "; ".join(part for part in (said, note) if part))
 
 
 def sizes_for_bootstrap(control: Control) -> Floats:

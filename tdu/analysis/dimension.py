@@ -12,6 +12,7 @@ from tdu.scaling import (
     over_runs,
     per_run,
     scaling_exponent,
+    slope_and_r2,
     window_dimension,
 )
 from tdu.types import CascadeLog, Estimate, Findings, Statistic, shallow
@@ -24,6 +25,7 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
     seed = log.config.seed
     before, after = log.epoch < window[0], log.epoch > window[1]
     readings: dict[str, dict[str, Estimate]] = {
+        "dimension_time_average": {"mean": window_dimension(log, "mean", log.epoch >= 0, seed)},
         "dimension": {"run-peak": exponent(log, "run-peak", seed)},
         "r2_min": {"mean": least_r2_over_time(log, "mean", seed)},
     }
@@ -34,11 +36,17 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
         "gamma": exponent(log, "mean", seed),
         "dimension_early": window_dimension(log, "peak", before, seed),
         "dimension_late": window_dimension(log, "peak", after, seed),
+        "dimension_r2": _r2(log, "peak"),
+        "gamma_r2": _r2(log, "mean"),
+        "dimension_time_average": window_dimension(log, "peak", log.epoch >= 0, seed),
         "r2_min": least_r2_over_time(log, "peak", seed),
         "deviation_angle": estimate(
             np.degrees(log.deviation_angle.mean(axis=-1)), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed
         ),
         "steps_mean": estimate(log.duration.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed),
+        "steps_capped": estimate(
+            100 * log.capped.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "share of snapshots, %", seed
+        ),
         "steps_max": estimate(
             log.duration.max(axis=-1),
             lambda v: v.max(axis=(-2, -1)),
@@ -55,6 +63,19 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
             "dimension_over_time": over_time(log),
             "scaling": {"n_sites": log.n_sites, "peak": _line(log, "peak"), "mean": _line(log, "mean")},
         },
+    )
+
+
+def _r2(log: CascadeLog, statistic: Statistic) -> Estimate:
+    """R² of the fit over all epochs; it cannot exceed 1, and its samples are not stretched."""
+    values = per_run(log.size, statistic)
+    return estimate(
+        values,
+        lambda v: slope_and_r2(log.n_sites, over_runs(v, statistic))[1],
+        statistic,
+        log.config.seed,
+        maxima=statistic == "peak",
+        stretched=False,
     )
 
 

@@ -59,10 +59,22 @@ def _of_run(config: StudyConfig, hidden: int, replicate: int, n_draws: int) -> d
             seeds = rng.integers(2**63, size=n_draws)
             draws = [sizes_of(fields, rewired(graph, int(seed)), *probe) for seed in seeds]
         else:
-            null = FIELD_NULLS[name]
-            draws = [sizes_of(null(fields, rng), graph, *probe) for _ in range(n_draws)]
+            draws = [sizes_of(same_for_all(name, fields, rng), graph, *probe) for _ in range(n_draws)]
         found[name] = np.array(draws)
     return found
+
+
+def same_for_all(name: str, fields: Floats, rng: np.random.Generator) -> Floats:
+    """One draw of a null for all snapshots (T, N) of a run: their arrangement persists, and so must that of the null.
+
+    Rearranged anew at each snapshot, a draw's mean over time would scatter less than the real one, and not be exchangeable.
+    """
+    null, n_sites = FIELD_NULLS[name], fields.shape[1]
+    if name == "signs":
+        return fields * null(np.ones(n_sites), rng)
+    if name in ("permuted", "blocks"):
+        return fields[:, null(np.arange(n_sites), rng).astype(int)]
+    return null(fields, rng)
 
 
 def analyse(log: CascadeLog, nulls: NullSizes, name: str) -> Findings:
@@ -172,9 +184,8 @@ def _over_time(log: CascadeLog, null: Integers) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, "mean")
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
-    samples = bootstrap(both, fit, log.config.seed, _N_RESAMPLES)
-    low, high = interval(samples[:, 1])
-    excess_low, excess_high = interval(samples[:, 0] - samples[:, 1])
+    low, high = interval(bootstrap(both[1], fit, log.config.seed, _N_RESAMPLES))
+    excess_low, excess_high = interval(bootstrap(both, lambda v: _difference(v, fit), log.config.seed, _N_RESAMPLES))
     value, null_value = (slope_and_r2(log.n_sites, sizes.mean(axis=-1))[0] for sizes in both)
     return {
         "value": null_value,

@@ -36,6 +36,7 @@ def analyse(log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats 
             readings["phase_separation"][f"{statistic}, {snapshots}"] = separation
     for key, named in readings.items():
         estimates[key] = named.pop("peak, every snapshot")
+    estimates["phases_apart"] = estimates["phase_separation"]
     samples, left_out = {}, {}
     cases: list[tuple[str, Floats, Statistic]] = [
         *((key, per_run(log.size, "peak", inside), "peak") for key, inside in phases.items()),

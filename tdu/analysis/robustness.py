@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tdu.analysis.control import Control, variation
+from tdu.analysis.control import Control, variation_beyond_noise
 from tdu.cascades import sizes_of
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.models.xor import snapshot_fields
-from tdu.resampling import bootstrap, estimate, interval
+from tdu.resampling import bootstrap, interval
 from tdu.scaling import exponent_of_runs, per_run
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
@@ -60,7 +60,7 @@ def analyse(config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps
             for statistic in ("peak", "run-peak", "mean"):
                 cases[f"{axis}, {training}, {statistic}"] = per_run(size, statistic), statistic
         cases[f"{axis}, synthetic, mean"] = getattr(control, f"{axis}s"), "mean"
-    found = {name: _over_settings(n_sites, *case, config.seed) for name, case in cases.items()}
+    found = {name: over_settings(n_sites, *case, config.seed) for name, case in cases.items()}
     estimates = {
         "alpha_cv": found["alpha, inline, peak"][0],
         "quantile_cv": found["quantile, inline, peak"][0],
@@ -83,10 +83,11 @@ def analyse(config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps
     )
 
 
-def _over_settings(n_sites: Integers, values: Floats, statistic: Statistic, seed: int) -> tuple[Estimate, dict[str, Floats]]:
+def over_settings(n_sites: Integers, values: Floats, statistic: Statistic, seed: int) -> tuple[Estimate, dict[str, Floats]]:
     """CV (%) of the exponent over the settings in `values` (settings, S, K), and the exponent at each with its interval."""
     exponents = exponent_of_runs(n_sites, statistic)
     maxima = statistic == "peak"
-    cv = estimate(values, lambda v: variation(exponents(v)), f"{statistic}, CV in %", seed, maxima=maxima)
-    low, high = interval(bootstrap(values, exponents, seed, maxima=maxima))
+    samples = bootstrap(values, exponents, seed, maxima=maxima)
+    cv = variation_beyond_noise(exponents(values), samples, f"{statistic}, CV in %")
+    low, high = interval(samples)
     return cv, {"value": exponents(values), "low": low, "high": high}

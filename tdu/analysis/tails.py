@@ -24,7 +24,9 @@ def analyse(log: CascadeLog) -> Findings:
     best = _best_exponent(n_sites, *tails)
 
     def collapse(size: Integers) -> tuple[float, float, float]:
-        resampled = _tails(size)
+        grid, _, error = tails
+        # The errors stay those of the log: runs drawn twice would make them look smaller than they are.
+        resampled = grid, _of_runs(size, grid).mean(axis=1), error
         return (
             _best_exponent(n_sites, *resampled),
             _quality(at_regression, n_sites, *resampled),
@@ -32,17 +34,18 @@ def analyse(log: CascadeLog) -> Findings:
         )
 
     low, high = interval(_of_resampled_logs(log, collapse))
+    inflated = "resampling adds about 1 to S: read its interval as a scale"
     collapsed = [
-        Estimate(value, float(low[i]), float(high[i]), statistic)
-        for i, (value, statistic) in enumerate(
+        Estimate(value, float(low[i]), float(high[i]), statistic, note)
+        for i, (value, statistic, note) in enumerate(
             [
-                (best, "least Houdayer–Hartmann S"),
-                (_quality(at_regression, n_sites, *tails), f"S at the D of the regression, {at_regression:.3f}"),
-                (_quality(best, n_sites, *tails), f"S at its own best exponent, {best:.3f}"),
+                (best, "least Houdayer–Hartmann S", ""),
+                (_quality(at_regression, n_sites, *tails), f"S at the D of the regression, {at_regression:.3f}", inflated),
+                (_quality(best, n_sites, *tails), f"S at its own best exponent, {best:.3f}", inflated),
             ]
         )
     ]
-    fits = [fit_power_law(size) for size in log.size]
+    fits = [_fit_or_unknown(size) for size in log.size]
     ends = np.log10(np.maximum(np.stack([log.size.min(axis=-1), log.size.max(axis=-1)]), 1))
     return Findings(
         estimates={
@@ -92,17 +95,27 @@ def _tails(size: Integers) -> tuple[Floats, Floats, Floats]:
     `size` is (S, K, T). The error is that of the mean over runs, as snapshots of a run are not independent, but at least what
     counting alone would give.
     """
-    n_scales, n_runs, _ = size.shape
-    grid = np.empty((n_scales, _POINTS))
-    p = np.empty((n_scales, _POINTS))
-    error = np.empty((n_scales, _POINTS))
-    for scale, runs in enumerate(size):
-        grid[scale] = np.geomspace(max(runs.min(), 1) + 0.5, max(runs.max() - 0.5, 2), _POINTS)
-        of_runs = (runs[:, :, None] >= grid[scale]).mean(axis=1)
-        p[scale] = of_runs.mean(axis=0)
-        counted = np.sqrt(np.maximum(p[scale] * (1 - p[scale]), 1 / runs.size) / runs.size)
-        error[scale] = np.maximum(of_runs.std(axis=0, ddof=1) / np.sqrt(n_runs) if n_runs > 1 else 0, counted)
-    return grid, p, error
+    n_runs, n_snapshots = size.shape[1:]
+    ends = [(max(runs.min(), 1) - 0.5, max(runs.max(), 1) + 0.5) for runs in size]
+    grid = np.array([np.geomspace(*pair, _POINTS) for pair in ends])
+    of_runs = _of_runs(size, grid)
+    p = of_runs.mean(axis=1)
+    n = n_runs * n_snapshots
+    counted = np.sqrt(np.maximum(p * (1 - p), 1 / n) / n)
+    between = of_runs.std(axis=1, ddof=1) / np.sqrt(n_runs) if n_runs > 1 else np.zeros_like(p)
+    return grid, p, np.maximum(between, counted)
+
+
+def _of_runs(size: Integers, grid: Floats) -> Floats:
+    """P(≥ grid) of each run, (S, K, points)."""
+    return np.asarray((size[..., None] >= grid[:, None, None, :]).mean(axis=2))
+
+
+def _fit_or_unknown(size: Integers) -> PowerLawFit:
+    try:
+        return fit_power_law(size)
+    except ValueError:  # fewer than two distinct sizes
+        return PowerLawFit(np.nan, np.nan, 0, np.nan, 0, np.nan)
 
 
 def _quality(exponent: float, n_sites: Integers, grid: Floats, p: Floats, error: Floats) -> float:

@@ -11,6 +11,7 @@ from tdu.rng import Stage, derived_seed, generator
 from tdu.types import Floats, Run
 
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+_LARGEST_SCALE = (2**31 - 2) // 4
 TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
 
 
@@ -58,7 +59,8 @@ def checked(config: StudyConfig) -> StudyConfig:
     if not config.hidden:
         raise ValueError("`hidden` names no scale: a study needs at least one")
     for hidden in config.hidden:
-        _validate.integer(hidden, "hidden", 1)
+        if _validate.integer(hidden, "hidden", 1) > _LARGEST_SCALE:
+            raise ValueError(f"`hidden` must be at most {_LARGEST_SCALE}: its 4h + 1 sites are 32-bit numbers")
     if len(set(config.hidden)) < len(config.hidden):
         raise ValueError(f"`hidden` names a scale twice: {', '.join(map(str, config.hidden))}")
     _validate.integer(config.replicates, "replicates", 1)
@@ -69,7 +71,7 @@ def checked(config: StudyConfig) -> StudyConfig:
     _validate.real(config.alpha_train, "alpha_train", 0, 1)
     _validate.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _validate.integer(config.max_steps, "max_steps", 0)
-    _validate.integer(config.seed, "seed", 0)
+    _validate.integer(config.seed, "seed", 0, _validate.LARGEST_SEED)
     return config
 
 

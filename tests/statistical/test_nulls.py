@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tdu
-from tdu.analysis.excess import excess, permutation_p
+from tdu.analysis.excess import excess, permutation_p, same_for_all
 from tdu.cascades import sizes_of
 from tdu.scaling import exponent_of_runs
 
@@ -26,15 +26,17 @@ def study(field, graphs, seed):
             fields = field(rng, scale, (N_SNAPSHOTS, n))
             real[scale, run] = sizes_of(fields, graphs[scale][run], 0.3, 0.9, 20).mean()
             for draw in range(N_DRAWS):
-                permuted = tdu.nulls.permuted(fields, rng)
+                permuted = same_for_all("permuted", fields, rng)
                 null[draw, scale, run] = sizes_of(permuted, graphs[scale][run], 0.3, 0.9, 20).mean()
     return real, null
 
 
-@pytest.mark.parametrize("family", ["normal", "heavy-tailed"])
+@pytest.mark.parametrize("family", ["normal", "heavy-tailed", "the same at every snapshot"])
 def test_where_fields_are_the_null_the_interval_covers_zero_and_p_is_uniform(family):
     def independent(rng, _scale, shape):
         heavy = np.exp(rng.normal(size=shape)) if family == "heavy-tailed" else 1.0
+        if family == "the same at every snapshot":  # as the arrangement of a training run all but is
+            return np.tile(rng.normal(size=shape[1]), (shape[0], 1))
         return rng.normal(size=shape) * heavy
 
     covered, p = [], []
