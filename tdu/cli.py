@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,8 @@ class OneLineErrors(click.Group):
     """Every failure is one line on standard error: exit 1 if the work failed, 2 for wrong usage, no traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and turn what bad input raises into its line."""
+        """Run, and turn what bad input raises into its line, warnings too."""
+        warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:

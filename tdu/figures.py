@@ -1,6 +1,6 @@
 """Figures of results: they draw, and compute nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,20 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from tdu.config import Scope
 from tdu.published import PUBLISHED
 from tdu.store import atomic
 from tdu.types import Floats, Results
 
 STYLE = Path(__file__).with_name("tdu.mplstyle")
 #: No creation times in the files: the same results give the same bytes.
-_FORMATS = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+_METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 _WIDE = 7.0  # inches, both columns of a journal; one is 3.4
 _SIZES = "cividis"  # a sequential map that colour-blind readers see as others do
 
 
 def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
-    """Draw every figure whose series `results` hold into `directory`, each as PDF, SVG and PNG; the paths written.
+    """Draw every figure whose series `results` hold into `directory`, in the formats of its scope; the paths written.
 
     Drawing holds the interpreter's lock, so that several `workers` are processes of their own.
     """
@@ -37,7 +39,7 @@ def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
 
 def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
     with mpl.rc_context(fname=STYLE):
-        return _save(FIGURES[name][0](results), directory, name)
+        return _save(FIGURES[name][0](results), directory, name, (results.scope or Scope()).figure_formats)
 
 
 def drawable(results: Results) -> list[str]:
@@ -50,14 +52,14 @@ def caption(name: str) -> str:
     return FIGURES[name][2]
 
 
-def _save(figure: Figure, directory: Path, name: str) -> list[Path]:
+def _save(figure: Figure, directory: Path, name: str, formats: Sequence[str]) -> list[Path]:
     written = []
     figure.draw_without_rendering()  # lay out once, not once a format
     figure.set_layout_engine("none")
-    for suffix, metadata in _FORMATS.items():
+    for suffix in formats:
         path = directory / f"{name}.{suffix}"
         with atomic(path) as file:
-            figure.savefig(file, format=suffix, metadata=metadata)
+            figure.savefig(file, format=suffix, metadata=_METADATA[suffix])
         written.append(path)
     return written
 
@@ -92,7 +94,7 @@ def dimension_figure(results: Results) -> Figure:
                 published.value, color="0.35", linestyle=style, linewidth=0.8, label=f"published {published.value:.2f}"
             )
     quality.axhline(PUBLISHED["r2_min"].low, color="0.35", linestyle=":", linewidth=0.8)
-    axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, series["epoch"][-1]))
+    axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, max(series["epoch"][-1], 1)))
     quality.set(xlabel="epoch", ylabel="$R^2$ of the fit")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
@@ -122,14 +124,15 @@ def accuracy_figure(results: Results) -> Figure:
     for run in np.asarray(many["epoch"]).T:
         right.plot(many["n_sites"], run, "o", color="C0", alpha=0.5, markeredgewidth=0)
     right.plot(many["n_sites"], many["mean"], color="C1", label="mean over runs")
-    for key in ("grokking_first", "grokking_last"):
+    for key, style in (("grokking_first", ":"), ("grokking_last", "--")):
         level = PUBLISHED[key].value
         if level is not None:
-            right.axhline(level, color="0.35", linestyle=":", label=f"published {level:.0f}")
+            right.axhline(level, color="0.35", linestyle=style, linewidth=0.8, label=f"published {level:.0f}")
     # the limits do not come from the data, which is unknown where no run groks
     right.set(xlim=(0.8 * many["n_sites"][0], 1.25 * many["n_sites"][-1]), xlabel="parameters $N$", ylabel="grokking epoch")
-    right.set_xscale("log")
-    right.legend()
+    right.update_datalim([(many["n_sites"][0], 0)])
+    _log(right, "x")
+    right.legend(loc="center left")
     _title(right, "b", "all runs")
     return figure
 
@@ -167,7 +170,8 @@ def scaling_figure(results: Results) -> Figure:
     colours = mpl.colormaps[_SIZES](np.linspace(0, 0.95, len(scales)))
     for colour, (name, of) in zip(colours, scales, strict=True):
         tails.step(of["size"], of["p"], where="post", color=colour, linewidth=0.9, label=name.replace("h", "h = "))
-    tails.set(xscale="log", yscale="log", xlabel="avalanche size $s$", ylabel="$P(S ≥ s)$")
+    _log(tails, "xy")
+    tails.set(xlabel="avalanche size $s$", ylabel="$P(S ≥ s)$")
     tails.set(xlim=(None, 6 * max(float(of["size"][-1]) for _, of in scales)))
     tails.legend(loc="upper right")
     _title(tails, "a", "distributions of the scales")
@@ -179,7 +183,8 @@ def scaling_figure(results: Results) -> Figure:
             x = size / float(n) ** exponent
             axes.fill_between(x, np.maximum(p - error, 1e-3), p + error, color=colour, alpha=0.15, linewidth=0)
             axes.plot(x, p, color=colour, linewidth=0.9)
-        axes.set(xscale="log", yscale="log", xlabel=f"$s / N^{{{exponent:.2f}}}$", ylabel="$P(S ≥ s)$", ylim=(1e-3, 1.5))
+        axes.set(xlabel=f"$s / N^{{{exponent:.2f}}}$", ylabel="$P(S ≥ s)$", ylim=(1e-3, 1.5))
+        _log(axes, "xy")
         _title(axes, letter, f"collapse at {name}, $S$ = {quality:.1f}")
     lines = results.series["scaling"]
     for name, colour, label in (("peak", "C0", "$s_{max}$"), ("mean", "C1", "⟨$s$⟩")):
@@ -189,7 +194,8 @@ def scaling_figure(results: Results) -> Figure:
         fits.plot(lines["n_sites"], one["size"], "o", color=colour)
         line = np.exp(one["intercept"]) * np.asarray(lines["n_sites"], float) ** one["exponent"]
         fits.plot(lines["n_sites"], line, color=colour, label=f"{label} ~ $N^{{{one['exponent']:.2f}}}$")
-    fits.set(xscale="log", yscale="log", xlabel="parameters $N$", ylabel="avalanche size")
+    _log(fits, "xy")
+    fits.set(xlabel="parameters $N$", ylabel="avalanche size")
     fits.legend()
     _title(fits, "b", "scaling of maximum and mean")
     return figure
@@ -201,11 +207,13 @@ def power_law_figure(results: Results) -> Figure:
     exponents, decades = figure.subplots(1, 2)
     of = results.series["power_law"]
     exponents.errorbar(of["n_sites"], of["alpha"], yerr=1.96 * np.asarray(of["stderr"]), fmt="o", capsize=2)
-    exponents.set(xscale="log", xlabel="parameters $N$", ylabel="power-law exponent")
+    _log(exponents, "x")
+    exponents.set(xlabel="parameters $N$", ylabel="power-law exponent")
     _title(exponents, "a", "maximum-likelihood exponent of each scale")
     decades.plot(of["n_sites"], of["decades"], "o")
     decades.axhline(PUBLISHED["decades"].high, color="0.35", linestyle=":", label="1.5 decades")
-    decades.set(xscale="log", xlabel="parameters $N$", ylabel="decades above $x_{min}$", ylim=(0, None))
+    _log(decades, "x")
+    decades.set(xlabel="parameters $N$", ylabel="decades above $x_{min}$", ylim=(0, None))
     decades.legend()
     _title(decades, "b", "range it was fitted over")
     return figure
@@ -232,7 +240,8 @@ def phases_figure(results: Results) -> Figure:
         left_out.errorbar(one["n_sites"], one[key]["value"], yerr=gap, fmt="o-", color=colour, capsize=2, linewidth=0.8)
         left_out.axhline(results.quantities[key].value, color=colour, linestyle=":", linewidth=0.8)
     distributions.set(xlabel="exponent $D$", ylabel="density", yscale="symlog")
-    left_out.set(xscale="log", xlabel="scale $N$ left out", ylabel="exponent $D$ of the others")
+    _log(left_out, "x")
+    left_out.set(xlabel="scale $N$ left out", ylabel="exponent $D$ of the others")
     _title(distributions, "a", "10,000 resamples of runs")
     _title(left_out, "b", "leave one scale out")
     of = results.series["topologies"]
@@ -268,7 +277,7 @@ def nulls_figure(results: Results) -> Figure:
     excess.axhline(0, color="0.35", linewidth=0.8)
     for axes in (levels, excess):
         _shade_grokking_window(axes, results)
-        axes.set(xlabel="epoch", xlim=(0, of["epoch"][-1]))
+        axes.set(xlabel="epoch", xlim=(0, max(of["epoch"][-1], 1)))
     levels.set(ylabel="$D(t)$ of the mean size")
     excess.set(ylabel="$D(t)$, real − null")
     _title(levels, "a", "real and null")
@@ -307,6 +316,19 @@ def _bars(value: object, low: object, high: object) -> Floats:
     return np.asarray(np.maximum(np.stack([middle - below, above - middle]), 0))
 
 
+def _log(axes: Axes, which: str) -> None:
+    """Logarithmic axes with few ticks and plain numbers: minor ticks and powers of ten are slow to set and hard to read."""
+    for name in which:
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        if not np.isfinite(np.asarray(axes.dataLim.minpos)["xy".index(name)]):
+            continue  # nothing known to draw, and nothing to scale by
+        axes.set(**{f"{name}scale": "log"})
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(NullLocator())
+
+
 def _title(axes: Axes, letter: str, title: str) -> None:
     axes.set_title(f"({letter}) {title}", loc="left")
 
@@ -340,7 +362,7 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
         scaling_figure,
         ("ccdf", "collapse", "scaling"),
         "Fig. 2. (a) Complementary cumulative distributions of avalanche sizes, all snapshots and runs of a scale. (b) "
-        "Largest and mean size against N with least-squares fits; small dots are single runs. (c) Collapse at the "
+        "Largest and mean size against N with least-squares fits; dashes are single runs. (c) Collapse at the "
         "exponent of the regression, and (d) at the exponent of least Houdayer–Hartmann S; bands are one standard error"
         " over runs.",
     ),

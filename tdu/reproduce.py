@@ -149,6 +149,8 @@ def table(results: Results) -> str:
     rows += [(label(key), with_interval(q), q.published_text, verdict(q)) for key, q in results.quantities.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if results.config.replicates == 1:
+        lines.append("\none run a scale leaves no interval (nan) and no verdict: use --replicates 2 or more")
     if other := other_settings(results.config):
         lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
     return "\n".join(lines)

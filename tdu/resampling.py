@@ -111,7 +111,7 @@ def _lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
 def mean_of_known(values: Floats) -> Floats:
     """Mean over the last axis of what is not nan; nan where nothing is known."""
     total = values.sum(axis=-1)
-    if not np.isnan(total).any():
+    if values.shape[-1] and not np.isnan(total).any():
         return np.asarray(total / values.shape[-1])
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):

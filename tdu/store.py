@@ -232,7 +232,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # there is no end to what damaged bytes make of a parser
-        raise DamagedError(f"{path} cannot be read ({error}): the command that made it makes it again") from None
+        raise DamagedError(f"{path} cannot be read ({error}): `tdu train` with the study's settings makes it again") from None
 
 
 def read_array(path: Path) -> npt.NDArray[np.generic]:

@@ -206,3 +206,10 @@ def test_nulls_stand_beside_the_real_size(field):
     assert len(table) == 4
     fails(run("nulls", field, "--null", "blocks", "--blocks", "3,4"), 1, "`sizes` add up to 7 but `gradient` has 101 entries")
     assert run("nulls", field, "--null", "blocks", "--blocks", "50,51", "--draws", 2).returncode == 0
+
+
+@pytest.mark.parametrize("odd", [["--epochs", "5"], ["--hidden", "20,30"], ["--quantile", "0.999"], ["--replicates", "1"]])
+def test_odd_but_legal_studies_are_measured_to_the_end_without_a_warning(tmp_path, odd):
+    result = run("reproduce", "--quick", "--out", tmp_path, *STUDY, *odd)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "report.html").exists()

@@ -81,9 +81,9 @@ def _drawn(log: CascadeLog, measures: dict[str, Floats]) -> dict[str, object]:
     inside = (epoch >= 0) & (epoch < gini.shape[1])
     change = 100 * (gini / gini[:, :1] - 1)
     aligned = np.where(inside, change[runs[:, None], np.clip(epoch, 0, gini.shape[1] - 1)], np.nan)
-    covered = inside.mean(axis=0) >= 0.5  # where fewer runs reach, the band would be of another population
+    covered = inside.sum(axis=0) >= max(1, 0.5 * runs.size)  # where fewer runs reach, the band would be of another population
     quantiles = np.full((len(_QUANTILES), offsets.size), np.nan)
-    if covered.any():
+    if covered.any() and runs.size:
         quantiles[:, covered] = np.nanquantile(aligned[:, covered], _QUANTILES, axis=0)
     lag = measures["lag"][np.isfinite(measures["lag"])]
     counts, edges = np.histogram(lag, bins=np.arange(-100, 521, 20))

@@ -89,7 +89,8 @@ def analyse(config: StudyConfig, control: Control) -> Findings:
 
 def variation(values: Floats) -> Floats:
     """Coefficient of variation over the last axis, in %."""
-    return np.asarray(100 * values.std(axis=-1, ddof=1) / np.abs(values.mean(axis=-1)))
+    with np.errstate(divide="ignore", invalid="ignore"):  # no size, no exponent, no variation
+        return np.asarray(100 * values.std(axis=-1, ddof=1) / np.abs(values.mean(axis=-1)))
 
 
 def variation_beyond_noise(exponents: Floats, samples: Floats, statistic: str, note: str = "") -> Estimate:

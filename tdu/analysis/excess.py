@@ -131,7 +131,8 @@ def surviving_share(real: Floats, null: Floats, exponent: Exponent, seed: int = 
 
     def share(values: Floats) -> Floats:
         of_real, of_null = exponent(values[:, 0]), exponent(values[:, 1])
-        return np.asarray(100 * (of_real - of_null) / (of_real - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(100 * (of_real - of_null) / (of_real - 1))
 
     return estimate(np.stack([real, null]), share, "share of D − 1, %", seed, n_resamples=_N_RESAMPLES)
 

@@ -50,8 +50,9 @@ def _extreme(epoch: Floats, reduce: np.ufunc, statistic: str, seed: int, note: s
 def one_run(log: CascadeLog) -> Findings:
     """The first run of a log of one scale, among its like, to see whether the paper's one run could be such."""
     alike = epochs_of_runs(log)[0]
-    middle, low, high = (float(q) for q in np.nanquantile(alike, [0.5, 0.025, 0.975]))
-    note = f"the interval holds 95 % of {alike.size} runs of h = {log.config.hidden[0]}"
+    known = alike[np.isfinite(alike)]
+    middle, low, high = (float(q) for q in np.quantile(known, [0.5, 0.025, 0.975])) if known.size else (np.nan,) * 3
+    note = f"the interval holds 95 % of {known.size} runs of h = {log.config.hidden[0]}"
     return Findings(
         estimates={"grokking_example": Estimate(middle, low, high, "median run", note)},
         series={"accuracy": {"accuracy": log.accuracy[0, 0], "loss": log.loss[0, 0], "grokking_epoch": alike[0]}},

@@ -96,5 +96,7 @@ def _histogram(samples: Floats) -> dict[str, Floats]:
     known = samples[np.isfinite(samples)]
     if known.size == 0:
         return {"density": np.zeros(0), "edges": np.zeros(1)}
+    if np.ptp(known) < 1e-9:
+        return {"density": np.zeros(0), "edges": np.zeros(1)}  # no spread, no density
     density, edges = np.histogram(known, bins=_BINS, density=True)
     return {"density": density, "edges": edges}

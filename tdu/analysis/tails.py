@@ -13,7 +13,7 @@ from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
 
 _POINTS = 40
 _EXPONENTS = (0.5, 2.0)  # where the best collapse is looked for
-_N_RESAMPLES = 200  # of the best exponent: each is a minimization
+_N_RESAMPLES = 100  # of the best exponent: each is a minimization
 
 
 def analyse(log: CascadeLog) -> Findings:
@@ -130,7 +130,7 @@ def _best_exponent(n_sites: Integers, grid: Floats, p: Floats, error: Floats) ->
     def quality(exponent: float) -> float:
         return float(houdayer_hartmann(np.exp(log_grid - exponent * logs), p, error))
 
-    scan = np.linspace(*_EXPONENTS, 61)
+    scan = np.linspace(*_EXPONENTS, 31)
     values = [quality(value) for value in scan]
     if np.isnan(values).all():
         return float("nan")
