@@ -33,7 +33,7 @@ class Scope:
 
     `n_gini_runs` runs of `example_hidden` units for Fig. 1c; `n_draws` synthetic fields per topology, scale and seed;
     `n_repeats` further studies of other seeds; `n_null_draws` draws of each null per snapshot; and the diffusion strengths and
-    threshold levels of the robustness sweeps.
+    threshold levels of the robustness sweeps. `figure_formats`: what the figures are written as.
     """
 
     example_hidden: int = 21
@@ -43,8 +43,15 @@ class Scope:
     n_null_draws: int = 8
     alphas: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     quantiles: tuple[float, ...] = (0.80, 0.85, 0.90, 0.95)
+    figure_formats: tuple[str, ...] = ("pdf", "svg", "png")
 
 
 QUICK_SCOPE = Scope(
-    n_gini_runs=50, n_draws=5, n_repeats=2, n_null_draws=2, alphas=(0.1, 0.3, 0.5), quantiles=(0.80, 0.90, 0.95)
+    n_gini_runs=50,
+    n_draws=5,
+    n_repeats=2,
+    n_null_draws=2,
+    alphas=(0.1, 0.3, 0.5),
+    quantiles=(0.80, 0.90, 0.95),
+    figure_formats=("svg", "png"),
 )
