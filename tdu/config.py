@@ -53,5 +53,5 @@ QUICK_SCOPE = Scope(
     n_null_draws=2,
     alphas=(0.1, 0.3, 0.5),
     quantiles=(0.80, 0.90, 0.95),
-    figure_formats=("svg", "png"),
+    figure_formats=("svg",),
 )
