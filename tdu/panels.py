@@ -82,7 +82,7 @@ def accuracy_figure(results: Results) -> Figure:
     right.set(xlim=(0.8 * many["n_sites"][0], 1.25 * many["n_sites"][-1]), xlabel="parameters $N$", ylabel="grokking epoch")
     right.update_datalim([(many["n_sites"][0], 0)])
     _log(right, "x")
-    right.legend(loc="center left")
+    right.legend(loc=(0.24, 0.62))
     _title(right, "b", "all runs")
     return figure
 
