@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,15 @@ def real(value: Any, name: str, low: float, high: float, *, open_interval: bool 
         interval = f"({low:g}, {high:g})" if open_interval else f"[{low:g}, {high:g}]"
         raise ValueError(f"`{name}` must lie in {interval}, but it is {number:g}")
     return number
+
+
+def choice(value: Any, name: str, known: Sequence[str]) -> str:
+    """`value`, one of the `known` names."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a name, but it is {value!r}")
+    if value not in known:
+        raise ValueError(f"`{name}` must be one of {', '.join(known)}, but it is {value}")
+    return value
 
 
 def sizes(values: npt.ArrayLike, name: str = "sizes") -> npt.NDArray[np.float64]:

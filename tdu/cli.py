@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig
+from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, QUICK, QUICK_SCOPE, Scope, StudyConfig
 
 if TYPE_CHECKING:
     from tdu.types import Run
@@ -89,6 +89,13 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--max-steps", type=click.IntRange(0), help=f"Steps allowed per avalanche.  [default: {paper.max_steps}]"),
         click.option("--seed", type=click.IntRange(0), help=f"Seed of everything random.  [default: {paper.seed}]"),
+        click.option("--activation", type=click.Choice(ACTIVATIONS), help=f"Hidden units.  [default: {paper.activation}]"),
+        click.option(
+            "--initialisation",
+            type=click.Choice(INITIALISATIONS),
+            help=f"Of the parameters.  [default: {paper.initialisation}]",
+        ),
+        click.option("--inputs", type=click.Choice(INPUTS), help=f"XOR in {{0, 1}} or ±1.  [default: {paper.inputs}]"),
         click.option("--quick", is_flag=True, help="A small study of seconds."),
         WORKERS,
     ]

@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 
+#: Hidden units, the distributions of initial parameters, and the codings of XOR's patterns that a study can name. The paper
+#: names none; the first of each is the recipe that meets its incidental figures (experiments/recipes).
+ACTIVATIONS = ("tanh", "relu", "sigmoid")
+INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
+INPUTS = ("binary", "bipolar")
+
 
 @dataclass(frozen=True)
 class StudyConfig:
     """Everything that decides the bits of a study. `hidden`: the scales h (N = 4h + 1); `replicates`: runs per scale.
 
     `alpha` is the diffusion strength of the measured avalanche, `alpha_train` that of the avalanche whose relaxed field
-    trains the network (0: shadow, the raw gradient trains).
+    trains the network (0: shadow, the raw gradient trains). `activation` of the hidden units, `initialisation` of the
+    parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` says what their names stand for.
     """
 
     hidden: tuple[int, ...] = (20, 30, 50, 70, 100, 120, 200, 500)
@@ -21,6 +28,9 @@ class StudyConfig:
     quantile: float = 0.9
     max_steps: int = 20
     seed: int = 0
+    activation: str = ACTIVATIONS[0]
+    initialisation: str = INITIALISATIONS[0]
+    inputs: str = INPUTS[0]
 
 
 #: A study of seconds, for a first look and for tests.

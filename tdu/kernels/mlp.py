@@ -1,17 +1,41 @@
-"""Forward and backward pass of the MLP d → h → 1: tanh hidden units, logistic output, mean binary cross-entropy.
+"""Forward and backward pass of the MLP d → h → 1: hidden units, logistic output, mean binary cross-entropy.
 
 Parameters lie in one flat vector θ of N = (d + 2) h + 1 entries: W1 (h, d) row by row, b1 (h,), W2 (h,), b2 (1,).
 With B patterns, `inputs` is (B, d), `hidden` (h, B) and `logits` (B,). Sums run in a fixed order: over units, then patterns.
+`activation` of the hidden units is one of the numbers below.
 """
 
 import math
 
 from tdu._jit import kernel
 
+TANH, RELU, SIGMOID = 0, 1, 2
+
 
 @kernel
-def forward(theta, inputs, hidden, logits):
-    """Fill `hidden` with tanh(W1 x + b1) and `logits` with W2 · hidden + b2."""
+def activate(drive, activation):
+    """What a hidden unit makes of its `drive`."""
+    if activation == TANH:
+        return math.tanh(drive)
+    if activation == RELU:
+        return max(drive, 0.0)
+    decay = math.exp(-abs(drive))  # never overflows, whatever the sign
+    return (1.0 if drive >= 0 else decay) / (1.0 + decay)
+
+
+@kernel
+def slope(activity, activation):
+    """Derivative of the activation, from what it gave; 0 where ReLU has a kink, as everybody takes it."""
+    if activation == TANH:
+        return 1.0 - activity * activity
+    if activation == RELU:
+        return 1.0 if activity > 0.0 else 0.0
+    return activity * (1.0 - activity)
+
+
+@kernel
+def forward(theta, inputs, activation, hidden, logits):
+    """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2."""
     n_patterns, d = inputs.shape
     h = hidden.shape[0]
     bias = h * d
@@ -22,7 +46,7 @@ def forward(theta, inputs, hidden, logits):
             drive = theta[bias + j]
             for k in range(d):
                 drive += theta[j * d + k] * inputs[b, k]
-            hidden[j, b] = math.tanh(drive)
+            hidden[j, b] = activate(drive, activation)
             logits[b] += theta[readout + j] * hidden[j, b]
 
 
@@ -44,7 +68,7 @@ def cross_entropy(logits, targets, dlogits):
 
 
 @kernel
-def backward(theta, inputs, hidden, dlogits, gradient):
+def backward(theta, inputs, activation, hidden, dlogits, gradient):
     """Overwrite `gradient` (N,) with ∂loss/∂θ in the order of θ."""
     n_patterns, d = inputs.shape
     h = hidden.shape[0]
@@ -55,7 +79,7 @@ def backward(theta, inputs, hidden, dlogits, gradient):
         for b in range(n_patterns):
             activity = hidden[j, b]
             gradient[readout + j] += dlogits[b] * activity
-            ddrive = dlogits[b] * theta[readout + j] * (1.0 - activity * activity)
+            ddrive = dlogits[b] * theta[readout + j] * slope(activity, activation)
             gradient[bias + j] += ddrive
             for k in range(d):
                 gradient[j * d + k] += ddrive * inputs[b, k]

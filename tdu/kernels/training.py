@@ -12,11 +12,12 @@ from tdu.kernels.threshold import magnitude_quantile
 
 
 class Problem(NamedTuple):
-    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, and the learning rate of full-batch gradient descent."""
+    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, the rate of full-batch gradient descent, and the hidden units."""
 
     inputs: np.ndarray
     targets: np.ndarray
     learning_rate: float
+    activation: int
 
 
 class Probe(NamedTuple):
@@ -78,11 +79,11 @@ def train(theta, problem, probe, curves, snapshots):
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
-        forward(theta, problem.inputs, hidden, logits)
+        forward(theta, problem.inputs, problem.activation, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
         sort_magnitudes(theta, order, scratch)
         curves.gini[epoch] = gini(scratch)
-        backward(theta, problem.inputs, hidden, dlogits, gradient)
+        backward(theta, problem.inputs, problem.activation, hidden, dlogits, gradient)
 
         measured = epoch % probe.snapshot_every == 0
         inline = probe.alpha_train > 0.0 and epoch < last

@@ -4,8 +4,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.kernels.mlp import backward, cross_entropy, forward
+from tdu.config import ACTIVATIONS, INITIALISATIONS
+from tdu.kernels.mlp import RELU, SIGMOID, TANH, backward, cross_entropy, forward
 from tdu.types import Floats
+
+#: Numbers of the hidden units in the kernels.
+ACTIVATION_NUMBER = dict(zip(ACTIVATIONS, (TANH, RELU, SIGMOID), strict=True))
 
 
 def n_parameters(hidden: int, n_inputs: int = 2) -> int:
@@ -20,15 +24,34 @@ def parameter_views(theta: Floats, n_inputs: int = 2) -> dict[str, Floats]:
     return {"W1": w1.reshape(hidden, n_inputs), "b1": b1, "W2": w2, "b2": b2}
 
 
-def initial_parameters(hidden: int, rng: np.random.Generator, n_inputs: int = 2) -> Floats:
-    """(N,) weights and biases uniform in ±1/√fan_in, as `torch.nn.Linear` draws them."""
-    theta = rng.uniform(-1.0, 1.0, n_parameters(hidden, n_inputs))
+def initial_parameters(
+    hidden: int, rng: np.random.Generator, n_inputs: int = 2, initialisation: str = INITIALISATIONS[0]
+) -> Floats:
+    """Initial weights and biases, (N,).
+
+    ``pytorch``: uniform in ±1/√fan_in, biases too, as `torch.nn.Linear` draws them. ``xavier``: weights uniform in
+    ±√(6/(fan_in + fan_out)) (Glorot & Bengio 2010), biases 0. ``he``: weights N(0, 2/fan_in) (He et al. 2015), biases 0.
+    ``normal-0.5`` and ``normal-1``: N(0, 0.5²) and N(0, 1), biases too.
+    """
+    n = n_parameters(hidden, n_inputs)
+    theta = rng.uniform(-1.0, 1.0, n) if initialisation in ("pytorch", "xavier") else rng.normal(0.0, 1.0, n)
+    fans = {"1": (n_inputs, hidden), "2": (hidden, 1)}
     for name, view in parameter_views(theta, n_inputs).items():
-        view /= np.sqrt(n_inputs if name.endswith("1") else hidden)
+        fan_in, fan_out = fans[name[-1]]
+        if initialisation == "pytorch":
+            view /= np.sqrt(fan_in)
+        elif initialisation == "xavier":
+            view *= np.sqrt(6 / (fan_in + fan_out)) if name[0] == "W" else 0.0
+        elif initialisation == "he":
+            view *= np.sqrt(2 / fan_in) if name[0] == "W" else 0.0
+        elif initialisation == "normal-0.5":
+            view *= 0.5
     return theta
 
 
-def loss_and_gradient(theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[float, Floats]:
+def loss_and_gradient(
+    theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.ArrayLike, activation: str = ACTIVATIONS[0]
+) -> tuple[float, Floats]:
     """Mean binary cross-entropy (nats) over B patterns, and its gradient (N,) in the order of `theta`.
 
     Parameters
@@ -36,12 +59,14 @@ def loss_and_gradient(theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.
     theta : (N,) parameters, N = (d + 2) h + 1.
     inputs : (B, d) patterns.
     targets : (B,) in {0, 1}.
+    activation : of the hidden units: ``tanh``, ``relu`` or ``sigmoid``.
 
     Raises
     ------
     ValueError
-        If the three do not fit each other or are not finite.
+        If the three do not fit each other or are not finite, or no such activation is known.
     """
+    number = ACTIVATION_NUMBER[_validate.choice(activation, "activation", ACTIVATIONS)]
     patterns = np.require(_validate.finite(_validate.numeric(inputs, "inputs"), "inputs"), requirements=["W"])
     labels = np.require(_validate.field(targets, name="targets"), requirements=["W"])
     parameters = np.require(_validate.field(theta, name="theta"), requirements=["W"])
@@ -56,7 +81,7 @@ def loss_and_gradient(theta: npt.ArrayLike, inputs: npt.ArrayLike, targets: npt.
     activity = np.empty((hidden, labels.size))
     logits, dlogits = np.empty(labels.size), np.empty(labels.size)
     gradient = np.empty_like(parameters)
-    forward(parameters, patterns, activity, logits)
+    forward(parameters, patterns, number, activity, logits)
     loss, _ = cross_entropy(logits, labels, dlogits)
-    backward(parameters, patterns, activity, dlogits, gradient)
+    backward(parameters, patterns, number, activity, dlogits, gradient)
     return float(loss), gradient

@@ -3,16 +3,18 @@
 import numpy as np
 
 from tdu import _validate
-from tdu.config import StudyConfig
+from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
 from tdu.graphs import Graph, barabasi_albert
 from tdu.kernels.training import Curves, Probe, Problem, Snapshots, train
 from tdu.models import mlp
 from tdu.rng import Stage, derived_seed, generator
 from tdu.types import Floats, Run
 
-INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-_LARGEST_SCALE = (2**31 - 2) // 4
+_BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+#: The four patterns (4, 2) in each coding, and what they are to be answered with.
+PATTERNS = dict(zip(INPUTS, (_BITS, 2 * _BITS - 1), strict=True))
 TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
+_LARGEST_SCALE = (2**31 - 2) // 4
 
 
 def train_xor(
@@ -27,6 +29,9 @@ def train_xor(
     max_steps: int = 20,
     learning_rate: float = 0.5,
     replicate: int = 0,
+    activation: str = ACTIVATIONS[0],
+    initialisation: str = INITIALISATIONS[0],
+    inputs: str = INPUTS[0],
 ) -> Run:
     """Train 2 → `hidden` → 1 on XOR by full-batch gradient descent, and measure the avalanches of its gradients.
 
@@ -41,6 +46,10 @@ def train_xor(
     snapshot_every : epochs between measured avalanches, the first at epoch 0.
     quantile, max_steps : as in `tdu.avalanche`.
     learning_rate : η of the update θ ← θ − η g.
+    activation : hidden units: ``tanh``, ``relu`` or ``sigmoid``.
+    initialisation : of the parameters: ``pytorch``, ``xavier``, ``he``, ``normal-0.5`` or ``normal-1``
+        (`tdu.models.mlp.initial_parameters`).
+    inputs : coding of the patterns: ``binary`` {0, 1} or ``bipolar`` ±1.
 
     Raises
     ------
@@ -50,6 +59,7 @@ def train_xor(
     config = StudyConfig(
         hidden=(hidden,), replicates=1, epochs=epochs, snapshot_every=snapshot_every, learning_rate=learning_rate, alpha=alpha,
         alpha_train=alpha if alpha_train is None else alpha_train, quantile=quantile, max_steps=max_steps, seed=seed,
+        activation=activation, initialisation=initialisation, inputs=inputs,
     )  # fmt: skip
     return run_of_study(checked(config), hidden, _validate.integer(replicate, "replicate", 0))
 
@@ -72,6 +82,8 @@ def checked(config: StudyConfig) -> StudyConfig:
     _validate.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _validate.integer(config.max_steps, "max_steps", 0)
     _validate.integer(config.seed, "seed", 0, _validate.LARGEST_SEED)
+    for name, known in (("activation", ACTIVATIONS), ("initialisation", INITIALISATIONS), ("inputs", INPUTS)):
+        _validate.choice(getattr(config, name), name, known)
     return config
 
 
@@ -88,7 +100,8 @@ def snapshot_fields(config: StudyConfig, hidden: int, replicate: int) -> tuple[F
 
 def _train(config: StudyConfig, hidden: int, replicate: int, keep_fields: bool) -> tuple[Run, Floats, Graph]:
     """One run, the gradients of its snapshots (T, N) if they are kept, and its graph."""
-    theta = mlp.initial_parameters(hidden, generator(config.seed, Stage.PARAMETERS, hidden, replicate))
+    rng = generator(config.seed, Stage.PARAMETERS, hidden, replicate)
+    theta = mlp.initial_parameters(hidden, rng, initialisation=config.initialisation)
     graph = barabasi_albert(theta.size, m=2, seed=derived_seed(config.seed, Stage.GRAPH, hidden, replicate))
     epoch = np.arange(0, config.epochs + 1, config.snapshot_every)
     curves = Curves(*(np.empty(config.epochs + 1) for _ in Curves._fields))
@@ -97,7 +110,9 @@ def _train(config: StudyConfig, hidden: int, replicate: int, keep_fields: bool) 
         graph.indptr, graph.indices, float(config.alpha), float(config.alpha_train), float(config.quantile),
         int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
-    train(theta, Problem(INPUTS, TARGETS, float(config.learning_rate)), probe, curves, snapshots)
+    activation = mlp.ACTIVATION_NUMBER[config.activation]
+    problem = Problem(PATTERNS[config.inputs], TARGETS, float(config.learning_rate), activation)
+    train(theta, problem, probe, curves, snapshots)
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
         raise ValueError(

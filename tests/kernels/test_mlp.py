@@ -1,12 +1,15 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 
+from tdu.config import ACTIVATIONS
 from tdu.models import mlp
-from tdu.models.xor import INPUTS, TARGETS
+from tdu.models.xor import PATTERNS, TARGETS
 from tests.reference import training as reference
 
+INPUTS = PATTERNS["binary"]
 RNG = np.random.default_rng(7)
 CASES = {
     "xor": (mlp.initial_parameters(6, RNG), INPUTS, TARGETS),
@@ -16,30 +19,32 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=itertools.product(CASES, ACTIVATIONS), ids=", ".join)
 def case(request):
-    return CASES[request.param]
+    name, activation = request.param
+    return *CASES[name], activation
 
 
 def test_loss_and_gradient_are_the_reference(case):
-    theta, inputs, targets = case
-    loss, gradient = mlp.loss_and_gradient(theta, inputs, targets)
-    assert math.isclose(loss, reference.loss_of(theta.tolist(), inputs.tolist(), targets.tolist()), rel_tol=1e-12)
-    wanted = reference.gradient_of(theta.tolist(), inputs.tolist(), targets.tolist())
+    *problem, activation = case
+    loss, gradient = mlp.loss_and_gradient(*problem, activation)
+    lists = [array.tolist() for array in problem]
+    assert math.isclose(loss, reference.loss_of(*lists, activation), rel_tol=1e-12)
+    wanted = reference.gradient_of(*lists, activation)
     np.testing.assert_allclose(gradient, wanted, rtol=1e-11, atol=1e-15)
 
 
 @pytest.mark.parametrize("block", ["W1", "b1", "W2", "b2"])
 def test_gradient_of_every_block_is_the_central_difference(case, block):
-    theta, inputs, targets = case
-    _, gradient = mlp.loss_and_gradient(theta, inputs, targets)
+    theta, inputs, targets, activation = case
+    _, gradient = mlp.loss_and_gradient(theta, inputs, targets, activation)
     d = inputs.shape[1]
     sites = mlp.parameter_views(np.arange(theta.size), d)[block].ravel()
     for site in sites:
         step = np.zeros(theta.size)
         step[site] = 1e-5
-        up, _ = mlp.loss_and_gradient(theta + step, inputs, targets)
-        down, _ = mlp.loss_and_gradient(theta - step, inputs, targets)
+        up, _ = mlp.loss_and_gradient(theta + step, inputs, targets, activation)
+        down, _ = mlp.loss_and_gradient(theta - step, inputs, targets, activation)
         assert math.isclose(gradient[site], (up - down) / 2e-5, rel_tol=1e-6, abs_tol=1e-9)
 
 
@@ -58,6 +63,23 @@ def test_initial_parameters_fill_the_bounds_of_their_layer():
         bound = fan_in**-0.5
         assert 0.97 * bound < np.abs(views[name]).max() <= bound
         assert abs(views[name].mean()) < 0.1 * bound
+
+
+@pytest.mark.parametrize(
+    ("initialisation", "wanted"),
+    [
+        ("pytorch", {"W1": 6**-0.5, "b1": 6**-0.5, "W2": 3e4**-0.5}),
+        ("xavier", {"W1": (2 / 10_002) ** 0.5, "b1": 0, "W2": (2 / 10_001) ** 0.5, "b2": 0}),
+        ("he", {"W1": 1, "b1": 0, "W2": 2e-4**0.5, "b2": 0}),
+        ("normal-0.5", {"W1": 0.5, "b1": 0.5, "W2": 0.5}),
+        ("normal-1", {"W1": 1, "b1": 1, "W2": 1}),
+    ],
+)
+def test_initial_parameters_have_the_spread_of_their_name(initialisation, wanted):
+    theta = mlp.initial_parameters(10_000, np.random.default_rng(1), initialisation=initialisation)
+    views = mlp.parameter_views(theta)
+    for name, spread in wanted.items():
+        assert np.std(views[name]) == pytest.approx(spread, rel=0.02), name
 
 
 @pytest.mark.parametrize(

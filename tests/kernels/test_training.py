@@ -5,7 +5,7 @@ import pytest
 
 import tdu
 from tdu.models import mlp
-from tdu.models.xor import INPUTS, TARGETS
+from tdu.models.xor import PATTERNS, TARGETS
 from tdu.rng import Stage, derived_seed, generator
 from tests.reference import training as reference
 from tests.strategies import neighbours
@@ -13,11 +13,11 @@ from tests.strategies import neighbours
 EPOCHS = 40
 
 
-def reference_run(hidden, seed, **settings):
-    theta = mlp.initial_parameters(hidden, generator(seed, Stage.PARAMETERS, hidden, 0))
+def reference_run(hidden, seed, initialisation="pytorch", inputs="binary", **settings):
+    theta = mlp.initial_parameters(hidden, generator(seed, Stage.PARAMETERS, hidden, 0), initialisation=initialisation)
     graph = tdu.barabasi_albert(theta.size, seed=derived_seed(seed, Stage.GRAPH, hidden, 0))
     fixed = {"learning_rate": 0.5, "quantile": 0.9, "max_steps": 20, "epochs": EPOCHS}
-    return reference.train(theta.tolist(), INPUTS.tolist(), TARGETS.tolist(), neighbours(graph), **fixed, **settings)
+    return reference.train(theta.tolist(), PATTERNS[inputs].tolist(), TARGETS.tolist(), neighbours(graph), **fixed, **settings)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,24 @@ def reference_run(hidden, seed, **settings):
 def test_follows_the_plain_run(alpha, alpha_train, every):
     wanted = reference_run(8, 3, alpha=alpha, alpha_train=alpha_train, snapshot_every=every)
     found = tdu.train_xor(8, seed=3, epochs=EPOCHS, alpha=alpha, alpha_train=alpha_train, snapshot_every=every)
+    same_run(found, wanted)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"activation": "relu", "initialisation": "he", "inputs": "bipolar"},
+        {"activation": "sigmoid", "initialisation": "normal-1", "inputs": "binary"},
+        {"activation": "relu", "initialisation": "xavier", "inputs": "binary"},
+    ],
+    ids=lambda recipe: " ".join(recipe.values()),
+)
+def test_follows_the_plain_run_of_other_recipes(recipe):
+    wanted = reference_run(8, 3, alpha=0.3, alpha_train=0.3, snapshot_every=10, **recipe)
+    same_run(tdu.train_xor(8, seed=3, epochs=EPOCHS, alpha=0.3, **recipe), wanted)
+
+
+def same_run(found, wanted):
     # tanh may differ in its last bit from one mathematical library to another: curves to rounding, counts as they are
     for name in ("loss", "accuracy", "gini", "threshold", "deviation_angle"):
         np.testing.assert_allclose(getattr(found, name), wanted[name], rtol=1e-9, atol=1e-7, err_msg=name)
@@ -87,6 +105,9 @@ def test_a_diverging_run_is_an_error_not_a_log():
         ({"snapshot_every": 0}, ValueError, "`snapshot_every`"),
         ({"seed": -1}, ValueError, "`seed`"),
         ({"learning_rate": float("nan")}, ValueError, "`learning_rate`"),
+        ({"activation": "gelu"}, ValueError, "`activation` must be one of tanh, relu, sigmoid, but it is gelu"),
+        ({"initialisation": None}, TypeError, "`initialisation` must be a name, but it is None"),
+        ({"inputs": "0/1"}, ValueError, "`inputs` must be one of binary, bipolar, but it is 0/1"),
     ],
 )
 def test_bad_settings_are_named(settings, error, message):
