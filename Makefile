@@ -5,7 +5,7 @@ OUT ?= results
 BIN = $(VENV)/bin
 PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test docs clean
+.PHONY: reproduce experiments test docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -16,6 +16,10 @@ docs: reproduce
 	cp $(OUT)/results.json docs/results.json
 	cp $(OUT)/figures/dimension.png $(OUT)/figures/gini.png $(OUT)/figures/nulls.png docs/images/
 	$(BIN)/python docs/render.py
+
+# Every question of experiments/ answered again; `tdu run` answers one.
+experiments: $(VENV)/run.stamp
+	for plan in experiments/*/experiment.toml; do $(BIN)/tdu run $$plan || exit 1; done
 
 test: $(VENV)/test.stamp
 	scripts/debian-packages

@@ -1,46 +1,34 @@
-"""Render reproduction.md from its template and the committed results: no number in it is typed by hand.
+"""Render the pages of this directory from their templates and the committed data: no number in them is typed by hand.
 
-`make docs` runs the study, copies its results and figures here, and calls ``python docs/render.py``.
-
-In the template, ``{{key}}`` is our value with its interval, ``{{key:published}}`` the published figure, ``{{key:verdict}}`` the
-verdict in words, ``{{key|reading}}`` the value under another reading, ``{{table}}`` the verdict table.
+`make docs` runs the study, copies its results and figures here, and calls ``python docs/render.py``. `tdu.pages` says what
+stands for a number in a template.
 """
 
-import re
 from pathlib import Path
 
-from tdu.published import label, verdict, where, with_interval
+from tdu.experiments import committed
+from tdu.pages import Source, render
 from tdu.store import load_results
-from tdu.types import Results
 
 HERE = Path(__file__).parent
 
 
-def render(template: str, results: Results) -> str:
-    """The page; a KeyError names what the results do not hold."""
-
-    def fill(match: re.Match[str]) -> str:
-        what = match[1]
-        if what == "table":
-            return _table(results)
-        if ":" in what:
-            key, aspect = what.split(":")
-            quantity = results.quantities[key]
-            return {"published": quantity.published_text, "verdict": verdict(quantity), "note": quantity.note}[aspect]
-        key, _, reading = what.partition("|")
-        return with_interval(results.readings[key][reading] if reading else results.quantities[key])
-
-    return re.sub(r"\{\{(.+?)\}\}", fill, template)
+def sources() -> dict[str, Source]:
+    """The study itself, and every experiment by its name."""
+    results = load_results(HERE / "results.json")
+    experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
+    return {"": Source(results.quantities, results.readings), **experiments}
 
 
-def _table(results: Results) -> str:
-    lines = ["| quantity | ours [95 % interval] | published | where | verdict |", "| --- | --- | --- | --- | --- |"]
-    for key, q in results.quantities.items():
-        cells = (label(key), with_interval(q), q.published_text, where(key), verdict(q))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+def pages() -> dict[Path, str]:
+    """Every page that has a template, as it should be."""
+    quoted = sources()
+    return {
+        path.with_name(path.name.replace(".template", "")): render(path.read_text(), quoted)
+        for path in sorted(HERE.glob("*.template.md"))
+    }
 
 
 if __name__ == "__main__":
-    page = render((HERE / "reproduction.template.md").read_text(), load_results(HERE / "results.json"))
-    (HERE / "reproduction.md").write_text(page)
+    for path, text in pages().items():
+        path.write_text(text)

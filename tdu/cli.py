@@ -248,6 +248,22 @@ def report(run: Path) -> None:
 
 
 @main.command()
+@click.argument("experiment", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", type=DIRECTORY, help="Directory of tables, figure and README.  [default: that of EXPERIMENT]")
+@click.option("--quick", is_flag=True, help="A small study of seconds; needs --out, so as not to replace what is there.")
+@WORKERS
+def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
+    """Answer the question of EXPERIMENT, an experiment.toml: train, measure, write data/*.csv, the figure and README.md."""
+    if quick and out is None:
+        raise click.UsageError("--quick needs --out: the answer of a small study must not replace that of the whole one")
+    _announce_compilation()
+    from tdu import experiments
+
+    for path in experiments.run(experiment, out or experiment.parent, quick, workers, _say):
+        click.echo(path)
+
+
+@main.command()
 @click.option("--out", type=DIRECTORY, default="results", show_default=True, help="Directory of log, results.json and figures.")
 @study_options
 def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:

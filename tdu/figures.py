@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tdu import panels
 from tdu.config import Scope
-from tdu.store import atomic
+from tdu.files import atomic
 from tdu.types import Results
 
 STYLE = Path(__file__).with_name("tdu.mplstyle")
@@ -32,8 +32,7 @@ def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
 
 
 def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
-    with mpl.rc_context(fname=STYLE):
-        return _save(FIGURES[name][0](results), directory, name, (results.scope or Scope()).figure_formats)
+    return save(FIGURES[name][0], results, directory, name, (results.scope or Scope()).figure_formats)
 
 
 def drawable(results: Results) -> list[str]:
@@ -46,15 +45,20 @@ def caption(name: str) -> str:
     return FIGURES[name][2]
 
 
-def _save(figure: Figure, directory: Path, name: str, formats: Sequence[str]) -> list[Path]:
+def save(
+    panel: Callable[[Results], Figure], results: Results, directory: Path, name: str, formats: Sequence[str]
+) -> list[Path]:
+    """Draw `results` by `panel` in the style of the house, into one file a format; the paths written."""
     written = []
-    figure.draw_without_rendering()  # lay out once, not once a format
-    figure.set_layout_engine("none")
-    for suffix in formats:
-        path = directory / f"{name}.{suffix}"
-        with atomic(path) as file:
-            figure.savefig(file, format=suffix, metadata=_METADATA[suffix])
-        written.append(path)
+    with mpl.rc_context(fname=STYLE):
+        figure = panel(results)
+        figure.draw_without_rendering()  # lay out once, not once a format
+        figure.set_layout_engine("none")
+        for suffix in formats:
+            path = directory / f"{name}.{suffix}"
+            with atomic(path) as file:
+                figure.savefig(file, format=suffix, metadata=_METADATA[suffix])
+            written.append(path)
     return written
 
 

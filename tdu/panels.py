@@ -10,8 +10,8 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from tdu.published import PUBLISHED
 from tdu.types import Floats, Results
 
-_WIDE = 7.0  # inches, both columns of a journal; one is 3.4
-_SIZES = "cividis"  # a sequential map that colour-blind readers see as others do
+WIDE = 7.0  # inches, both columns of a journal; one is 3.4
+SIZES = "cividis"  # a sequential map that colour-blind readers see as others do
 
 
 def dimension_figure(results: Results) -> Figure:
@@ -19,7 +19,7 @@ def dimension_figure(results: Results) -> Figure:
     figure = Figure(figsize=(3.4, 3.4))
     axes, quality = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     series = results.series["dimension_over_time"]
-    _shade_grokking_window(axes, results)
+    shade_grokking_window(axes, results)
     for name, label, colour in (("peak", "largest over seeds", "C0"), ("mean", "mean over seeds", "C1")):
         of = series[name]
         axes.fill_between(series["epoch"], of["low"], of["high"], color=colour, alpha=0.2, linewidth=0)
@@ -31,7 +31,7 @@ def dimension_figure(results: Results) -> Figure:
     axes.errorbar(
         [0.97 * series["epoch"][-1]],
         [overall.value],
-        yerr=_bars(overall.value, overall.low, overall.high),
+        yerr=error_bars(overall.value, overall.low, overall.high),
         fmt="s",
         color="C3",
         capsize=2,
@@ -50,7 +50,8 @@ def dimension_figure(results: Results) -> Figure:
     return figure
 
 
-def _shade_grokking_window(axes: Axes, results: Results) -> None:
+def shade_grokking_window(axes: Axes, results: Results) -> None:
+    """The epochs between the earliest and the latest mean grokking epoch of a scale."""
     first, last = results.quantities["grokking_first"].value, results.quantities["grokking_last"].value
     if first <= last:  # nan where no run groks
         axes.axvspan(first, last, color="C4", alpha=0.18, linewidth=0, label="grokking window")
@@ -58,7 +59,7 @@ def _shade_grokking_window(axes: Axes, results: Results) -> None:
 
 def accuracy_figure(results: Results) -> Figure:
     """Fig. 1a."""
-    figure = Figure(figsize=(_WIDE, 2.5))
+    figure = Figure(figsize=(WIDE, 2.5))
     left, right = figure.subplots(1, 2)
     one, many = results.series["accuracy"], results.series["grokking"]
     epochs = np.arange(len(one["accuracy"]))
@@ -70,7 +71,7 @@ def accuracy_figure(results: Results) -> Figure:
         left.axvline(published, color="0.35", linestyle=":", label=f"published run: {published:.0f}")
     left.set(xlabel="epoch", ylabel="accuracy, loss", xlim=(0, min(200, epochs[-1])), ylim=(0, 1.05))
     left.legend(loc="center right")
-    _title(left, "a", "one run of h = 21")
+    panel_title(left, "a", "one run of h = 21")
     for run in np.asarray(many["epoch"]).T:
         right.plot(many["n_sites"], run, "o", color="C0", alpha=0.5, markeredgewidth=0)
     right.plot(many["n_sites"], many["mean"], color="C1", label="mean over runs")
@@ -81,15 +82,15 @@ def accuracy_figure(results: Results) -> Figure:
     # the limits do not come from the data, which is unknown where no run groks
     right.set(xlim=(0.8 * many["n_sites"][0], 1.25 * many["n_sites"][-1]), xlabel="parameters $N$", ylabel="grokking epoch")
     right.update_datalim([(many["n_sites"][0], 0)])
-    _log(right, "x")
+    log_scale(right, "x")
     right.legend(loc=(0.24, 0.62))
-    _title(right, "b", "all runs")
+    panel_title(right, "b", "all runs")
     return figure
 
 
 def gini_figure(results: Results) -> Figure:
     """Fig. 1c."""
-    figure = Figure(figsize=(_WIDE, 4.6))
+    figure = Figure(figsize=(WIDE, 4.6))
     for row, (training, panels) in enumerate(zip(("inline", "shadow"), figure.subplots(2, 3), strict=True)):
         of = results.series["gini"][training]
         one, aligned, timing = panels
@@ -108,23 +109,23 @@ def gini_figure(results: Results) -> Figure:
         timing.set(xlabel="Gini peak − grokking (epochs)", ylabel="runs")
         name = "in-line" if training == "inline" else "shadow"
         for letter, axes, title in zip("abcdef"[3 * row :], panels, ("one run", "all runs", "timing"), strict=False):
-            _title(axes, letter, f"{name}, {title}")
+            panel_title(axes, letter, f"{name}, {title}")
     return figure
 
 
 def scaling_figure(results: Results) -> Figure:
     """Fig. 2 and a panel of power-law fits."""
-    figure = Figure(figsize=(_WIDE, 5.2))
+    figure = Figure(figsize=(WIDE, 5.2))
     (tails, fits), (collapse, best) = figure.subplots(2, 2)
     scales = list(results.series["ccdf"].items())
-    colours = mpl.colormaps[_SIZES](np.linspace(0, 0.95, len(scales)))
+    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(scales)))
     for colour, (name, of) in zip(colours, scales, strict=True):
         tails.step(of["size"], of["p"], where="post", color=colour, linewidth=0.9, label=name.replace("h", "h = "))
-    _log(tails, "xy")
+    log_scale(tails, "xy")
     tails.set(xlabel="avalanche size $s$", ylabel="$P(S ≥ s)$")
     tails.set(xlim=(None, 6 * max(float(of["size"][-1]) for _, of in scales)))
     tails.legend(loc="upper right")
-    _title(tails, "a", "distributions of the scales")
+    panel_title(tails, "a", "distributions of the scales")
     of = results.series["collapse"]
     for axes, letter, exponent, quality, name in zip(
         (collapse, best), "cd", of["exponents"], of["qualities"], ("$D$ of the regression", "the best exponent"), strict=True
@@ -134,8 +135,8 @@ def scaling_figure(results: Results) -> Figure:
             axes.fill_between(x, np.maximum(p - error, 1e-3), p + error, color=colour, alpha=0.15, linewidth=0)
             axes.plot(x, p, color=colour, linewidth=0.9)
         axes.set(xlabel=f"$s / N^{{{exponent:.2f}}}$", ylabel="$P(S ≥ s)$", ylim=(1e-3, 1.5))
-        _log(axes, "xy")
-        _title(axes, letter, f"collapse at {name}, $S$ = {quality:.1f}")
+        log_scale(axes, "xy")
+        panel_title(axes, letter, f"collapse at {name}, $S$ = {quality:.1f}")
     lines = results.series["scaling"]
     for name, colour, label in (("peak", "C0", "$s_{max}$"), ("mean", "C1", "⟨$s$⟩")):
         one = lines[name]
@@ -144,28 +145,28 @@ def scaling_figure(results: Results) -> Figure:
         fits.plot(lines["n_sites"], one["size"], "o", color=colour)
         line = np.exp(one["intercept"]) * np.asarray(lines["n_sites"], float) ** one["exponent"]
         fits.plot(lines["n_sites"], line, color=colour, label=f"{label} ~ $N^{{{one['exponent']:.2f}}}$")
-    _log(fits, "xy")
+    log_scale(fits, "xy")
     fits.set(xlabel="parameters $N$", ylabel="avalanche size")
     fits.legend()
-    _title(fits, "b", "scaling of maximum and mean")
+    panel_title(fits, "b", "scaling of maximum and mean")
     return figure
 
 
 def power_law_figure(results: Results) -> Figure:
     """Strict power-law fits per scale."""
-    figure = Figure(figsize=(_WIDE, 2.4))
+    figure = Figure(figsize=(WIDE, 2.4))
     exponents, decades = figure.subplots(1, 2)
     of = results.series["power_law"]
     exponents.errorbar(of["n_sites"], of["alpha"], yerr=1.96 * np.asarray(of["stderr"]), fmt="o", capsize=2)
-    _log(exponents, "x")
+    log_scale(exponents, "x")
     exponents.set(xlabel="parameters $N$", ylabel="power-law exponent")
-    _title(exponents, "a", "maximum-likelihood exponent of each scale")
+    panel_title(exponents, "a", "maximum-likelihood exponent of each scale")
     decades.plot(of["n_sites"], of["decades"], "o")
     decades.axhline(PUBLISHED["decades"].high, color="0.35", linestyle=":", label="1.5 decades")
-    _log(decades, "x")
+    log_scale(decades, "x")
     decades.set(xlabel="parameters $N$", ylabel="decades above $x_{min}$", ylim=(0, None))
     decades.legend()
-    _title(decades, "b", "range it was fitted over")
+    panel_title(decades, "b", "range it was fitted over")
     return figure
 
 
@@ -178,7 +179,7 @@ _PHASES = (
 
 def phases_figure(results: Results) -> Figure:
     """Fig. 3."""
-    figure = Figure(figsize=(_WIDE, 2.8))
+    figure = Figure(figsize=(WIDE, 2.8))
     distributions, left_out, topologies = figure.subplots(1, 3)
     for key, _, colour in _PHASES:
         of = results.series["bootstrap"][key]
@@ -186,22 +187,24 @@ def phases_figure(results: Results) -> Figure:
         published = PUBLISHED[key]
         distributions.axvspan(published.low, published.high, color=colour, alpha=0.2, linewidth=0)
         one = results.series["leave_one_out"]
-        gap = _bars(one[key]["value"], one[key]["low"], one[key]["high"])
+        gap = error_bars(one[key]["value"], one[key]["low"], one[key]["high"])
         left_out.errorbar(one["n_sites"], one[key]["value"], yerr=gap, fmt="o-", color=colour, capsize=2, linewidth=0.8)
         left_out.axhline(results.quantities[key].value, color=colour, linestyle=":", linewidth=0.8)
     distributions.set(xlabel="exponent $D$", ylabel="density", yscale="symlog")
-    _log(left_out, "x")
+    log_scale(left_out, "x")
     left_out.set(xlabel="scale $N$ left out", ylabel="exponent $D$ of the others")
-    _title(distributions, "a", "10,000 resamples of runs")
-    _title(left_out, "b", "leave one scale out")
+    panel_title(distributions, "a", "10,000 resamples of runs")
+    panel_title(left_out, "b", "leave one scale out")
     of = results.series["topologies"]
     at = np.arange(len(of["name"]))
-    topologies.errorbar(at, of["dimension"], yerr=_bars(of["dimension"], of["low"], of["high"]), fmt="s", color="C0", capsize=2)
+    topologies.errorbar(
+        at, of["dimension"], yerr=error_bars(of["dimension"], of["low"], of["high"]), fmt="s", color="C0", capsize=2
+    )
     published = PUBLISHED["dimension_synthetic"]
     topologies.axhspan(published.low, published.high, color="C0", alpha=0.2, linewidth=0)
     topologies.set_xticks(at, [name.replace("small world, ", "SW\n") for name in of["name"]], rotation=60)
     topologies.set(ylabel="$D_{synth}$")
-    _title(topologies, "c", "five topologies")
+    panel_title(topologies, "c", "five topologies")
     handles = [Patch(color=colour, alpha=0.6, label=label) for _, label, colour in _PHASES]
     handles += [Patch(color="0.5", alpha=0.3, label="published, with its error")]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
@@ -213,7 +216,7 @@ NULL_COLOURS = {"permuted": "C1", "blocks": "C2", "signs": "C3", "rewired": "C5"
 
 def nulls_figure(results: Results) -> Figure:
     """D(t) beside its nulls, and the excess over each."""
-    figure = Figure(figsize=(_WIDE, 3.0))
+    figure = Figure(figsize=(WIDE, 3.0))
     levels, excess = figure.subplots(1, 2)
     of = results.series["dimension_over_time"]
     levels.fill_between(of["epoch"], of["mean"]["low"], of["mean"]["high"], color="C0", alpha=0.2, linewidth=0)
@@ -226,12 +229,12 @@ def nulls_figure(results: Results) -> Figure:
             excess.plot(of["epoch"], null["excess"], color=colour)
     excess.axhline(0, color="0.35", linewidth=0.8)
     for axes in (levels, excess):
-        _shade_grokking_window(axes, results)
+        shade_grokking_window(axes, results)
         axes.set(xlabel="epoch", xlim=(0, max(of["epoch"][-1], 1)))
     levels.set(ylabel="$D(t)$ of the mean size")
     excess.set(ylabel="$D(t)$, real − null")
-    _title(levels, "a", "real and null")
-    _title(excess, "b", "excess over the null")
+    panel_title(levels, "a", "real and null")
+    panel_title(excess, "b", "excess over the null")
     figure.legend(*levels.get_legend_handles_labels(), loc="outside upper center", ncols=7)
     return figure
 
@@ -241,7 +244,7 @@ _TRAININGS = (("inline", "in-line", "C0"), ("shadow", "shadow", "C1"), ("synthet
 
 def robustness_figure(results: Results) -> Figure:
     """Exponents over the settings of the probe."""
-    figure = Figure(figsize=(_WIDE, 4.2))
+    figure = Figure(figsize=(WIDE, 4.2))
     of = results.series["robustness"]
     rows = (("peak", "$D$ ($s_{max}$)"), ("mean", "$γ$ (⟨$s$⟩)"))
     for (statistic, ylabel), row in zip(rows, figure.subplots(2, 2, sharex="col"), strict=True):
@@ -249,7 +252,7 @@ def robustness_figure(results: Results) -> Figure:
             for training, label, colour in _TRAININGS:
                 found = of.get(f"{axis}, {training}, {statistic}")
                 if found is not None:
-                    bars = _bars(found["value"], found["low"], found["high"])
+                    bars = error_bars(found["value"], found["low"], found["high"])
                     axes.errorbar(
                         of[axis], found["value"], yerr=bars, fmt="o-", color=colour, capsize=2, linewidth=0.8, label=label
                     )
@@ -260,13 +263,13 @@ def robustness_figure(results: Results) -> Figure:
     return figure
 
 
-def _bars(value: object, low: object, high: object) -> Floats:
+def error_bars(value: object, low: object, high: object) -> Floats:
     """Error bars; none to a side where the interval, of another centre than the value, does not reach beyond it."""
     middle, below, above = (np.atleast_1d(np.asarray(v, float)) for v in (value, low, high))
     return np.asarray(np.maximum(np.stack([middle - below, above - middle]), 0))
 
 
-def _log(axes: Axes, which: str) -> None:
+def log_scale(axes: Axes, which: str) -> None:
     """Logarithmic axes with few ticks and plain numbers: minor ticks and powers of ten are slow to set and hard to read."""
     for name in which:
         axis = axes.xaxis if name == "x" else axes.yaxis
@@ -279,5 +282,6 @@ def _log(axes: Axes, which: str) -> None:
         axis.set_minor_locator(NullLocator())
 
 
-def _title(axes: Axes, letter: str, title: str) -> None:
+def panel_title(axes: Axes, letter: str, title: str) -> None:
+    """(a) What a panel shows, to the left."""
     axes.set_title(f"({letter}) {title}", loc="left")

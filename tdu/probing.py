@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from tdu import _validate, nulls
 from tdu.cascades import avalanche
+from tdu.files import read_array, read_fields
 from tdu.graphs import FAMILIES, Graph
 from tdu.rng import Stage, generator
-from tdu.store import read_array, read_fields
 
 COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tdu import figures
+from tdu.files import atomic
 from tdu.published import label, other_settings, verdict, where, with_interval
-from tdu.store import atomic
 from tdu.types import Quantity, Results
 
 _CSS = Path(__file__).with_name("report.css")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu import figures, report, store
+from tdu import figures, files, report, store
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
 from tdu.cascades import gather
 from tdu.config import Scope, StudyConfig
@@ -69,7 +69,7 @@ def measure_log(log: CascadeLog, executor: Executor) -> Results:
         lambda: tails.analyse(log),
         *(partial(excess.analyse, log, nulls, name) for name in excess.NULLS),
     ]
-    return _results(log.config, None, [grokking.analyse(log), *executor.map(lambda analyse: analyse(), analyses)])
+    return results_of(log.config, None, [grokking.analyse(log), *executor.map(lambda analyse: analyse(), analyses)])
 
 
 def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
@@ -112,10 +112,10 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
         *(partial(excess.analyse, log, nulls, name) for name in excess.NULLS),
     ]
     findings = list(executor.map(lambda analyse: analyse(), analyses))
-    return _results(config, scope, [when, *findings, Findings(estimates={"companion": companion})])
+    return results_of(config, scope, [when, *findings, Findings(estimates={"companion": companion})])
 
 
-def _results(config: StudyConfig, scope: Scope | None, findings: list[Findings]) -> Results:
+def results_of(config: StudyConfig, scope: Scope | None, findings: list[Findings]) -> Results:
     """All findings as one, quantities in the order of the published table."""
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Quantity]] = {}
@@ -126,7 +126,7 @@ def _results(config: StudyConfig, scope: Scope | None, findings: list[Findings])
         for key, named in found.readings.items():
             readings.setdefault(key, {}).update({name: compare(value, key) for name, value in named.items()})
     order = [key for key in PUBLISHED if key in estimates] + [key for key in estimates if key not in PUBLISHED]
-    return Results(config, scope, store.provenance(), {key: compare(estimates[key], key) for key in order}, readings, series)
+    return Results(config, scope, files.provenance(), {key: compare(estimates[key], key) for key in order}, readings, series)
 
 
 def reproduce(

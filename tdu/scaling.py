@@ -124,14 +124,16 @@ def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) ->
 
 def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int = 0) -> Estimate:
     """Mean of D(t) over the snapshots `inside` (T,), with its interval."""
-    count = int(inside.sum())
-    if count == 0:
+    return mean_exponent(log.n_sites, over_time(log)[inside], statistic, seed)
+
+
+def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int = 0) -> Estimate:
+    """Mean over T snapshots of the exponent of `values` (T, S, K) over the system sizes `n` (S,), with its interval."""
+    if len(values) == 0:
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
-    exponents = exponent_of_runs(log.n_sites, statistic)
-    note = f"mean of D(t) over {count} snapshots"
-    return estimate(
-        over_time(log)[inside], lambda v: exponents(v).mean(axis=-1), statistic, seed, note, maxima=statistic == "peak"
-    )
+    exponents = exponent_of_runs(n, statistic)
+    note = f"mean of D(t) over {len(values)} snapshots"
+    return estimate(values, lambda v: exponents(v).mean(axis=-1), statistic, seed, note, maxima=statistic == "peak")
 
 
 def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:

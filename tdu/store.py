@@ -1,4 +1,4 @@
-"""The only disk access: run directories with one shard per run, a manifest, and results; whole files or none.
+"""Studies on disk: run directories with one shard per run, a manifest, and results; whole files or none.
 
 A run directory holds ``manifest.json`` and ``log/h0020-r00.npz`` … , one shard per (scale, replicate). Every file is written
 under a temporary name and renamed, so that a file that has its name is complete, whenever the process was killed.
@@ -6,103 +6,17 @@ under a temporary name and renamed, so that a file that has its name is complete
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from tdu.config import Scope, StudyConfig
+from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_json, write_json
 from tdu.types import Quantity, Results, Run, shallow
-
-SCHEMA = 1
-_PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
-_TEMPORARY = ".part"
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that appears at `path` complete, when the block ends, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + _TEMPORARY)
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write `value` as JSON; nan, which JSON does not know, must have become null before."""
-    with atomic(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Read a JSON object of this package's schema, or a ValueError that names the file."""
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist: {path.parent} holds no {what}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a {what}: {error}") from None
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        found = value.get("schema") if isinstance(value, dict) else None
-        raise ValueError(f"{path} has schema {found}, but this version of tdu reads schema {SCHEMA}")
-    return value
-
-
-def provenance() -> dict[str, Any]:
-    """What made an artefact: package versions, commit, machine and time."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {
-        "packages": versions,
-        "python": platform.python_version(),
-        "commit": _commit(),
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _commit() -> str | None:
-    """Commit of the checkout this package runs from, with ``+`` if it was edited; None for an installed package."""
-    here = Path(__file__).resolve().parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parent:
-            return None
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(here)) else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _cpu() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 class DamagedError(ValueError):
@@ -127,7 +41,7 @@ class RunDirectory:
             If runs of another configuration are there; the message names the settings that differ.
         """
         with _locked(path):
-            for leftover in (path / "log").glob(f"h*-r*.npz{_TEMPORARY}"):
+            for leftover in (path / "log").glob(f"h*-r*.npz{TEMPORARY}"):
                 leftover.unlink()
             begun = (path / "manifest.json").exists() and any((path / "log").glob("h*-r*.npz"))
             if begun:
@@ -233,26 +147,6 @@ def _read_npz(path: Path) -> dict[str, Any]:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # there is no end to what damaged bytes make of a parser
         raise DamagedError(f"{path} cannot be read ({error}): `tdu train` with the study's settings makes it again") from None
-
-
-def read_array(path: Path) -> npt.NDArray[np.generic]:
-    """A .npy file, mapped rather than read; a ValueError names the file."""
-    try:
-        return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except Exception as error:  # there is no end to what damaged bytes make of a parser
-        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
-
-
-def read_fields(path: Path) -> npt.NDArray[np.generic]:
-    """One field (N,) or many (T, N) from a .npy file, as (T, N) of the file's own dtype."""
-    array = read_array(path)
-    if array.ndim not in (1, 2):
-        raise ValueError(f"{path} has shape {array.shape}, but a field is (N,), and many are (T, N)")
-    if array.size == 0:
-        raise ValueError(f"{path} has shape {array.shape}: it holds no field")
-    return np.atleast_2d(array)
 
 
 def _plain(value: object) -> str:

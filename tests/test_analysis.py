@@ -6,7 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
+from tdu.analysis import (
+    concentration,
+    control,
+    dimension,
+    excess,
+    grokking,
+    marginals,
+    phases,
+    repeats,
+    robustness,
+    shadow,
+    tails,
+    topology,
+)
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.models.mlp import n_parameters
@@ -253,3 +266,63 @@ def test_real_sizes_that_are_the_null_have_no_excess():
     assert late.estimates["excess_permuted"].value == pytest.approx(0.2, abs=0.02)
     assert late.estimates["share_permuted"].value == pytest.approx(100, abs=1)
     assert "D_post, mean" in late.readings["excess_permuted"]
+
+
+GROKKING = StudyConfig(hidden=(20, 30, 50), replicates=2, epochs=120)
+
+
+def test_marginals_are_of_the_studys_own_snapshots():
+    from tdu.models.xor import snapshot_fields
+
+    with ThreadPoolExecutor(2) as executor:
+        log, found = train_all(GROKKING, executor), marginals.measure(GROKKING, executor)
+    assert found.isolated.shape == found.moment_ratio.shape == log.size.shape
+    assert (found.isolated <= 2 * log.size).all()
+    fields, _ = snapshot_fields(GROKKING, 30, 1)
+    relative = np.abs(fields[4]) / log.threshold[1, 1, 4]
+    assert found.tail[1, 1, 4] == pytest.approx([(relative >= x).mean() for x in marginals.TAIL_GRID])
+    assert found.isolated[1, 1, 4] == marginals.isolated_size(relative, 0.3, 20)
+
+
+def test_phases_of_the_tail_are_before_at_and_after_the_runs_own_grokking_epoch():
+    with ThreadPoolExecutor(2) as executor:
+        log, found = train_all(GROKKING, executor), marginals.measure(GROKKING, executor)
+    drawn = marginals.analyse(log, found).series["moment_ratio"]
+    for scale in range(3):
+        at, after, before = [], [], []
+        for run in range(2):
+            grokked = log.grokking_epoch[scale, run]
+            first = int(np.flatnonzero(log.epoch >= grokked)[0])
+            before += list(found.moment_ratio[scale, run, :first])
+            at.append(found.moment_ratio[scale, run, first])
+            after += list(found.moment_ratio[scale, run, first + 1 :])
+        for phase, values in (("before", before), ("at", at), ("after", after)):
+            assert drawn[phase][scale] == pytest.approx(np.mean(values)), phase
+
+
+def test_topplings_per_site_are_flat_where_sizes_are_proportional_to_n():
+    with ThreadPoolExecutor(2) as executor:
+        log = train_all(GROKKING, executor)
+    flat = replace(log, size=np.broadcast_to(log.n_sites[:, None, None] * 2, log.size.shape))
+    share = marginals.size_share(flat, {"double": np.stack([2 * flat.size, 4 * flat.size])}).series["size_share"]
+    assert share["real"] == pytest.approx([2, 2, 2])
+    assert share["double"] == pytest.approx([6, 6, 6])
+
+
+def test_on_its_own_graph_a_shadow_run_is_probed_as_it_was():
+    shadow_config = replace(GROKKING, alpha_train=0.0)
+    with ThreadPoolExecutor(2) as executor:
+        log = train_all(shadow_config, executor)
+        found = topology.measure(GROKKING, executor)
+    assert set(found.real) == set(control.TOPOLOGIES) == set(found.permuted)
+    # other graphs, the same fields: thresholds are shared, so that the first step is the same and sizes are alike
+    ring = found.real["ring"]
+    assert ring.shape == log.size.shape
+    assert (ring >= log.profile[..., 0]).all()
+    assert 0.7 < ring.sum() / log.size.sum() < 1.4
+    of_permuted = found.permuted["ring"]
+    assert not np.array_equal(of_permuted, ring)
+    assert (of_permuted >= log.profile[..., 0]).all()
+    summary = topology.analyse(log, found)
+    assert len(summary.estimates) == 5
+    assert summary.readings[topology.key_of("scale-free")]["permuted"].statistic == "mean"

@@ -30,7 +30,7 @@ def test_every_command_is_in_the_readme_and_explains_itself(command):
 
 
 def test_links_and_pictures_are_there():
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "experiments").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} points to {target}"
@@ -48,18 +48,17 @@ def test_theory_names_functions_that_exist():
         assert hasattr(import_module(module), attribute), name
 
 
-def test_reproduction_is_what_its_template_and_the_committed_results_give():
+def test_pages_are_what_their_templates_and_the_committed_data_give():
     from importlib.util import module_from_spec, spec_from_file_location
 
     spec = spec_from_file_location("render", ROOT / "docs" / "render.py")
     render = module_from_spec(spec)
     spec.loader.exec_module(render)
-    template = (ROOT / "docs" / "reproduction.template.md").read_text()
-    page = render.render(template, load_results(ROOT / "docs" / "results.json"))
-    assert page == (ROOT / "docs" / "reproduction.md").read_text(), "`make docs` renders it again"
-    assert "{{" not in page
-    with pytest.raises(KeyError):
-        render.render("{{nothing}}", load_results(ROOT / "docs" / "results.json"))
+    pages = render.pages()
+    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md"}
+    for path, page in pages.items():
+        assert page == path.read_text(), "`make docs` renders it again"
+        assert "{{" not in page
 
 
 def test_the_committed_results_are_of_the_papers_setting():

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tdu import store
+from tdu import files, store
 from tdu.cascades import gather
 from tdu.config import StudyConfig
 from tdu.models.xor import run_of_study
@@ -59,7 +59,7 @@ def test_a_log_has_scales_runs_and_snapshots_in_order(directory):
 
 def test_manifest_says_what_was_run_and_with_what(directory):
     manifest = json.loads((directory.path / "manifest.json").read_text())
-    assert manifest["schema"] == store.SCHEMA
+    assert manifest["schema"] == files.SCHEMA
     assert manifest["config"]["hidden"] == [5, 8]
     assert set(manifest["provenance"]) == {"packages", "python", "commit", "platform", "cpu", "created"}
     assert "numba" in manifest["provenance"]["packages"]
@@ -141,9 +141,9 @@ def test_a_directory_without_a_manifest_is_named(tmp_path):
 
 def test_a_failing_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "results.json"
-    store.write_json(path, {"kept": 1})
+    files.write_json(path, {"kept": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
-        store.write_json(path, {"bad": float("nan")})
+        files.write_json(path, {"bad": float("nan")})
     assert json.loads(path.read_text()) == {"kept": 1}
     assert list(tmp_path.iterdir()) == [path]
 
@@ -166,7 +166,7 @@ def test_one_writer_at_a_time_and_only_its_own_leftovers_are_swept(directory):
 def test_a_file_is_never_seen_half_written(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with store.atomic(path) as file:
+    with files.atomic(path) as file:
         file.write(b"new")
         file.flush()
         assert path.read_bytes() == b"old"
@@ -192,4 +192,4 @@ def test_unreadable_fields_are_named(tmp_path, content, message):
     elif content is not None:
         np.save(path, content, allow_pickle=True)
     with pytest.raises(ValueError, match=message):
-        store.read_fields(path)
+        files.read_fields(path)

@@ -1,6 +1,6 @@
 """D against its nulls: the same snapshots of the same runs, through the same probe, with one thing destroyed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from tdu.nulls import FIELD_NULLS, rewired
 from tdu.resampling import bootstrap, estimate, interval
 from tdu.rng import Stage, generator
 from tdu.scaling import exponent_of_runs, per_run, slope_and_r2
+from tdu.surrogates import SURROGATES
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
 N_PERMUTATIONS = 2000
@@ -28,33 +29,36 @@ Exponent = Callable[[Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class NullSizes:
-    """Avalanche sizes (draws, S, K, T) of each null of a log's snapshots, by its name."""
+    """Avalanche sizes (draws, S, K, T) of each null or surrogate of a log's snapshots, by its name."""
 
     sizes: dict[str, Integers]
 
 
-def measure(config: StudyConfig, n_draws: int, executor: Executor) -> NullSizes:
-    """Train the runs of a study again, which gives the same snapshots, and probe `n_draws` independent draws of every null."""
+def measure(config: StudyConfig, n_draws: int, executor: Executor, names: Sequence[str] = NULLS) -> NullSizes:
+    """Train the runs of a study again, which gives the same snapshots, and probe `n_draws` independent draws of each null.
+
+    `names`: of nulls or of surrogates.
+    """
     grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-    futures = {address: executor.submit(_of_run, config, *address, n_draws) for address in sorted(grid, reverse=True)}
+    futures = {address: executor.submit(_of_run, config, *address, n_draws, names) for address in sorted(grid, reverse=True)}
     shape = (len(config.hidden), config.replicates)
     return NullSizes(
         {
             name: np.moveaxis(
                 np.array([futures[address].result()[name] for address in grid]).reshape(*shape, n_draws, -1), 2, 0
             )
-            for name in NULLS
+            for name in names
         }
     )
 
 
-def _of_run(config: StudyConfig, hidden: int, replicate: int, n_draws: int) -> dict[str, Integers]:
+def _of_run(config: StudyConfig, hidden: int, replicate: int, n_draws: int, names: Sequence[str]) -> dict[str, Integers]:
     """Sizes (draws, T) of every null of one run."""
     fields, graph = snapshot_fields(config, hidden, replicate)
-    streams = generator(config.seed, Stage.NULL, hidden, replicate).spawn(len(NULLS))
+    streams = generator(config.seed, Stage.NULL, hidden, replicate).spawn(len(names))
     probe = (config.alpha, config.quantile, config.max_steps)
     found = {}
-    for name, rng in zip(NULLS, streams, strict=True):
+    for name, rng in zip(names, streams, strict=True):
         if name == "rewired":
             seeds = rng.integers(2**63, size=n_draws)
             draws = [sizes_of(fields, rewired(graph, int(seed)), *probe) for seed in seeds]
@@ -69,6 +73,8 @@ def same_for_all(name: str, fields: Floats, rng: np.random.Generator) -> Floats:
 
     Rearranged anew at each snapshot, a draw's mean over time would scatter less than the real one, and not be exchangeable.
     """
+    if name in SURROGATES:
+        return SURROGATES[name](fields, rng)
     null, n_sites = FIELD_NULLS[name], fields.shape[1]
     if name == "signs":
         return fields * null(np.ones(n_sites), rng)

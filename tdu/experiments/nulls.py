@@ -1,0 +1,36 @@
+"""How much of D is the arrangement of the gradient, and how much its distribution?"""
+
+from concurrent.futures import Executor
+
+from tdu.analysis import dimension, excess, grokking
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import train_all
+from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
+from tdu.panels import nulls_figure
+from tdu.types import Findings, Results
+
+
+def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
+    """The study, its nulls, and the excess over each."""
+    say("training")
+    log = train_all(config, executor)
+    say("null models")
+    sizes = excess.measure(config, scope.n_null_draws, executor)
+    say("intervals")
+    over_nulls = list(executor.map(lambda name: excess.analyse(log, sizes, name), excess.NULLS))
+    return [grokking.analyse(log), dimension.analyse(log, grokking.window(log)), *over_nulls]
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """D(t) of the real gradients, of each null, and the excess."""
+    of = results.series["dimension_over_time"]
+    over_time = {"epoch": of["epoch"], **with_band(of["mean"], "real")}
+    for name in excess.NULLS:
+        null = results.series[f"null_{name}"]
+        over_time |= with_band(null, name)
+        difference = {"value": null["excess"], "low": null["excess_low"], "high": null["excess_high"]}
+        over_time |= with_band(difference, f"excess over {name}")
+    return {"dimension": columns(**over_time)}
+
+
+EXPERIMENT = Experiment(measure, tables, nulls_figure)

@@ -1,0 +1,39 @@
+"""Does D depend on how strongly the probe diffuses, and on where its threshold lies?"""
+
+from concurrent.futures import Executor
+
+from tdu.analysis import control, robustness
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import train_all
+from tdu.experiments.experiment import Experiment, Say, Table
+from tdu.panels import robustness_figure
+from tdu.types import Findings, Results
+
+
+def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
+    """Synthetic fields, in-line and shadow training, under every setting of the scope."""
+    say("synthetic control")
+    synthetic = control.measure(config, scope, executor)
+    say("training under every setting")
+    log = train_all(config, executor)
+    sweeps = robustness.measure(log, scope, executor)
+    say("intervals")
+    return [robustness.analyse(config, log.n_sites, scope, sweeps, synthetic)]
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """The exponent at every setting."""
+    of = results.series["robustness"]
+    rows: Table = []
+    for name, found in of.items():
+        if isinstance(found, dict):
+            axis, training, statistic = name.split(", ")
+            for setting, value, low, high in zip(of[axis], found["value"], found["low"], found["high"], strict=True):
+                rows.append(
+                    {"axis": axis, "setting": setting, "training": training, "statistic": statistic,
+                     "exponent": value, "low": low, "high": high}
+                )  # fmt: skip
+    return {"exponents": rows}
+
+
+EXPERIMENT = Experiment(measure, tables, robustness_figure)

@@ -1,0 +1,101 @@
+"""Which property of |g| makes the size of an avalanche, and D?"""
+
+from concurrent.futures import Executor
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.special import ndtr, ndtri
+
+from tdu.analysis import dimension, excess, grokking, marginals
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import train_all
+from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
+from tdu.panels import SIZES, WIDE, log_scale, panel_title, shade_grokking_window
+from tdu.surrogates import SURROGATES
+from tdu.types import Findings, Floats, Results
+
+_NAMES = (*SURROGATES, "gaussian")
+_DRAWN = {"own-tail": "C1", "own-bulk": "C2", "laplace": "C3", "student-t": "C4", "log-normal": "C5", "gaussian": "C6"}
+_LEVEL = 0.9  # the share below the threshold
+
+
+def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
+    """The study, surrogates of its snapshots, and the magnitudes themselves."""
+    say("training")
+    log = train_all(config, executor)
+    say("surrogates")
+    sizes = excess.measure(config, scope.n_null_draws, executor, _NAMES)
+    magnitudes = marginals.measure(config, executor)
+    say("intervals")
+    over_surrogates = list(executor.map(lambda name: excess.analyse(log, sizes, name), _NAMES))
+    return [
+        grokking.analyse(log),
+        dimension.analyse(log, grokking.window(log)),
+        marginals.analyse(log, magnitudes),
+        marginals.size_share(log, sizes.sizes),
+        *over_surrogates,
+    ]
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """D(t) of every surrogate, the tail of |g|/τ, and the moment ratio of each scale and phase."""
+    of, tail, ratio = (results.series[name] for name in ("dimension_over_time", "tail", "moment_ratio"))
+    over_time = {"epoch": of["epoch"], **with_band(of["mean"], "real")}
+    for name in _NAMES:
+        over_time |= with_band(results.series[f"null_{name}"], name)
+    tails: Table = []
+    for phase in marginals.PHASES:
+        for hidden, share in zip(tail["hidden"], tail[phase], strict=True):
+            repeated = {"phase": [phase] * len(share), "hidden": [hidden] * len(share)}
+            tails += columns(**repeated, **{"|g|/threshold": tail["x"], "share of sites beyond": share})
+    ratios = columns(hidden=ratio["hidden"], **{phase: ratio[phase] for phase in marginals.PHASES})
+    share = results.series["size_share"]
+    shares = columns(**{name: share[name] for name in ("hidden", "n_sites", "real", *_NAMES)})
+    return {"dimension": columns(**over_time), "tails": tails, "moment-ratio": ratios, "size-share": shares}
+
+
+def draw(results: Results) -> Figure:
+    """The tail of |g|/τ before, at and after grokking, and D(t) of what keeps one property of it."""
+    figure = Figure(figsize=(WIDE, 4.8))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.1))[:, 0]
+    tail = results.series["tail"]
+    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(tail["hidden"])))
+    before_at_after = top.subplots(1, 3, sharey=True)
+    for letter, phase, axes in zip("abc", marginals.PHASES, before_at_after, strict=True):
+        for colour, hidden, share in zip(colours, tail["hidden"], tail[phase], strict=True):
+            axes.plot(tail["x"], np.where(share > 0, share, np.nan), color=colour, linewidth=0.9, label=f"h = {hidden}")
+        axes.plot(tail["x"], _gaussian_tail(tail["x"]), color="0.35", linestyle=":", label="Gaussian")
+        axes.set(xlabel="$|g|/τ$", ylim=(1e-5, 0.15))
+        log_scale(axes, "xy")
+        panel_title(axes, letter, f"{phase} grokking")
+    before_at_after[0].set(ylabel="share of sites beyond")
+    top.legend(*before_at_after[0].get_legend_handles_labels(), loc="outside right")
+    of = results.series["dimension_over_time"]
+    axes, per_site = bottom.subplots(1, 2, width_ratios=(3, 2))
+    shade_grokking_window(axes, results)
+    axes.fill_between(of["epoch"], of["mean"]["low"], of["mean"]["high"], color="C0", alpha=0.2, linewidth=0)
+    axes.plot(of["epoch"], of["mean"]["value"], color="C0", linewidth=1.8, label="real")
+    for name, colour in _DRAWN.items():
+        axes.plot(of["epoch"], results.series[f"null_{name}"]["value"], color=colour, label=name)
+    axes.axhline(1, color="0.35", linewidth=0.8)
+    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of["epoch"][-1], 1)))
+    panel_title(axes, "d", "independent entries, one property kept")
+    share = results.series["size_share"]
+    per_site.plot(np.repeat(share["n_sites"], share["runs"].shape[1]), share["runs"].ravel(), "_", color="C0", alpha=0.5)
+    for name, colour in {"real": "C0", **_DRAWN}.items():
+        per_site.plot(share["n_sites"], share[name], "o-", color=colour, markersize=3, linewidth=1.8 if name == "real" else 0.8)
+    log_scale(per_site, "x")
+    per_site.set(xlabel="parameters $N$", ylabel="⟨$s$⟩$/N$ after the window", ylim=(0, None))
+    panel_title(per_site, "e", "flat where $D = 1$")
+    bottom.legend(*axes.get_legend_handles_labels(), loc="outside right")
+    return figure
+
+
+def _gaussian_tail(x: Floats) -> Floats:
+    """Share of a Gaussian's |g| beyond x thresholds; above the threshold lies what the level leaves."""
+    share = 2 * ndtr(-x * ndtri((1 + _LEVEL) / 2))
+    return np.asarray(np.where(share > 1e-5, share, np.nan))
+
+
+EXPERIMENT = Experiment(measure, tables, draw)

@@ -1,0 +1,148 @@
+"""Files: whole or none, in formats that carry no code, and with what made them."""
+
+import csv
+import io
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+SCHEMA = 1
+_PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
+TEMPORARY = ".part"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that appears at `path` complete, when the block ends, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON; nan, which JSON does not know, must have become null before."""
+    with atomic(path) as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object of this package's schema, or a ValueError that names the file."""
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist: {path.parent} holds no {what}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a {what}: {error}") from None
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        found = value.get("schema") if isinstance(value, dict) else None
+        raise ValueError(f"{path} has schema {found}, but this version of tdu reads schema {SCHEMA}")
+    return value
+
+
+def provenance() -> dict[str, Any]:
+    """What made an artefact: package versions, commit, machine and time."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "packages": versions,
+        "python": platform.python_version(),
+        "commit": _commit(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the checkout this package runs from, with ``+`` if it was edited; None for an installed package."""
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parent:
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(here)) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def read_array(path: Path) -> npt.NDArray[np.generic]:
+    """A .npy file, mapped rather than read; a ValueError names the file."""
+    try:
+        return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # there is no end to what damaged bytes make of a parser
+        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
+
+
+def read_fields(path: Path) -> npt.NDArray[np.generic]:
+    """One field (N,) or many (T, N) from a .npy file, as (T, N) of the file's own dtype."""
+    array = read_array(path)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{path} has shape {array.shape}, but a field is (N,), and many are (T, N)")
+    if array.size == 0:
+        raise ValueError(f"{path} has shape {array.shape}: it holds no field")
+    return np.atleast_2d(array)
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows of one kind under the names of the first; numbers to six digits, what is unknown (nan) empty."""
+    text = io.StringIO(newline="")
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, row, lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    with atomic(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read what `write_csv` wrote, as text; a ValueError names the file."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, strict=True))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a table: {error}") from None
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
