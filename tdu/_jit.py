@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from numba import __version__ as numba_version
 from numba import njit
 from numba.core import config as _numba_config
+from numba.cpython.unsafe.numbers import trailing_zeros as _count_trailing_zeros
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -23,6 +24,15 @@ CONFIG: Any = _numba_config  # its settings are set at run time, where no type c
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
 #: ``fastmath`` stays off: results are the bits that the written order of operations gives.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False}
+
+
+def _trailing_zeros(word: Any) -> int:
+    value = int(word)
+    return (value & -value).bit_length() - 1
+
+
+#: Zeros below the lowest bit of a 64-bit word that is not 0: an instruction in compiled kernels.
+trailing_zeros = _trailing_zeros if CONFIG.DISABLE_JIT else _count_trailing_zeros
 
 
 def _source_digest() -> str:

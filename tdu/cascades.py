@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.config import StudyConfig
 from tdu.graphs import Graph
-from tdu.kernels.avalanche import relax
+from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.probe import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.types import Avalanche, CascadeLog, Integers, Run, shallow
@@ -57,16 +57,14 @@ def avalanche(
     relaxed = _validate.field(gradient, n).copy()
     alpha = _validate.real(alpha, "alpha", 0, 1)
     max_steps = _validate.integer(max_steps, "max_steps", 0)
-    scratch = np.empty(n)
     if threshold is None:
-        threshold = magnitude_quantile(relaxed, _validate.real(quantile, "quantile", 0, 1, open_interval=True), scratch)
+        level = _validate.real(quantile, "quantile", 0, 1, open_interval=True)
+        threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n))
     else:
         threshold = _validate.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
-    toppled = np.empty(n, np.bool_)
-    active = np.empty(n, np.int64)
     size, duration, extent, peak, dissipated, capped = relax(
-        relaxed, graph.indptr, graph.indices, alpha, threshold, max_steps, profile, toppled, active, scratch
+        relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n)
     )
     return Avalanche(
         size=int(size),
@@ -90,7 +88,7 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
     measure_sizes(
         np.require(many, requirements=["W"]),
         graph.indptr,
-        graph.indices,
+        graph.targets,
         _validate.real(alpha, "alpha", 0, 1),
         _validate.real(quantile, "quantile", 0, 1, open_interval=True),
         _validate.integer(max_steps, "max_steps", 0),

@@ -6,7 +6,6 @@ Each takes a gradient field (N,), or many (…, N), each treated by itself, and 
 
 from collections.abc import Callable, Sequence
 
-import igraph
 import numpy as np
 import numpy.typing as npt
 
@@ -76,6 +75,8 @@ def block_sizes(n: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
 
 def rewired(graph: Graph, seed: int = 0) -> Graph:
     """Another simple graph with the same degree of every site (igraph's edge swaps), for the field as it is."""
+    import igraph
+
     row = np.repeat(np.arange(len(graph)), graph.degree)
     upper = row < graph.indices
     edges = np.stack([row[upper], graph.indices[upper]], axis=1)

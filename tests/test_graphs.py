@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 import tdu
+from tdu.graphs import seeded_igraph
 from tests.strategies import graphs, neighbours
 
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "vectors.json").read_text())["graphs"]
@@ -55,6 +56,62 @@ def test_attachment_is_pure_barabasi_albert():
     assert np.abs(np.array(found) - exact).max() < 0.004
     assert np.abs(np.array(oracle["igraph_zero_appeal_1_default"]["P(k=2..6)"]) - exact).max() > 0.03
     assert 200 < np.mean([d.max() for d in degrees]) < 600
+
+
+def by_igraph(n, m, seed):
+    with seeded_igraph(seed):
+        return igraph.Graph.Barabasi(n, m, power=1, zero_appeal=0, implementation="psumtree")
+
+
+def as_igraph(graph):
+    edges = [(i, j) for i, row in enumerate(neighbours(graph)) for j in row if i < j]
+    return igraph.Graph(len(graph), edges)
+
+
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_growth_is_igraphs_in_distribution(m):
+    """Degrees, triangles, assortativity and the largest hub over 40 graphs of each, within the scatter of both."""
+    ours = [as_igraph(tdu.barabasi_albert(1500, m=m, seed=seed)) for seed in range(40)]
+    theirs = [by_igraph(1500, m, seed) for seed in range(40)]
+    measures = {
+        "largest degree": lambda g: max(g.degree()),
+        "degree of the first site": lambda g: g.degree(0),
+        "degree of site 20": lambda g: g.degree(20),
+        "sites of least degree": lambda g: g.degree().count(m),
+        "triangles": lambda g: len(g.list_triangles()),
+        "assortativity": lambda g: g.assortativity_degree(directed=False),
+        "mean distance": lambda g: g.average_path_length(),
+    }
+    for name, measure in measures.items():
+        one, other = (np.array([measure(g) for g in graphs], float) for graphs in (ours, theirs))
+        error = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 40)
+        assert abs(one.mean() - other.mean()) <= 4 * error + 1e-12, name
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [6, 7, 50])
+def test_every_site_brings_its_edges_to_older_ones(n, m):
+    graph = tdu.barabasi_albert(n, m=m, seed=3)
+    rows = neighbours(graph)
+    assert [sum(j < i for j in row) for i, row in enumerate(rows)] == [min(i, m) for i in range(n)]
+    assert all(row == sorted(set(row)) for row in rows)
+    assert all(i in rows[j] for i, row in enumerate(rows) for j in row)
+    assert tdu.Graph(graph.indptr, graph.indices).indices.tolist() == graph.indices.tolist()  # stands the checks
+
+
+def test_growth_goes_on_where_random_numbers_ran_out(monkeypatch):
+    from tdu import graphs as module
+
+    monkeypatch.setattr(module, "_UNIFORMS", 7)
+    graph = tdu.barabasi_albert(300, m=3, seed=1)
+    assert graph.indices.size == 2 * (3 * 300 - 6)
+    assert tdu.Graph(graph.indptr, graph.indices).degree.min() == 3
+
+
+@pytest.mark.parametrize(("n", "k"), [(3, 2), (5, 4), (6, 4), (9, 8), (30, 6)])
+def test_ring_is_igraphs_lattice(n, k):
+    lattice = igraph.Graph.Lattice([n], nei=k // 2, circular=True)
+    assert neighbours(tdu.ring(n, k)) == [sorted(lattice.neighbors(i)) for i in range(n)]
 
 
 def test_csr_of_a_known_graph():

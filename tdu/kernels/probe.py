@@ -3,7 +3,7 @@
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import relax
+from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.threshold import magnitude_quantile
 
 
@@ -13,11 +13,10 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes):
     n = fields.shape[1]
     relaxed = np.empty(n)
     scratch = np.empty(n)
-    toppled = np.empty(n, np.bool_)
-    active = np.empty(n, np.int64)
+    work = workspace(n)
     profile = np.empty(max_steps, np.int64)
     for t in range(fields.shape[0]):
-        threshold = magnitude_quantile(fields[t], level, scratch)
+        threshold = magnitude_quantile(fields[t], level, 0.0, scratch)
         relaxed[:] = fields[t]
-        found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, toppled, active, scratch)
+        found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, work)
         sizes[t] = found[0]

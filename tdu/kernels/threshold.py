@@ -4,6 +4,10 @@ import numpy as np
 
 from tdu._jit import kernel
 
+_FEW = 256  # values that are selected from directly
+_ABOUT = 0.05  # half-width of the bracket around a guess
+_SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
+
 
 @kernel
 def select(values, rank):
@@ -32,26 +36,66 @@ def select(values, rank):
 
 
 @kernel
-def magnitude_quantile(field, level, scratch):
+def bracket(field, level, scratch):
+    """Two magnitudes that very likely hold the quantile between them, from every so-manieth site."""
+    n = field.size
+    stride = max(int(np.sqrt(n)) // 4, 1)
+    sample = scratch[: (n + stride - 1) // stride]
+    for k in range(sample.size):
+        sample[k] = abs(field[k * stride])
+    rank = level * (sample.size - 1)
+    spread = _SIGMAS * np.sqrt(level * (1 - level) * sample.size) + 1
+    first = max(int(rank - spread), 0)
+    last = min(int(rank + spread) + 1, sample.size - 1)
+    select(sample, last)
+    select(sample[:last], first)
+    return sample[first], sample[last]
+
+
+@kernel
+def gather(field, low, high, scratch):
+    """Copy the magnitudes within [low, high] to the front of `scratch`; return how many lie below `low`, and within."""
+    below = 0
+    within = 0
+    for i in range(field.size):
+        magnitude = abs(field[i])
+        scratch[within] = magnitude
+        below += magnitude < low
+        within += (magnitude >= low) & (magnitude <= high)
+    return below, within
+
+
+@kernel
+def magnitude_quantile(field, level, guess, scratch):
     """Quantile of |field| at `level` in (0, 1), linear between order statistics: ``np.quantile(np.abs(field), level)``.
 
-    field (n,) float64, n ≥ 1, is left alone; scratch (n,) float64 is overwritten.
+    field (n,) float64, n ≥ 1, is left alone; scratch (n,) float64 is overwritten. `guess`: a value expected near by, such
+    as that of the epoch before, or 0. Only what lies between two brackets is selected from; where the brackets miss, all is.
     """
     n = field.size
-    for i in range(n):
-        scratch[i] = abs(field[i])
     position = (n - 1) * level
     rank = int(position)
-    weight = position - rank
-    select(scratch, rank)
-    below = scratch[rank]
+    below, within = 0, 0
+    if n > _FEW:
+        if guess > 0:
+            low, high = guess * (1 - _ABOUT), guess * (1 + _ABOUT)
+        else:
+            low, high = bracket(field, level, scratch)
+        below, within = gather(field, low, high, scratch)
+    if not below <= rank < below + within - 1:
+        below, within = 0, n
+        for i in range(n):
+            scratch[i] = abs(field[i])
+    candidates = scratch[:within]
+    select(candidates, rank - below)
+    lesser = candidates[rank - below]
     if rank + 1 == n:
-        return below
-    above = np.inf
-    for i in range(rank + 1, n):
-        if scratch[i] < above:
-            above = scratch[i]
+        return lesser
+    greater = np.inf
+    for k in range(rank - below + 1, within):
+        greater = min(greater, candidates[k])
     # NumPy interpolates from the nearer end, which decides the last bit.
+    weight = position - rank
     if weight >= 0.5:
-        return above - (above - below) * (1 - weight)
-    return below + (above - below) * weight
+        return greater - (greater - lesser) * (1 - weight)
+    return lesser + (greater - lesser) * weight

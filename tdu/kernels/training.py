@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import relax
+from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.measures import angle, gini, sort_magnitudes
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.kernels.threshold import magnitude_quantile
@@ -66,35 +66,39 @@ def train(theta, problem, probe, curves, snapshots):
     """
     n = theta.size
     n_patterns, d = problem.inputs.shape
-    hidden = np.empty(((n - 1) // (d + 2), n_patterns))
+    h = (n - 1) // (d + 2)
+    hidden = np.empty((n_patterns, h))
+    columns = np.empty((d, h))
+    delta = np.empty(h)
     logits = np.empty(n_patterns)
     dlogits = np.empty(n_patterns)
     gradient = np.empty(n)
     relaxed = np.empty(n)
     scratch = np.empty(n)
-    toppled = np.empty(n, np.bool_)
-    active = np.empty(n, np.int64)
+    work = workspace(n)
+    threshold = 0.0
+    magnitudes = np.empty(n)
     profile = np.empty(probe.max_steps, np.int64)
-    order = np.argsort(np.abs(theta))
+    places = np.empty(2 * n + 1, np.int64)
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
-        forward(theta, problem.inputs, problem.activation, hidden, logits)
+        forward(theta, problem.inputs, problem.activation, columns, delta, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
-        sort_magnitudes(theta, order, scratch)
-        curves.gini[epoch] = gini(scratch)
-        backward(theta, problem.inputs, problem.activation, hidden, dlogits, gradient)
+        sort_magnitudes(theta, places, magnitudes)
+        curves.gini[epoch] = gini(magnitudes, scratch)
+        backward(theta, problem.inputs, problem.activation, columns, hidden, dlogits, delta, gradient)
 
         measured = epoch % probe.snapshot_every == 0
         inline = probe.alpha_train > 0.0 and epoch < last
         if measured or inline:
-            threshold = magnitude_quantile(gradient, probe.quantile, scratch)
+            threshold = magnitude_quantile(gradient, probe.quantile, threshold, scratch)
         if measured:
             t = epoch // probe.snapshot_every
             relaxed[:] = gradient
             size, duration, extent, peak, dissipated, capped = relax(
                 relaxed, probe.indptr, probe.indices, probe.alpha, threshold, probe.max_steps,
-                snapshots.profile[t], toppled, active, scratch,
+                snapshots.profile[t], work,
             )  # fmt: skip
             snapshots.size[t] = size
             snapshots.duration[t] = duration
@@ -103,14 +107,14 @@ def train(theta, problem, probe, curves, snapshots):
             snapshots.threshold[t] = threshold
             snapshots.dissipated[t] = dissipated
             snapshots.capped[t] = capped
-            snapshots.deviation_angle[t] = angle(gradient, relaxed)
+            snapshots.deviation_angle[t] = angle(gradient, relaxed, scratch)
             if snapshots.field.shape[0] > 0:
                 snapshots.field[t] = gradient
         if inline and not (measured and probe.alpha == probe.alpha_train):
             relaxed[:] = gradient
             relax(
                 relaxed, probe.indptr, probe.indices, probe.alpha_train, threshold, probe.max_steps,
-                profile, toppled, active, scratch,
+                profile, work,
             )  # fmt: skip
 
         if epoch < last:

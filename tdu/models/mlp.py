@@ -78,10 +78,11 @@ def loss_and_gradient(
         raise ValueError(
             f"`theta` has {parameters.size} entries, which is not (d + 2) h + 1 for the d = {n_inputs} of `inputs`"
         )
-    activity = np.empty((hidden, labels.size))
+    activity = np.empty((labels.size, hidden))
+    columns, delta = np.empty((n_inputs, hidden)), np.empty(hidden)
     logits, dlogits = np.empty(labels.size), np.empty(labels.size)
     gradient = np.empty_like(parameters)
-    forward(parameters, patterns, number, activity, logits)
+    forward(parameters, patterns, number, columns, delta, activity, logits)
     loss, _ = cross_entropy(logits, labels, dlogits)
-    backward(parameters, patterns, number, activity, dlogits, gradient)
+    backward(parameters, patterns, number, columns, activity, dlogits, delta, gradient)
     return float(loss), gradient

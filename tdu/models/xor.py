@@ -107,7 +107,7 @@ def _train(config: StudyConfig, hidden: int, replicate: int, keep_fields: bool) 
     curves = Curves(*(np.empty(config.epochs + 1) for _ in Curves._fields))
     snapshots = _empty_snapshots(epoch.size, config.max_steps, np.empty((epoch.size if keep_fields else 0, theta.size)))
     probe = Probe(
-        graph.indptr, graph.indices, float(config.alpha), float(config.alpha_train), float(config.quantile),
+        graph.indptr, graph.targets, float(config.alpha), float(config.alpha_train), float(config.quantile),
         int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
     activation = mlp.ACTIVATION_NUMBER[config.activation]

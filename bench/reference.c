@@ -1,0 +1,350 @@
+/* The same rules in C, as fast as we could write them: what the compiled kernels are held against.
+ *
+ *     cc -O3 -march=native -shared -fPIC -o reference.so reference.c -lm
+ *
+ * `relax_plain` is what one writes first: two passes over the active sites and a scan of the field. `relax` keeps a bitmap of
+ * the sites that may be active, and the rows of the active sites. `train` is one run of the XOR study with a probe every
+ * so many epochs. Orders of addition are those of the kernels, so that avalanches have the same bits; compilers may contract
+ * multiplications and additions in `train`, whose curves then agree to rounding.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    int64_t size, duration, extent, peak;
+    double dissipated;
+    int64_t capped;
+} avalanche;
+
+typedef struct {
+    int64_t begin;
+    double share;
+    uint32_t degree;
+} row;
+
+typedef struct {
+    uint32_t *active;
+    row *rows;
+    uint64_t *marks;
+    uint8_t *toppled;
+} work;
+
+enum { FAR = 1 << 21 };
+
+static work workspace(int64_t n) {
+    work w = {malloc(n * sizeof *w.active), malloc(n * sizeof *w.rows), malloc((n + 63) / 64 * 8), malloc(n)};
+    return w;
+}
+
+static void release(work w) {
+    free(w.active);
+    free(w.rows);
+    free(w.marks);
+    free(w.toppled);
+}
+
+/* The first thing to write. */
+avalanche relax_plain(double *field, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha, double threshold,
+                      int64_t max_steps) {
+    avalanche found = {0};
+    int64_t *active = malloc(n * sizeof *active), count = 0;
+    double *share = malloc(n * sizeof *share);
+    uint8_t *toppled = calloc(n, 1);
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(field[i]) > threshold) active[count++] = i;
+    while (count > 0 && found.duration < max_steps) {
+        for (int64_t a = 0; a < count; a++) {
+            int64_t i = active[a], degree = indptr[i + 1] - indptr[i];
+            double given = alpha * field[i];
+            field[i] -= given;
+            found.extent += !toppled[i];
+            toppled[i] = 1;
+            if (degree) share[a] = given / degree;
+            else found.dissipated += given;
+        }
+        for (int64_t a = 0; a < count; a++)
+            for (int64_t e = indptr[active[a]]; e < indptr[active[a] + 1]; e++) field[indices[e]] += share[a];
+        found.size += count;
+        found.duration++;
+        if (count > found.peak) found.peak = count;
+        count = 0;
+        for (int64_t i = 0; i < n; i++)
+            if (fabs(field[i]) > threshold) active[count++] = i;
+    }
+    found.capped = count > 0;
+    free(active);
+    free(share);
+    free(toppled);
+    return found;
+}
+
+static avalanche relax_in(double *restrict field, const int64_t *restrict indptr, const uint32_t *restrict indices, int64_t n,
+                          double alpha, double threshold, int64_t max_steps, work w) {
+    avalanche found = {0};
+    int64_t words = (n + 63) / 64, count = 0;
+    memset(w.toppled, 0, n);
+    memset(w.marks, 0, 8 * words);
+    for (int64_t i = 0; i < n; i++) {
+        w.active[count] = i;
+        count += fabs(field[i]) > threshold;
+    }
+    while (count > 0 && found.duration < max_steps) {
+        for (int64_t a = 0; a < count; a++) {
+            uint32_t i = w.active[a];
+            double given = alpha * field[i];
+            field[i] -= given;
+            w.toppled[i] = 1;
+            w.rows[a].begin = indptr[i];
+            w.rows[a].degree = indptr[i + 1] - indptr[i];
+            if (w.rows[a].degree) w.rows[a].share = given / w.rows[a].degree;
+            else found.dissipated += given;
+        }
+        if (n < FAR) /* marks are near: set them without asking */
+            for (int64_t a = 0; a < count; a++) {
+                uint32_t i = w.active[a];
+                row r = w.rows[a];
+                w.marks[i >> 6] |= (uint64_t)(fabs(field[i]) > threshold) << (i & 63);
+                for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) {
+                    double value = field[*j] + r.share;
+                    field[*j] = value;
+                    w.marks[*j >> 6] |= (uint64_t)(fabs(value) > threshold) << (*j & 63);
+                }
+            }
+        else
+            for (int64_t a = 0; a < count; a++) {
+                uint32_t i = w.active[a];
+                row r = w.rows[a];
+                if (fabs(field[i]) > threshold) w.marks[i >> 6] |= 1ull << (i & 63);
+                for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) {
+                    double value = field[*j] + r.share;
+                    field[*j] = value;
+                    if (fabs(value) > threshold) w.marks[*j >> 6] |= 1ull << (*j & 63);
+                }
+            }
+        found.size += count;
+        found.duration++;
+        if (count > found.peak) found.peak = count;
+        count = 0;
+        for (int64_t k = 0; k < words; k++)
+            for (uint64_t word = w.marks[k]; word; word &= word - 1) {
+                w.marks[k] = 0;
+                uint32_t i = 64 * k + __builtin_ctzll(word);
+                w.active[count] = i;
+                count += fabs(field[i]) > threshold;
+            }
+    }
+    for (int64_t i = 0; i < n; i++) found.extent += w.toppled[i];
+    found.capped = count > 0;
+    return found;
+}
+
+avalanche relax(double *field, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha, double threshold,
+                int64_t max_steps) {
+    work w = workspace(n);
+    avalanche found = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w);
+    release(w);
+    return found;
+}
+
+static double select_rank(double *values, int64_t n, int64_t rank) {
+    int64_t low = 0, high = n - 1;
+    while (low < high) {
+        double pivot = values[(low + high) / 2];
+        int64_t i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot) i++;
+            while (values[j] > pivot) j--;
+            if (i <= j) {
+                double value = values[i];
+                values[i++] = values[j];
+                values[j--] = value;
+            }
+        }
+        if (rank <= j) high = j;
+        else if (rank >= i) low = i;
+        else break;
+    }
+    return values[rank];
+}
+
+/* np.quantile(np.abs(field), level); `guess` is a value near by, or 0. */
+static double quantile(const double *restrict field, int64_t n, double level, double guess, double *restrict scratch) {
+    double position = (n - 1) * level;
+    int64_t rank = position, below = 0, within = 0;
+    if (n > 256) {
+        double low = 0.95 * guess, high = 1.05 * guess;
+        if (guess <= 0) {
+            int64_t stride = (int64_t)sqrt(n) / 4, m = 0;
+            if (stride < 1) stride = 1;
+            for (int64_t i = 0; i < n; i += stride) scratch[m++] = fabs(field[i]);
+            double middle = level * (m - 1), spread = 3 * sqrt(level * (1 - level) * m) + 1;
+            int64_t first = fmax(middle - spread, 0), last = fmin((int64_t)(middle + spread) + 1, m - 1);
+            high = select_rank(scratch, m, last);
+            low = select_rank(scratch, last, first);
+        }
+        for (int64_t i = 0; i < n; i++) {
+            double value = fabs(field[i]);
+            scratch[within] = value;
+            below += value < low;
+            within += (value >= low) & (value <= high);
+        }
+    }
+    if (!(below <= rank && rank < below + within - 1)) {
+        below = 0;
+        within = n;
+        for (int64_t i = 0; i < n; i++) scratch[i] = fabs(field[i]);
+    }
+    double lesser = select_rank(scratch, within, rank - below), greater = INFINITY, weight = position - rank;
+    if (rank + 1 == n) return lesser;
+    for (int64_t k = rank - below + 1; k < within; k++)
+        if (scratch[k] < greater) greater = scratch[k];
+    return weight >= 0.5 ? greater - (greater - lesser) * (1 - weight) : lesser + (greater - lesser) * weight;
+}
+
+/* Avalanche sizes of T fields, each with its own threshold. */
+void probe(const double *fields, int64_t n_fields, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha,
+           double level, int64_t max_steps, int64_t *sizes) {
+    work w = workspace(n);
+    double *field = malloc(n * sizeof *field), *scratch = malloc(n * sizeof *scratch);
+    for (int64_t t = 0; t < n_fields; t++) {
+        double threshold = quantile(fields + t * n, n, level, 0, scratch);
+        memcpy(field, fields + t * n, n * sizeof *field);
+        sizes[t] = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w).size;
+    }
+    free(field);
+    free(scratch);
+    release(w);
+}
+
+static void tanh_all(double *values, int64_t n) {
+    static const double a[] = {1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800};
+    for (int64_t i = 0; i < n; i++) {
+        double x = fabs(values[i]), z = (x < 19.1 ? x : 19.1) * -0.00390625, p = a[9];
+        p = p * z + a[8];
+        p = p * z + a[7];
+        p = p * z + a[6];
+        p = p * z + a[5];
+        p = p * z + a[4];
+        p = p * z + a[3];
+        p = p * z + a[2];
+        p = p * z + a[1];
+        p = (p * z + a[0]) * z;
+        for (int k = 0; k < 9; k++) p = p * (p + 2);
+        values[i] = copysign(p / (p + 2), values[i]);
+    }
+}
+
+static double sum(double *values, int64_t n) {
+    while (n > 1) {
+        int64_t half = (n + 1) / 2;
+        double *other = values + half;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n - half; i++) values[i] += other[i];
+        n = half;
+    }
+    return values[0];
+}
+
+static double norm(const double *values, int64_t n, double *scratch) {
+    for (int64_t i = 0; i < n; i++) scratch[i] = values[i] * values[i];
+    return sqrt(sum(scratch, n));
+}
+
+static double angle(const double *a, const double *b, int64_t n, double *restrict scratch) {
+    double of_a = 1 / norm(a, n, scratch), of_b = 1 / norm(b, n, scratch);
+    for (int64_t i = 0; i < n; i++) scratch[i] = (a[i] * of_a - b[i] * of_b) * (a[i] * of_a - b[i] * of_b);
+    double chord = sum(scratch, n);
+    for (int64_t i = 0; i < n; i++) scratch[i] = (a[i] * of_a + b[i] * of_b) * (a[i] * of_a + b[i] * of_b);
+    return 2 * atan2(sqrt(chord), sqrt(sum(scratch, n)));
+}
+
+/* Gini coefficient of |theta|, sorted by 2 n buckets of equal width and by insertion within them. */
+static double gini(const double *theta, int64_t n, int64_t *places, double *magnitudes, double *restrict scratch) {
+    double largest = 0;
+    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(theta[i]));
+    double scale = largest > 0 ? (2 * n - 1) / largest : 0;
+    memset(places, 0, (2 * n + 1) * 8);
+    for (int64_t i = 0; i < n; i++) places[(int64_t)(fabs(theta[i]) * scale) + 1]++;
+    for (int64_t k = 0; k < 2 * n; k++) places[k + 1] += places[k];
+    for (int64_t i = 0; i < n; i++) magnitudes[places[(int64_t)(fabs(theta[i]) * scale)]++] = fabs(theta[i]);
+    for (int64_t i = 1; i < n; i++) {
+        double magnitude = magnitudes[i];
+        int64_t j = i;
+        for (; j > 0 && magnitudes[j - 1] > magnitude; j--) magnitudes[j] = magnitudes[j - 1];
+        magnitudes[j] = magnitude;
+    }
+    for (int64_t i = 0; i < n; i++) scratch[i] = (i + 1) * magnitudes[i];
+    double weighted = sum(scratch, n);
+    memcpy(scratch, magnitudes, n * sizeof *scratch);
+    double total = sum(scratch, n);
+    return total == 0 ? 0 : 2 * weighted / (n * total) - (n + 1.0) / n;
+}
+
+/* One in-line run of XOR, tanh units, two inputs, four patterns: curves (epochs + 1,), sizes and angles of the snapshots. */
+void train(double *theta, int64_t h, const double *inputs, const double *targets, double rate, const int64_t *indptr,
+           const uint32_t *indices, double alpha, double level, int64_t max_steps, int64_t every, int64_t epochs, double *loss,
+           double *accuracy, double *concentration, int64_t *sizes, double *angles) {
+    enum { B = 4 };
+    int64_t n = 4 * h + 1;
+    double *hidden = malloc(B * h * 8), *columns = malloc(2 * h * 8), *delta = malloc(h * 8), *gradient = malloc(n * 8);
+    double *relaxed = malloc(n * 8), *scratch = malloc(n * 8), *magnitudes = malloc(n * 8), dlogits[B], threshold = 0;
+    int64_t *places = malloc((2 * n + 1) * 8);
+    const double *bias = theta + 2 * h, *readout = theta + 3 * h;
+    work w = workspace(n);
+    for (int64_t epoch = 0; epoch <= epochs; epoch++) {
+        for (int64_t j = 0; j < h; j++)
+            for (int k = 0; k < 2; k++) columns[k * h + j] = theta[2 * j + k];
+        double mean = 0;
+        int right = 0;
+        for (int b = 0; b < B; b++) {
+            double *units = hidden + b * h;
+            for (int64_t j = 0; j < h; j++) units[j] = bias[j] + columns[j] * inputs[2 * b] + columns[h + j] * inputs[2 * b + 1];
+            tanh_all(units, h);
+            for (int64_t j = 0; j < h; j++) delta[j] = readout[j] * units[j];
+            double z = theta[n - 1] + sum(delta, h), decay = exp(-fabs(z)), p = (z >= 0 ? 1 : decay) / (1 + decay);
+            mean += fmax(z, 0) - z * targets[b] + log1p(decay);
+            dlogits[b] = (p - targets[b]) / B;
+            right += (z > 0) == (targets[b] > 0.5);
+        }
+        loss[epoch] = mean / B;
+        accuracy[epoch] = right / (double)B;
+        concentration[epoch] = gini(theta, n, places, magnitudes, scratch);
+        memset(gradient + 2 * h, 0, (n - 2 * h) * 8);
+        memset(columns, 0, 2 * h * 8);
+        for (int b = 0; b < B; b++) {
+            const double *units = hidden + b * h, due = dlogits[b];
+            double *of_bias = gradient + 2 * h, *of_readout = gradient + 3 * h;
+#pragma GCC ivdep
+            for (int64_t j = 0; j < h; j++) {
+                double d = due * readout[j] * (1 - units[j] * units[j]);
+                of_readout[j] += due * units[j];
+                of_bias[j] += d;
+                columns[j] += d * inputs[2 * b];
+                columns[h + j] += d * inputs[2 * b + 1];
+            }
+            gradient[n - 1] += due;
+        }
+        for (int64_t j = 0; j < h; j++)
+            for (int k = 0; k < 2; k++) gradient[2 * j + k] = columns[k * h + j];
+        threshold = quantile(gradient, n, level, threshold, scratch);
+        memcpy(relaxed, gradient, n * 8);
+        avalanche found = relax_in(relaxed, indptr, indices, n, alpha, threshold, max_steps, w);
+        if (epoch % every == 0) {
+            sizes[epoch / every] = found.size;
+            angles[epoch / every] = angle(gradient, relaxed, n, scratch);
+        }
+        if (epoch < epochs)
+            for (int64_t i = 0; i < n; i++) theta[i] -= rate * relaxed[i];
+    }
+    free(hidden);
+    free(columns);
+    free(delta);
+    free(gradient);
+    free(relaxed);
+    free(scratch);
+    free(magnitudes);
+    free(places);
+    release(w);
+}

@@ -1,0 +1,76 @@
+"""Preferential attachment straight into adjacency arrays, without an edge list in between."""
+
+from tdu._jit import kernel
+
+
+@kernel
+def attach(targets, first, uniforms):
+    """Let the sites from `first` on choose whom they attach to, as long as `uniforms` last; return the next site's number.
+
+    `targets` (n, m) int32 is filled from row `first`; site v brings min(v, m) edges, and −1 stands where it brings none. Each
+    end of an edge is as likely as any other, which is attachment in proportion to degree: a uniform number picks a site
+    below v, one of its edges, and one of its two ends. A site that is chosen already, or an edge that is not there, is drawn
+    again; so are the numbers of a site for which they did not suffice.
+    """
+    n, m = targets.shape
+    drawn = 0
+    for v in range(first, n):
+        chosen = 0
+        while chosen < min(v, m):
+            if v <= m:
+                candidate = chosen  # everybody there is
+            else:
+                if drawn == uniforms.size:
+                    return v
+                position = uniforms[drawn] * v
+                drawn += 1
+                older = int(position)
+                end = int((position - older) * (2 * m))
+                candidate = targets[older, end // 2]
+                if candidate >= 0 and end % 2 == 1:
+                    candidate = older
+            again = candidate < 0
+            for k in range(chosen):
+                again |= targets[v, k] == candidate
+            if not again:
+                targets[v, chosen] = candidate
+                chosen += 1
+        for k in range(chosen, m):
+            targets[v, k] = -1
+        for k in range(1, chosen):  # ascending, as rows are
+            late = targets[v, k]
+            while k > 0 and targets[v, k - 1] > late:
+                targets[v, k] = targets[v, k - 1]
+                k -= 1
+            targets[v, k] = late
+    return n
+
+
+@kernel
+def adjacency(targets, indptr, indices):
+    """Fill indptr (n+1,) int64 and indices (2E,) int32, rows sorted, from `targets` (n, m), −1 for none.
+
+    Rows are written site after site: first the older neighbours of a site, then, as they come, the younger ones.
+    """
+    n, m = targets.shape
+    indptr[:] = 0
+    for v in range(n):
+        for k in range(m):
+            older = targets[v, k]
+            if older >= 0:
+                indptr[v + 1] += 1
+                indptr[older + 1] += 1
+    # indptr[v] becomes the place where the next neighbour of v - 1 is written, and in the end that where its row ends
+    begin = 0
+    for v in range(n):
+        degree = indptr[v + 1]
+        indptr[v + 1] = begin
+        begin += degree
+    for v in range(n):
+        for k in range(m):
+            older = targets[v, k]
+            if older >= 0:
+                indices[indptr[v + 1]] = older
+                indptr[v + 1] += 1
+                indices[indptr[older + 1]] = v
+                indptr[older + 1] += 1
