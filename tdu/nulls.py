@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from tdu import _validate
 from tdu.fields import SYNTHETIC_SCALE
-from tdu.graphs import Graph, seeded_igraph
+from tdu.graphs import Graph
+from tdu.kernels.growth import swap_edges
 from tdu.types import Floats
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
@@ -74,16 +75,13 @@ def block_sizes(n: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
 
 
 def rewired(graph: Graph, seed: int = 0) -> Graph:
-    """Another simple graph with the same degree of every site (igraph's edge swaps), for the field as it is."""
-    import igraph
-
-    row = np.repeat(np.arange(len(graph)), graph.degree)
-    upper = row < graph.indices
-    edges = np.stack([row[upper], graph.indices[upper]], axis=1)
-    with seeded_igraph(seed):
-        other = igraph.Graph(n=len(graph), edges=edges)
-        other.rewire(n=_SWAPS_PER_EDGE * len(edges))
-    return Graph.from_edges(len(graph), np.array(other.get_edgelist(), np.int64).reshape(-1, 2))
+    """Another simple graph with the same degree of every site, by swapping the ends of edges, for the field as it is."""
+    rng = np.random.default_rng(_validate.integer(seed, "seed", 0, _validate.LARGEST_SEED))
+    owner = np.repeat(np.arange(len(graph), dtype=np.int32), graph.degree)
+    indices = graph.indices.copy()
+    if indices.size:
+        swap_edges(graph.indptr, indices, owner, rng.random(_SWAPS_PER_EDGE * indices.size))
+    return Graph.of_rows(graph.indptr, indices)
 
 
 #: The nulls that change the field, by name.

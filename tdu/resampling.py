@@ -1,13 +1,15 @@
 """Intervals by resampling runs: snapshots of one run are not independent of each other, runs are."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
+from tdu.kernels.resampling import means_of_picks
 from tdu.rng import Stage, generator
-from tdu.types import Estimate, Floats
+from tdu.types import Estimate, Floats, Integers, Statistic
 
 N_RESAMPLES = 10_000
 _BLOCK = 500  # resamples held in memory at a time
@@ -15,6 +17,14 @@ _N_VARIANCE = 100  # resamples of one scale, for its share of the variance
 
 #: A quantity of K runs in each of S scales: (…, S, K) → (…), vectorised over the leading axes.
 Functional = Callable[[Floats], Floats]
+#: What of the K runs of a scale a functional depends on: each of them, their mean, or the largest. Told that it is the mean or
+#: the largest, resampling hands over that alone, (…, S, 1), which is the same to the functional and sooner done.
+Through = Literal["runs", "mean", "maximum"]
+
+
+def through(statistic: Statistic) -> Through:
+    """What the exponents of a `statistic` depend on."""
+    return "maximum" if statistic == "peak" else "mean"
 
 
 def bootstrap(
@@ -23,7 +33,7 @@ def bootstrap(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
     *,
-    maxima: bool = False,
+    through: Through = "runs",
     stretched: bool = True,
 ) -> Floats:
     """`functional` of resampled runs: (n_resamples, …) from `values` (…, S, K), K runs in each of S scales, nan for no value.
@@ -34,9 +44,9 @@ def bootstrap(
     Hesterberg 2015), at the degrees of freedom that Satterthwaite's rule finds in the scales' shares of the variance. Not
     `stretched` are extremes over runs, which cannot lie beyond them.
 
-    Where the functional takes the largest of the runs (`maxima`), drawing from the runs at hand fails: no draw exceeds the
-    largest, and intervals of nominal 95 % cover 75 %. K runs a scale are then drawn from the log-normal distribution with the
-    mean and the covariance (over the leading indices: snapshots, phases, settings) of the runs at hand.
+    Where the functional takes the largest of the runs (`through` the maximum), drawing from the runs at hand fails: no draw
+    exceeds the largest, and intervals of nominal 95 % cover 75 %. K runs a scale are then drawn from the log-normal with
+    the mean and the covariance (over the leading indices: snapshots, phases, settings) of the runs at hand.
 
     One run a scale has no spread to resample: a single sample of nan.
     """
@@ -45,10 +55,10 @@ def bootstrap(
     if n_runs < 2:
         return np.full((1, *np.shape(functional(runs[None]))[1:]), np.nan)
     rng = generator(seed, Stage.BOOTSTRAP)
-    draw = _lognormal(runs) if maxima else _with_replacement(runs)
+    draw = {"runs": _with_replacement, "mean": _means, "maximum": _lognormal_maxima}[through](runs)
     counts = [min(_BLOCK, n_resamples - start) for start in range(0, n_resamples, _BLOCK)]
     samples = np.concatenate([functional(draw(rng, count)) for count in counts])
-    if maxima or not stretched:
+    if through == "maximum" or not stretched:
         return samples
     middle = np.median(samples, axis=0)
     return np.asarray(middle + (samples - middle) * _students_stretch(runs, functional, rng))
@@ -71,7 +81,12 @@ def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Gener
     return np.asarray(stdtrit(known, 0.975) / ndtri(0.975))
 
 
-# Both samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
+# Samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
+
+
+def _draws(rng: np.random.Generator, count: int, n_scales: int, n_runs: int) -> Integers:
+    """Which runs are drawn, (K − 1, count, S): the same numbers for every sampler."""
+    return rng.integers(n_runs, size=(n_runs - 1, count, n_scales))
 
 
 def _with_replacement(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
@@ -80,15 +95,33 @@ def _with_replacement(runs: Floats) -> Callable[[np.random.Generator, int], Floa
     scale = np.arange(n_scales)
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
-        drawn = rng.integers(n_runs, size=(n_runs - 1, count, n_scales))
-        of_runs = by_run[scale, drawn]  # (K − 1, count, S, L)
+        of_runs = by_run[scale, _draws(rng, count, n_scales, n_runs)]  # (K − 1, count, S, L)
         return np.asarray(of_runs.transpose(1, 3, 2, 0).reshape(count, *runs.shape[:-1], n_runs - 1))
 
     return draw
 
 
-def _lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
-    """Runs whose logarithms are the mean plus a normal combination of the deviations of the runs at hand from it.
+def _means(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
+    n_scales, n_runs = runs.shape[-2:]
+    rows = np.ascontiguousarray(runs.reshape(-1, n_scales * n_runs).T)  # (S · K, L)
+    first = n_runs * np.arange(n_scales)
+
+    def draw(rng: np.random.Generator, count: int) -> Floats:
+        picks = np.ascontiguousarray(np.moveaxis(first + _draws(rng, count, n_scales, n_runs), 0, -1))
+        return picked_means(rows, picks).reshape(count, *runs.shape[:-1], 1)
+
+    return draw
+
+
+def picked_means(rows: Floats, picks: Integers) -> Floats:
+    """Means (B, L, S) of `rows` (R, L) over the `picks` (B, S, M), of what is known."""
+    means = np.empty((len(picks), rows.shape[1], picks.shape[1]))
+    means_of_picks(rows, picks, means)
+    return means
+
+
+def _lognormal_maxima(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
+    """The largest of runs whose logarithms are the mean plus a normal combination of the deviations from it.
 
     With independent standard weights over √(K − 1) the covariance of such runs is the sample covariance.
     """
@@ -101,9 +134,12 @@ def _lognormal(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
         weights = rng.standard_normal((n_runs, n_scales, n_runs, count))
+        largest = deviations @ weights[0]  # (S, L, count)
+        for of_run in weights[1:]:
+            np.maximum(largest, deviations @ of_run, out=largest)
         with np.errstate(invalid="ignore"):
-            of_runs = np.exp(mean + deviations @ weights)  # (K, S, L, count)
-        return np.asarray(of_runs.transpose(3, 2, 1, 0).reshape(count, *runs.shape))
+            drawn = np.exp(mean + largest).transpose(2, 1, 0)
+        return np.asarray(drawn.reshape(count, *runs.shape[:-1], 1))
 
     return draw
 
@@ -131,11 +167,11 @@ def estimate(
     seed: int = 0,
     note: str = "",
     *,
-    maxima: bool = False,
+    through: Through = "runs",
     stretched: bool = True,
     n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
     """A scalar `functional` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how)."""
     runs = np.asarray(values, np.float64)
-    low, high = interval(bootstrap(runs, functional, seed, n_resamples, maxima=maxima, stretched=stretched))
+    low, high = interval(bootstrap(runs, functional, seed, n_resamples, through=through, stretched=stretched))
     return Estimate(float(functional(runs[None])[0]), float(low), float(high), statistic, note)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known
+from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
 from tdu.types import CascadeLog, Estimate, Floats, ScalingFit, Statistic, TimeSeries
 
 
@@ -89,7 +89,7 @@ def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Sta
     except ValueError as error:
         return Estimate(np.nan, np.nan, np.nan, statistic, str(error))
     note = f"R² = {fit.r2:.3f}, standard error of the fit {fit.stderr:.3f}"
-    return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note, maxima=statistic == "peak")
+    return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note, through=through(statistic))
 
 
 def exponent(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
@@ -117,7 +117,7 @@ def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) ->
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
     values = over_time(log)
     value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
-    samples = bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed, maxima=statistic == "peak")
+    samples = bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed, through=through(statistic))
     low, high = interval(samples)
     return TimeSeries(value=value, low=low, high=high, r2=r2)
 
@@ -133,7 +133,7 @@ def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statist
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
     exponents = exponent_of_runs(n, statistic)
     note = f"mean of D(t) over {len(values)} snapshots"
-    return estimate(values, lambda v: exponents(v).mean(axis=-1), statistic, seed, note, maxima=statistic == "peak")
+    return estimate(values, lambda v: exponents(v).mean(axis=-1), statistic, seed, note, through=through(statistic))
 
 
 def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
@@ -142,4 +142,4 @@ def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> 
     def least(values: Floats) -> Floats:
         return np.asarray(slope_and_r2(log.n_sites, over_runs(values, statistic))[1].min(axis=-1))
 
-    return estimate(over_time(log), least, statistic, seed, maxima=statistic == "peak", stretched=False)
+    return estimate(over_time(log), least, statistic, seed, through=through(statistic), stretched=False)

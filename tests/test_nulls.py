@@ -42,7 +42,8 @@ def test_blocks_of_another_network_are_given_by_their_sizes():
 
 @given(graphs(), st.integers(0, 1000))
 def test_rewired_keeps_every_degree_and_stays_simple(graph, seed):
-    found = tdu.nulls.rewired(graph, seed)  # Graph itself refuses loops and repeated edges
+    found = tdu.nulls.rewired(graph, seed)
+    tdu.Graph(found.indptr, found.indices)  # which refuses loops, repeated edges and rows out of order
     assert found.degree.tolist() == graph.degree.tolist()
     rows = neighbours(found)
     assert all(i in rows[j] for i, row in enumerate(rows) for j in row)
@@ -94,3 +95,33 @@ def test_rewired_is_seeded_and_another_graph():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0))
+
+
+def test_rewiring_is_igraphs_in_distribution():
+    """Clustering, assortativity and distance of a rewired scale-free graph, over 30 rewirings of each."""
+    import igraph
+
+    from tdu.graphs import seeded_igraph
+
+    graph = tdu.barabasi_albert(400, seed=1)
+    edges = [(i, int(j)) for i in range(400) for j in graph.indices[graph.indptr[i] : graph.indptr[i + 1]] if i < j]
+
+    def by_igraph(seed):
+        other = igraph.Graph(400, edges)
+        with seeded_igraph(seed):
+            other.rewire(n=10 * len(edges))
+        return other
+
+    def ours(seed):
+        other = tdu.nulls.rewired(graph, seed)
+        rows = [other.indices[other.indptr[i] : other.indptr[i + 1]] for i in range(400)]
+        return igraph.Graph(400, [(i, int(j)) for i, row in enumerate(rows) for j in row if i < j])
+
+    for measure in (
+        lambda g: len(g.list_triangles()),
+        lambda g: g.assortativity_degree(directed=False),
+        lambda g: g.average_path_length(),
+        lambda g: len(set(map(tuple, g.get_edgelist())) & set(edges)),
+    ):
+        one, other = (np.array([measure(make(seed)) for seed in range(30)], float) for make in (ours, by_igraph))
+        assert abs(one.mean() - other.mean()) <= 4 * np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 30)

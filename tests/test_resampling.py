@@ -44,30 +44,46 @@ def test_what_belongs_to_one_run_is_drawn_together():
     """Leading indices (snapshots, phases) of a run stay with it, also where runs are drawn from the log-normal."""
     first = np.exp(np.random.default_rng(2).normal(size=(2, 5)))
     values = np.stack([first, first**2])  # perfectly correlated
-    for maxima in (False, True):
-        drawn = bootstrap(values, lambda v: v[..., :2], n_resamples=50, maxima=maxima, stretched=False)
-        np.testing.assert_allclose(drawn[:, 1], drawn[:, 0] ** 2, rtol=1e-10)
+    for how in ("runs", "mean", "maximum"):
+        drawn = bootstrap(values, lambda v: v[..., :1], n_resamples=50, through=how, stretched=False)
+        if how != "mean":  # the square of a mean is not the mean of squares
+            np.testing.assert_allclose(drawn[:, 1], drawn[:, 0] ** 2, rtol=1e-10)
+    twice = bootstrap(np.stack([first, 2 * first]), lambda v: v, n_resamples=50, through="mean", stretched=False)
+    np.testing.assert_allclose(twice[:, 1], 2 * twice[:, 0], rtol=1e-12)
 
 
 def test_the_lognormal_has_the_mean_and_the_covariance_of_the_runs():
     logs = np.random.default_rng(3).normal(size=(2, 1, 6)) + np.array([1.0, 2.0])[:, None, None]
-    drawn = np.log(bootstrap(np.exp(logs), lambda v: v, n_resamples=20_000, maxima=True))  # (B, 2, 1, 6)
-    assert drawn.shape == (20_000, 2, 1, 6)
-    pooled = drawn.transpose(1, 0, 2, 3).reshape(2, -1)
-    np.testing.assert_allclose(pooled.mean(axis=1), logs.mean(axis=-1)[:, 0], atol=0.02)
-    np.testing.assert_allclose(np.cov(pooled), np.cov(logs[:, 0]), atol=0.03)
+    drawn = np.log(bootstrap(np.exp(logs), lambda v: v, n_resamples=20_000, through="maximum"))  # (B, 2, 1, 1)
+    assert drawn.shape == (20_000, 2, 1, 1)
+    rng = np.random.default_rng(4)
+    wanted = rng.multivariate_normal(logs.mean(axis=-1)[:, 0], np.cov(logs[:, 0]), size=(20_000, 6)).max(axis=1)
+    np.testing.assert_allclose(drawn[..., 0, 0].mean(axis=0), wanted.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(np.cov(drawn[..., 0, 0].T), np.cov(wanted.T), rtol=0.06, atol=0.03)
+
+
+def test_the_mean_is_handed_over_as_the_runs_would_have_been():
+    values = np.random.default_rng(5).normal(size=(4, 3, 6))
+    values[0, 1, 2] = np.nan  # a run that is unknown takes no part
+
+    def functional(v):
+        return mean_of_known(v) @ [1.0, 2.0, 3.0]
+
+    for stretched in (False, True):
+        one, other = (bootstrap(values, functional, 7, 700, through=how, stretched=stretched) for how in ("runs", "mean"))
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_draws_of_maxima_reach_beyond_the_runs_at_hand():
     values = np.exp(np.random.default_rng(4).normal(size=(1, 6)))
-    largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), maxima=True)
+    largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), through="maximum")
     assert (largest > values.max()).mean() > 0.2
     assert bootstrap(values, lambda v: v.max(axis=(-2, -1)), stretched=False).max() == values.max()
 
 
-@pytest.mark.parametrize("maxima", [False, True])
-def test_one_run_a_scale_has_no_interval(maxima):
-    low, high = interval(bootstrap(np.ones((4, 1)), lambda v: v.mean(axis=(-2, -1)), maxima=maxima))
+@pytest.mark.parametrize("how", ["runs", "mean", "maximum"])
+def test_one_run_a_scale_has_no_interval(how):
+    low, high = interval(bootstrap(np.ones((4, 1)), lambda v: v.mean(axis=(-2, -1)), through=how))
     assert np.isnan(low)
     assert np.isnan(high)
 
@@ -77,5 +93,5 @@ def test_unknown_runs_are_left_out():
     assert mean_of_known(values)[0] == 2
     assert np.isnan(mean_of_known(values)[1])
     some = np.array([[1.0, 2, 4, np.nan], [1, 3, 5, 6]])
-    found = estimate(some, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "largest", maxima=True)
+    found = estimate(some, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "largest", through="maximum")
     assert np.isfinite([found.value, found.low, found.high]).all()

@@ -70,7 +70,7 @@ def analyse(config: StudyConfig, control: Control) -> Findings:
     n_sites = np.array([n_parameters(hidden) for hidden in config.hidden])
     exponents = exponent_of_runs(n_sites, "mean")
     note = f"{len(TOPOLOGIES)} topologies × {config.replicates} seeds, {control.n_draws} fields each"
-    samples = bootstrap(control.topologies, exponents, config.seed)
+    samples = bootstrap(control.topologies, exponents, config.seed, through="mean")
     low, high = interval(samples)
     return Findings(
         estimates={

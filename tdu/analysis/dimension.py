@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tdu.resampling import estimate
+from tdu.resampling import estimate, through
 from tdu.scaling import (
     dimension_over_time,
     exponent,
@@ -74,7 +74,7 @@ def _r2(log: CascadeLog, statistic: Statistic) -> Estimate:
         lambda v: slope_and_r2(log.n_sites, over_runs(v, statistic))[1],
         statistic,
         log.config.seed,
-        maxima=statistic == "peak",
+        through=through(statistic),
         stretched=False,
     )
 

@@ -12,7 +12,7 @@ from tdu.cascades import sizes_of
 from tdu.config import StudyConfig
 from tdu.models.xor import snapshot_fields
 from tdu.nulls import FIELD_NULLS, rewired
-from tdu.resampling import bootstrap, estimate, interval
+from tdu.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.rng import Stage, generator
 from tdu.scaling import exponent_of_runs, per_run, slope_and_r2
 from tdu.surrogates import SURROGATES
@@ -108,7 +108,7 @@ def excess(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Est
     does not matter. It tests these runs, whose own scatter it does not count, and can be small where the interval holds 0.
     """
     both = np.stack([real, null.mean(axis=0)])
-    found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed, n_resamples=_N_RESAMPLES)
+    found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed, n_resamples=_N_RESAMPLES, through="mean")
     p = permutation_p(real, null, exponent, seed)
     return Estimate(found.value, found.low, found.high, found.statistic, f"p = {p:.4f} over {N_PERMUTATIONS} permutations")
 
@@ -116,19 +116,21 @@ def excess(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Est
 def permutation_p(real: Floats, null: Floats, exponent: Exponent, seed: int = 0, n: int = N_PERMUTATIONS) -> float:
     """Two-sided p-value that the real values are exchangeable, run by run, with the draws of the null."""
     pool = np.concatenate([real[None], null])  # (1 + draws, …, S, K)
-    n_scales, n_runs = real.shape[-2:]
+    n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
     rng = generator(seed, Stage.PERMUTATION)
-    scale, run = np.arange(n_scales)[:, None], np.arange(n_runs)
     observed = abs(float(_difference(np.stack([real, null.mean(axis=0)])[None], exponent)[0]))
-    by_run = np.moveaxis(pool, (-2, -1), (1, 2))  # (1 + draws, S, K, …)
-    total = by_run.sum(axis=0)
+    rows = np.ascontiguousarray(np.moveaxis(pool.reshape(n_pool, -1, n_scales * n_runs), 1, -1)).reshape(
+        n_pool * n_scales * n_runs, -1
+    )
+    places = np.arange(n_scales * n_runs).reshape(n_scales, n_runs)
+    of_all = mean_of_known(pool.mean(axis=0))  # over draws and runs, (…, S)
     extreme = 0
     for start in range(0, n, _BLOCK):
-        count = min(_BLOCK, n - start)
-        chosen = by_run[rng.integers(len(pool), size=(count, n_scales, n_runs)), scale, run]  # (B, S, K, …)
-        rest = (total - chosen) / (len(pool) - 1)
-        both = np.moveaxis(np.stack([chosen, rest], axis=1), (2, 3), (-2, -1))  # (B, 2, …, S, K)
-        extreme += int((np.abs(_difference(both, exponent)) >= observed).sum())
+        which = rng.integers(n_pool, size=(min(_BLOCK, n - start), n_scales, n_runs))
+        chosen = picked_means(rows, which * (n_scales * n_runs) + places).reshape(-1, *of_all.shape)
+        rest = (n_pool * of_all - chosen) / (n_pool - 1)
+        both = np.stack([chosen, rest], axis=1)[..., None]  # (B, 2, …, S, 1)
+        extreme += int((np.abs(_difference(both, exponent)) >= observed * (1 - 1e-12)).sum())
     return (1 + extreme) / (1 + n)
 
 
@@ -140,7 +142,7 @@ def surviving_share(real: Floats, null: Floats, exponent: Exponent, seed: int = 
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(100 * (of_real - of_null) / (of_real - 1))
 
-    return estimate(np.stack([real, null]), share, "share of D − 1, %", seed, n_resamples=_N_RESAMPLES)
+    return estimate(np.stack([real, null]), share, "share of D − 1, %", seed, n_resamples=_N_RESAMPLES, through="mean")
 
 
 def _difference(values: Floats, exponent: Exponent) -> Floats:
@@ -191,8 +193,10 @@ def _over_time(log: CascadeLog, null: Integers) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, "mean")
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
-    low, high = interval(bootstrap(both[1], fit, log.config.seed, _N_RESAMPLES))
-    excess_low, excess_high = interval(bootstrap(both, lambda v: _difference(v, fit), log.config.seed, _N_RESAMPLES))
+    low, high = interval(bootstrap(both[1], fit, log.config.seed, _N_RESAMPLES, through="mean"))
+    excess_low, excess_high = interval(
+        bootstrap(both, lambda v: _difference(v, fit), log.config.seed, _N_RESAMPLES, through="mean")
+    )
     value, null_value = (slope_and_r2(log.n_sites, sizes.mean(axis=-1))[0] for sizes in both)
     return {
         "value": null_value,

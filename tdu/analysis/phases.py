@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
-from tdu.resampling import bootstrap, estimate, interval
+from tdu.resampling import bootstrap, estimate, interval, through
 from tdu.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
 from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Floats, Statistic
 
@@ -43,10 +43,9 @@ def analyse(log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats 
         *((("dimension_synthetic", synthetic, "mean"),) if synthetic is not None else ()),
     ]
     for key, values, statistic in cases:
-        maxima = statistic == "peak"
-        samples[key] = bootstrap(values, exponent_of_runs(n_sites, statistic), seed, maxima=maxima)
+        samples[key] = bootstrap(values, exponent_of_runs(n_sites, statistic), seed, through=through(statistic))
         shortened = without_each_scale(n_sites, statistic)
-        low, high = interval(bootstrap(values, shortened, seed, maxima=maxima))
+        low, high = interval(bootstrap(values, shortened, seed, through=through(statistic)))
         left_out[key] = {"value": shortened(values), "low": low, "high": high}
     estimates["leave_one_out_gap"] = _least_gap(n_sites, phases, log.size, seed)
     return Findings(
@@ -75,7 +74,7 @@ def _separation(
     """D_post − D_pre, both phases of a run resampled together."""
     both = np.stack([per_run(size, statistic, inside) for inside in phases.values()])
     exponents = exponent_of_runs(n_sites, statistic)
-    return estimate(both, lambda v: np.diff(exponents(v), axis=-1)[..., 0], statistic, seed, maxima=statistic == "peak")
+    return estimate(both, lambda v: np.diff(exponents(v), axis=-1)[..., 0], statistic, seed, through=through(statistic))
 
 
 def _least_gap(
@@ -89,7 +88,7 @@ def _least_gap(
         exponents = shortened(values)  # (…, phase, scale left out)
         return np.asarray(exponents[..., 1, :].min(axis=-1) - exponents[..., 0, :].max(axis=-1))
 
-    return estimate(both, gap, "peak", seed, maxima=True)
+    return estimate(both, gap, "peak", seed, through="maximum")
 
 
 def _histogram(samples: Floats) -> dict[str, Floats]:

@@ -106,12 +106,14 @@ def _early_and_late(
         return np.asarray(combine(of_time[..., :n_before].mean(axis=-1), of_time[..., n_before:].mean(axis=-1)))
 
     both = np.concatenate([over_time(log)[before], over_time(log)[after]])
-    return estimate(both, functional, "mean", log.config.seed, n_resamples=_N_RESAMPLES)
+    return estimate(both, functional, "mean", log.config.seed, n_resamples=_N_RESAMPLES, through="mean")
 
 
 def _phase(log: CascadeLog, inside: npt.NDArray[np.bool_]) -> Estimate:
     values = per_run(log.size, "mean", inside)
-    return estimate(values, exponent_of_runs(log.n_sites, "mean"), "mean", log.config.seed, n_resamples=_N_RESAMPLES)
+    return estimate(
+        values, exponent_of_runs(log.n_sites, "mean"), "mean", log.config.seed, n_resamples=_N_RESAMPLES, through="mean"
+    )
 
 
 def _mean(values: Floats, seed: int) -> Estimate:

@@ -10,7 +10,7 @@ from tdu.cascades import sizes_of
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.models.xor import snapshot_fields
-from tdu.resampling import bootstrap, interval
+from tdu.resampling import bootstrap, interval, through
 from tdu.scaling import exponent_of_runs, per_run
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
@@ -86,8 +86,7 @@ def analyse(config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps
 def over_settings(n_sites: Integers, values: Floats, statistic: Statistic, seed: int) -> tuple[Estimate, dict[str, Floats]]:
     """CV (%) of the exponent over the settings in `values` (settings, S, K), and the exponent at each with its interval."""
     exponents = exponent_of_runs(n_sites, statistic)
-    maxima = statistic == "peak"
-    samples = bootstrap(values, exponents, seed, maxima=maxima)
+    samples = bootstrap(values, exponents, seed, through=through(statistic))
     cv = variation_beyond_noise(exponents(values), samples, f"{statistic}, CV in %")
     low, high = interval(samples)
     return cv, {"value": exponents(values), "low": low, "high": high}

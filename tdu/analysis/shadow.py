@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis import dimension
-from tdu.resampling import estimate
+from tdu.resampling import estimate, through
 from tdu.scaling import exponent, exponent_of_runs, over_time, window_dimension
 from tdu.types import CascadeLog, Estimate, Findings, Statistic
 
@@ -42,5 +42,5 @@ def _change(log: CascadeLog, shadow: CascadeLog, inside: npt.NDArray[np.bool_], 
     both = np.stack([over_time(log)[inside], over_time(shadow)[inside]])
     exponents = exponent_of_runs(log.n_sites, statistic)
     return estimate(
-        both, lambda v: np.diff(exponents(v).mean(axis=-1), axis=-1)[..., 0], statistic, seed, maxima=statistic == "peak"
+        both, lambda v: np.diff(exponents(v).mean(axis=-1), axis=-1)[..., 0], statistic, seed, through=through(statistic)
     )

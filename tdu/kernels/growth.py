@@ -74,3 +74,40 @@ def adjacency(targets, indptr, indices):
                 indptr[v + 1] += 1
                 indices[indptr[older + 1]] = v
                 indptr[older + 1] += 1
+
+
+@kernel
+def swap_edges(indptr, indices, owner, uniforms):
+    """Try to let pairs of edges a–b, c–d become a–d, c–b, two of `uniforms` a try; degrees stay, and the graph simple.
+
+    `owner` (2E,) int32 holds the site in whose row each entry of `indices` stands. Rows keep their length, so that entries are
+    replaced where they are; they are sorted again in the end.
+    """
+    for k in range(uniforms.size // 2):
+        e = int(uniforms[2 * k] * indices.size)
+        f = int(uniforms[2 * k + 1] * indices.size)
+        a, b, c, d = owner[e], indices[e], owner[f], indices[f]
+        if a in (c, d) or b in (c, d):
+            continue
+        if position(indptr, indices, a, d) >= 0 or position(indptr, indices, c, b) >= 0:
+            continue
+        indices[position(indptr, indices, b, a)] = c
+        indices[position(indptr, indices, d, c)] = a
+        indices[e] = d
+        indices[f] = b
+    for i in range(indptr.size - 1):
+        for e in range(indptr[i] + 1, indptr[i + 1]):
+            site = indices[e]
+            while e > indptr[i] and indices[e - 1] > site:
+                indices[e] = indices[e - 1]
+                e -= 1
+            indices[e] = site
+
+
+@kernel
+def position(indptr, indices, i, j):
+    """Where `j` stands in the row of `i`, or −1."""
+    for e in range(indptr[i], indptr[i + 1]):
+        if indices[e] == j:
+            return e
+    return -1

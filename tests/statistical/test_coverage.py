@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tdu.config import StudyConfig
-from tdu.resampling import bootstrap, interval
+from tdu.resampling import bootstrap, interval, through
 from tdu.scaling import exponent_of_runs, over_runs, without_each_scale
 
 pytestmark = pytest.mark.statistical
@@ -37,7 +37,7 @@ def coverage(kind, statistic, truth):
     functional = exponent_of_runs(N_SITES, statistic)
     hits, found = 0, []
     for number, values in enumerate(studies(kind)):
-        low, high = interval(bootstrap(values, functional, number, N_RESAMPLES, maxima=statistic == "peak"))
+        low, high = interval(bootstrap(values, functional, number, N_RESAMPLES, through=through(statistic)))
         hits += low <= truth <= high
         found.append(functional(values))
     return hits / N_STUDIES, np.array(found)
