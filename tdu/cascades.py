@@ -8,9 +8,10 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.config import StudyConfig
 from tdu.graphs import Graph
-from tdu.kernels.avalanche import relax, workspace
+from tdu.kernels.avalanche import FAR, relax, workspace
 from tdu.kernels.probe import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
+from tdu.sharing import relax_shared
 from tdu.types import Avalanche, CascadeLog, Integers, Run, shallow
 
 
@@ -21,6 +22,8 @@ def avalanche(
     quantile: float = 0.9,
     threshold: float | None = None,
     max_steps: int = 20,
+    *,
+    workers: int = 1,
 ) -> Avalanche:
     """Relax a gradient field on a graph by threshold-driven diffusion, and measure the avalanche.
 
@@ -32,6 +35,7 @@ def avalanche(
     quantile : level in (0, 1) of |g| that sets the threshold (linear interpolation, as ``np.quantile``).
     threshold : the threshold itself, ≥ 0; `quantile` is then not used.
     max_steps : steps allowed, ≥ 0.
+    workers : threads that share the field, if it has millions of sites; the bits do not depend on their number.
 
     Returns
     -------
@@ -63,9 +67,11 @@ def avalanche(
     else:
         threshold = _validate.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
-    size, duration, extent, peak, dissipated, capped = relax(
-        relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n)
-    )
+    if _validate.integer(workers, "workers", 1) > 1 and n >= FAR:
+        found = relax_shared(relaxed, graph, alpha, threshold, max_steps, profile, workers)
+    else:
+        found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n))
+    size, duration, extent, peak, dissipated, capped = found
     return Avalanche(
         size=int(size),
         duration=int(duration),

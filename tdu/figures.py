@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
-from tdu import panels
 from tdu.config import Scope
 from tdu.files import atomic
 from tdu.types import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STYLE = Path(__file__).with_name("tdu.mplstyle")
 #: No creation times in the files: the same results give the same bytes.
@@ -26,13 +27,24 @@ def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
     names = drawable(results)
     if workers == 1 or len(names) == 1:
         return [path for name in names for path in _draw_one(results, directory, name)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(workers, mp_context=_processes()) as executor:
         tasks = [executor.submit(_draw_one, results, directory, name) for name in names]
         return [path for task in tasks for path in task.result()]
 
 
+def _processes() -> BaseContext:
+    """Processes that share one loading of matplotlib, where the system can fork."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tdu.panels"])
+    return context
+
+
 def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
-    return save(FIGURES[name][0], results, directory, name, (results.scope or Scope()).figure_formats)
+    from tdu import panels
+
+    return save(getattr(panels, FIGURES[name][0]), results, directory, name, (results.scope or Scope()).figure_formats)
 
 
 def drawable(results: Results) -> list[str]:
@@ -46,14 +58,17 @@ def caption(name: str) -> str:
 
 
 def save(
-    panel: Callable[[Results], Figure], results: Results, directory: Path, name: str, formats: Sequence[str]
+    panel: Callable[[Results], "Figure"], results: Results, directory: Path, name: str, formats: Sequence[str]
 ) -> list[Path]:
     """Draw `results` by `panel` in the style of the house, into one file a format; the paths written."""
+    import matplotlib as mpl
+
     written = []
     with mpl.rc_context(fname=STYLE):
         figure = panel(results)
-        figure.draw_without_rendering()  # lay out once, not once a format
-        figure.set_layout_engine("none")
+        figure.draw_without_rendering()  # lay out once, not twice a format
+        mpl.rcParams["figure.constrained_layout.use"] = False
+        figure.set_layout_engine(None)
         for suffix in formats:
             path = directory / f"{name}.{suffix}"
             with atomic(path) as file:
@@ -62,17 +77,17 @@ def save(
     return written
 
 
-#: Name → (function, the series it needs, caption).
-FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
+#: Name → (function of `tdu.panels`, the series it needs, caption).
+FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "accuracy": (
-        panels.accuracy_figure,
+        "accuracy_figure",
         ("accuracy", "grokking"),
         "Fig. 1a. (a) Accuracy and loss of one run of h = 21 with its grokking epoch; dotted, that of the published "
         "run. (b) Grokking epoch of every run against the number of parameters, and the mean of each scale; dotted, the"
         " published range.",
     ),
     "dimension": (
-        panels.dimension_figure,
+        "dimension_figure",
         ("dimension_over_time",),
         "Fig. 1b. Effective dimensionality D(t) from the largest and from the mean size over the seeds at each "
         "snapshot, with 95 % bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the"
@@ -80,7 +95,7 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
         " dotted the published bound.",
     ),
     "gini": (
-        panels.gini_figure,
+        "gini_figure",
         ("gini",),
         "Fig. 1c. Gini coefficient of |θ| as change from its start, trained in-line (top) and in shadow (bottom). (a, "
         "d) One run of h = 21, its grokking epoch in orange. (b, e) All runs aligned at grokking: mean, and bands of 50"
@@ -88,7 +103,7 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
         "published ± 10.",
     ),
     "scaling": (
-        panels.scaling_figure,
+        "scaling_figure",
         ("ccdf", "collapse", "scaling"),
         "Fig. 2. (a) Complementary cumulative distributions of avalanche sizes, all snapshots and runs of a scale. (b) "
         "Largest and mean size against N with least-squares fits; dashes are single runs. (c) Collapse at the "
@@ -96,22 +111,22 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
         " over runs.",
     ),
     "nulls": (
-        panels.nulls_figure,
-        ("dimension_over_time", *(f"null_{name}" for name in panels.NULL_COLOURS)),
+        "nulls_figure",
+        ("dimension_over_time", *(f"null_{name}" for name in ("permuted", "blocks", "signs", "rewired", "gaussian"))),
         "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
         "signs, on a rewired graph, and replaced by independent Gaussians. (b) Real minus null, paired by run, with 95 % "
         "bands.",
     ),
     "power-law": (
-        panels.power_law_figure,
+        "power_law_figure",
         ("power_law",),
         "A panel of our own: discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
         "intervals, and the decades between x_min and the largest avalanche. Exponents over less than 1.5 decades say "
         "little.",
     ),
     "phases": (
-        panels.phases_figure,
+        "phases_figure",
         ("bootstrap", "leave_one_out", "topologies"),
         "Fig. 3. (a) Bootstrap distributions of D_pre and D_post, from the largest size over runs and snapshots of a "
         "phase, each run split at its own grokking epoch, and of D_synth from the mean size; shaded, the published "
@@ -119,7 +134,7 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure], tuple[str, ...], str]] = {
         "five topologies. Bars are 95 % intervals.",
     ),
     "robustness": (
-        panels.robustness_figure,
+        "robustness_figure",
         ("robustness",),
         "D and γ over diffusion strengths and threshold levels, for training in-line, in shadow, and for synthetic "
         "fields, with 95 % intervals.",

@@ -14,7 +14,7 @@ from tdu.models.xor import snapshot_fields
 from tdu.nulls import FIELD_NULLS, rewired
 from tdu.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.rng import Stage, generator
-from tdu.scaling import exponent_of_runs, per_run, slope_and_r2
+from tdu.scaling import exponent_of_runs, per_run, slopes
 from tdu.surrogates import SURROGATES
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
@@ -197,7 +197,7 @@ def _over_time(log: CascadeLog, null: Integers) -> dict[str, Floats]:
     excess_low, excess_high = interval(
         bootstrap(both, lambda v: _difference(v, fit), log.config.seed, _N_RESAMPLES, through="mean")
     )
-    value, null_value = (slope_and_r2(log.n_sites, sizes.mean(axis=-1))[0] for sizes in both)
+    value, null_value = (slopes(log.n_sites, sizes.mean(axis=-1)) for sizes in both)
     return {
         "value": null_value,
         "low": low,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
@@ -31,7 +31,7 @@ def analyse(logs: list[CascadeLog]) -> Findings:
         known = of_studies[np.isfinite(of_studies)]
         if known.size > 1:
             spread = known.std(ddof=1)
-            half = stats.t.ppf(0.975, known.size - 1) * spread / np.sqrt(known.size)
+            half = stdtrit(known.size - 1, 0.975) * spread / np.sqrt(known.size)
             note = f"standard deviation between studies {spread:.3f}"
             estimate = Estimate(known.mean(), known.mean() - half, known.mean() + half, "mean over studies", note)
             readings[key] = {f"{known.size} further studies, other seeds": estimate}
