@@ -5,7 +5,7 @@ OUT ?= results
 BIN = $(VENV)/bin
 PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce experiments test docs clean
+.PHONY: reproduce experiments bench test docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -20,6 +20,10 @@ docs: reproduce
 # Every question of experiments/ answered again; `tdu run` answers one.
 experiments: $(VENV)/run.stamp
 	for plan in experiments/*/experiment.toml; do $(BIN)/tdu run $$plan || exit 1; done
+
+# Throughput beside C and what else one would use; LONG=--long for a hundred million sites.
+bench: $(VENV)/bench.stamp
+	$(BIN)/python bench/run.py $(LONG)
 
 test: $(VENV)/test.stamp
 	scripts/debian-packages
@@ -40,6 +44,10 @@ $(VENV)/run.stamp: constraints.txt setup.cfg pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[test]'
+	touch $@
+
+$(VENV)/bench.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[bench]'
 	touch $@
 
 clean:

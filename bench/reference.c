@@ -348,3 +348,32 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     free(places);
     release(w);
 }
+
+/* As `probe`, the first thing to write: a whole selection, and `relax_plain`. */
+void probe_plain(const double *fields, int64_t n_fields, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha,
+                 double level, int64_t max_steps, int64_t *sizes) {
+    double *field = malloc(n * sizeof *field), *scratch = malloc(n * sizeof *scratch);
+    for (int64_t t = 0; t < n_fields; t++) {
+        for (int64_t i = 0; i < n; i++) scratch[i] = fabs(fields[t * n + i]);
+        int64_t rank = (n - 1) * level;
+        double weight = (n - 1) * level - rank, lesser = select_rank(scratch, n, rank), greater = INFINITY;
+        for (int64_t i = rank + 1; i < n; i++) greater = fmin(greater, scratch[i]);
+        double threshold = weight >= 0.5 ? greater - (greater - lesser) * (1 - weight) : lesser + (greater - lesser) * weight;
+        memcpy(field, fields + t * n, n * sizeof *field);
+        sizes[t] = relax_plain(field, indptr, indices, n, alpha, threshold, max_steps).size;
+    }
+    free(field);
+    free(scratch);
+}
+
+/* The machine's limits: additions to random places of a field, and reading it from end to end. */
+void random_adds(double *field, const uint32_t *places, int64_t n_places) {
+    for (int64_t k = 0; k < n_places; k++) field[places[k]] += 1.0;
+}
+
+double stream(const double *field, int64_t n) {
+    double sums[8] = {0};
+    for (int64_t i = 0; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++) sums[k] += field[i + k];
+    return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+}

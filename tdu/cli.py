@@ -248,6 +248,21 @@ def report(run: Path) -> None:
 
 
 @main.command()
+@click.option("--sizes", type=Counts(), default="81,2001,100000,1000000", show_default=True, help="System sizes N.")
+@click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Repetitions; the median counts.")
+@WORKERS
+def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
+    """How many topplings a second the probe does on this machine, on one thread and on --workers."""
+    _announce_compilation()
+    from tdu.throughput import measure
+
+    click.echo("field\tN\tthreads\ttime a probe\ttopplings a second\tedges a second")
+    for rate in measure(sizes, workers, rounds):
+        cells = (f"{rate.seconds * 1e6:.1f} µs", f"{rate.topplings:.3g}", f"{rate.pushes:.3g}")
+        click.echo("\t".join((rate.workload, f"{rate.n_sites}", f"{rate.threads}", *cells)))
+
+
+@main.command()
 @click.argument("experiment", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--out", type=DIRECTORY, help="Directory of tables, figure and README.  [default: that of EXPERIMENT]")
 @click.option("--quick", is_flag=True, help="A small study of seconds; needs --out, so as not to replace what is there.")

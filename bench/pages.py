@@ -1,0 +1,183 @@
+"""README.md from results.json: no number in it is typed by hand. ``python bench/pages.py`` renders it again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def seconds(value):
+    """A time in the unit that suits it."""
+    if value is None:
+        return "–"
+    scale, unit = next(((scale, unit) for scale, unit in _UNITS if value >= scale), _UNITS[-1])
+    return f"{value / scale:.3g} {unit}"
+
+
+def table(head, rows):
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def times(value):
+    """A ratio."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def probes(results):
+    """Time a probe in every way."""
+    ways = ["tdu", "tdu, 2 threads", "C", "C, 2 threads", "C, first draft", "scipy.sparse", "NumPy", "PyTorch", "networkx"]
+    rows = [
+        [row["workload"], *(seconds(row["seconds"].get(way, {}).get("median")) for way in ways), seconds(row["bound"])]
+        for row in results["probes"]
+    ]
+    return table(["field", *ways, "bound"], rows)
+
+
+def ratios(results):
+    """Ratios and rates of the probe."""
+    head = [
+        "field",
+        "of C's time",
+        "of C's first draft",
+        "of the bound",
+        "1 thread of 2",
+        "topplings/s",
+        "edges/s",
+        "a random add",
+    ]
+    rows = []
+    for row in results["probes"]:
+        taken = row["seconds"]["tdu"]["median"]
+        rates = [f"{row['topplings'] / taken:.2g}", f"{row['pushes'] / taken:.2g}", seconds(row["random_add"])]
+        named = ("ratio_to_c", "ratio_to_first_draft", "ratio_to_bound", "two_threads")
+        rows.append([row["workload"], *(times(row[name]) for name in named), *rates])
+    return table(head, rows)
+
+
+def slope(results):
+    """Log–log slope of the time a probe against N over the large Gaussian fields: as measured, and with the bound taken out."""
+    large = [row for row in results["probes"] if row["workload"].startswith("Gaussian") and row["n_sites"] >= 100_000]
+    n = np.log([row["n_sites"] for row in large])
+    taken = np.array([row["seconds"]["tdu"]["median"] for row in large])
+    adds = np.array([row["random_add"] for row in large])
+    return np.polyfit(n, np.log(taken), 1)[0], np.polyfit(n, np.log(taken / (adds / adds[0])), 1)[0]
+
+
+def grids(results):
+    """The grid of the paper and the many runs."""
+    of = results["grids"]
+    head = ["job", "tdu", "tdu, 2 threads", "C", "C, 2 threads", "of C's time", "of C's, 2 threads", "1 thread of 2"]
+    rows = []
+    for name, label in (("grid", "48 runs, a probe every epoch"), ("many", "1000 runs of h = 21, a probe every 10 epochs")):
+        taken = of[name]["seconds"]
+        cells = [seconds(taken[way]["median"]) for way in ("tdu, 1", "tdu, 2", "C, 1", "C, 2")]
+        rows.append([label, *cells, *(times(of[name][key]) for key in ("ratio_to_c_1", "ratio_to_c_2", "two_threads"))])
+    return table(head, rows)
+
+
+def torch_line(results):
+    """What PyTorch and networkx take for the grid."""
+    other = results["grids"].get("torch_networkx")
+    if other is None:
+        return "PyTorch and networkx were not installed."
+    return (
+        "PyTorch for the network and networkx for the avalanche, as one would write it first, take "
+        f"{seconds(other['seconds'])} for that grid ({other['of_epochs']} epochs of each scale, scaled up): "
+        f"{other['ratio']:.0f} times ours on two threads."
+    )
+
+
+def parts(results):
+    """Thresholds, graphs, nulls and bootstraps."""
+    of = results["parts"]
+    threshold = [
+        [f"{row['n_sites']:,}", *(seconds(row["seconds"][way]["median"]) for way in ("np.quantile", "tdu", "tdu, guessed")),
+         times(row["ratio"])]
+        for row in of["threshold"]
+    ]  # fmt: skip
+    graph = [
+        [f"{row['n_sites']:,}", *(seconds(row["seconds"][way]["median"]) for way in ("tdu", "igraph")), f"{row['ratio']:.0f}"]
+        for row in of["graph"]
+    ]
+    boot = ", ".join(
+        f"{seconds(of['bootstrap'][how]['median'])} {what}"
+        for how, what in (("mean", "of means"), ("maximum", "of maxima"), ("runs", "with the runs handed over"))
+    )
+    null = ", ".join(f"{name} {seconds(taken['median'])}" for name, taken in of["nulls"].items())
+    return "\n\n".join(
+        [
+            "**Threshold** of one field, beside `np.quantile`:",
+            table(["N", "np.quantile", "tdu", "tdu, guessed from the last epoch", "of np.quantile's time"], threshold),
+            "**Barabási–Albert graphs**, m = 2, adjacency arrays included:",
+            table(["N", "tdu", "igraph, converted", "times"], graph),
+            f"**Bootstrap**, 10,000 resamples of 48 runs: {boot}. **Nulls** of one field of 2,001 sites: {null}.",
+        ]
+    )
+
+
+def start_up(results):
+    """Start-up and compilation."""
+    of = results["start_up"]
+    warm = table(["command, compiled", "time"], [[f"`{name}`", seconds(taken["median"])] for name, taken in of["warm"].items()])
+    cold = table(["command, nothing compiled", "time"], [[f"`{name}`", seconds(taken)] for name, taken in of["cold"].items()])
+    return f"{warm}\n\n{cold}"
+
+
+def memory(results):
+    """Bytes a site."""
+    rows = [
+        [f"{row['n_sites']:,}", f"{row['graph']:.0f}", f"{row['all']:.0f}", seconds(row["grown"]), seconds(row["probed"])]
+        for row in results["memory"]
+    ]
+    return table(["N", "graph, while it grows (bytes a site)", "with field and avalanche", "growing", "one probe"], rows)
+
+
+def stages(results):
+    """Where `tdu reproduce` spends its time."""
+    rows = [[row["stage"], seconds(row["cpu"]), seconds(row["wall"])] for row in results["stages"]]
+    total = [sum(row[what] for row in results["stages"]) for what in ("cpu", "wall")]
+    return table(["stage", "CPU", "wall"], [*rows, ["all", *map(seconds, total)]])
+
+
+def page(results, template):
+    """The page."""
+    measured, corrected = slope(results)
+    one = results["one_field"]
+    fill = {
+        "cpu": results["provenance"]["cpu"],
+        "python": results["provenance"]["python"],
+        "numba": results["provenance"]["packages"]["numba"],
+        "probes": probes(results),
+        "ratios": ratios(results),
+        "slope": f"{measured:.2f}",
+        "slope_corrected": f"{corrected:.2f}",
+        "one_alone": seconds(one["seconds"]["1"]["median"]),
+        "one_shared": seconds(one["seconds"]["2"]["median"]),
+        "one_ratio": times(one["two_threads"]),
+        "adds_ratio": times(one["random_adds_two_threads"]),
+        "one_n": f"{one['n_sites']:,}",
+        "grids": grids(results),
+        "torch": torch_line(results),
+        "parts": parts(results),
+        "start_up": start_up(results),
+        "memory": memory(results),
+        "stages": stages(results),
+        "reproduce": seconds(results["reproduce"]),
+    }
+    for name, text in fill.items():
+        template = template.replace("{{" + name + "}}", text)
+    return template
+
+
+def write(directory):
+    """Render README.md in `directory`."""
+    results = json.loads((directory / "results.json").read_text())
+    (directory / "README.md").write_text(page(results, (directory / "README.template.md").read_text()))
+
+
+if __name__ == "__main__":
+    write(Path(__file__).parent)

@@ -1,0 +1,367 @@
+"""Everything side by side on this machine, in one run: ``make bench``, or ``python bench/run.py [--long]``.
+
+Writes results.json beside this file and renders README.md from README.template.md. Ways to the same result take turns, round
+after round, after a warm-up; a ratio is the median over rounds of the ratio within a round, so that a machine that others
+use as well tells more than its clock does. Compilation is timed apart.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import alternatives
+import numpy as np
+import pages
+
+from tdu import files, nulls, resampling
+from tdu.config import Scope, StudyConfig
+from tdu.ensembles import train_all
+from tdu.graphs import barabasi_albert, seeded_igraph
+from tdu.kernels.avalanche import relax, workspace
+from tdu.kernels.threshold import magnitude_quantile
+from tdu.models.xor import run_of_study, snapshot_fields
+from tdu.scaling import exponent_of_runs
+from tdu.sharing import relax_shared
+from tdu.throughput import Workload, probe_all, pushes, synthetic
+
+HERE = Path(__file__).parent
+PAPER = StudyConfig()
+DENSE = replace(PAPER, snapshot_every=1)
+
+
+def in_turns(ways, rounds, warm_up=True):
+    """Seconds of every way, (rounds,) each, measured in turns."""
+    if warm_up:
+        for run in ways.values():
+            run()
+    seconds = {name: np.empty(rounds) for name in ways}
+    for k in range(rounds):
+        for name, run in ways.items():
+            begun = time.perf_counter()
+            run()
+            seconds[name][k] = time.perf_counter() - begun
+    return seconds
+
+
+def summary(seconds, per=1):
+    """Median and least time of every way in seconds, divided by `per`."""
+    return {name: {"median": float(np.median(s) / per), "least": float(s.min() / per)} for name, s in seconds.items()}
+
+
+def ratio(seconds, one, other):
+    """Median over rounds of one way's time over the other's."""
+    return float(np.median(seconds[one] / seconds[other])) if one in seconds and other in seconds else None
+
+
+def installed(module):
+    """Whether a module can be imported."""
+    return subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True).returncode == 0
+
+
+def snapshots(hidden):
+    """Real gradients: the snapshots of one XOR run, on its own graph."""
+    fields, graph = snapshot_fields(PAPER, hidden, 0)
+    times = max(400 // len(fields), 1)
+    return Workload(f"XOR, h = {hidden}", np.tile(fields, (times, 1)), graph)
+
+
+def random_add_seconds(c, n):
+    """Seconds an addition to a random place of n takes, and a read of one in a row."""
+    places = np.random.default_rng(0).integers(n, size=min(max(n, 100_000), 4_000_000)).astype(np.uint32)
+    field = np.zeros(n)
+    measured = in_turns({"add": partial(c.random_adds, field, places), "read": partial(c.stream, field)}, 5)
+    return float(np.median(measured["add"])) / places.size, float(np.median(measured["read"])) / n
+
+
+def probes(c, sizes, rounds):
+    """The probe, threshold and avalanche, in every way, on every workload."""
+    works = [synthetic(n, kind) for n in sizes for kind in ("Gaussian", "heavy-tailed")] + [snapshots(20), snapshots(500)]
+    rows = []
+    for work in works:
+        n_fields, n = work.fields.shape
+        say(f"probe: {work.name}, N = {n}")
+        ways = {"tdu": partial(probe_all, work, 1), "tdu, 2 threads": partial(probe_all, work, 2)}
+        ways |= {"C": partial(c.best, work), "C, first draft": partial(c.plain, work)}
+        if n_fields > 1:
+            ways["C, 2 threads"] = partial(c.best_on_two_threads, work)
+        slow = {"NumPy": alternatives.numpy_add_at, "scipy.sparse": alternatives.scipy_sparse}
+        if installed("torch"):
+            slow["PyTorch"] = alternatives.torch_index_add
+        if n <= 100_000 and installed("networkx"):
+            slow["networkx"] = alternatives.networkx_loop
+        topplings = {name: run() for name, run in ways.items()}
+        assert len(set(topplings.values())) == 1, topplings
+        seconds = in_turns(ways, rounds)
+        measured = summary(seconds, n_fields)
+        few = Workload(work.name, work.fields[: max(n_fields // 50, 1)], work.graph)
+        for name, run in slow.items():
+            measured |= summary(in_turns({name: partial(run, few)}, min(rounds, 3), warm_up=n <= 100_000), len(few.fields))
+        add, read = random_add_seconds(c, n)
+        n_pushes = pushes(few) / len(few.fields)
+        bound = n_pushes * add + 2 * n * read
+        rows.append(
+            {
+                "workload": work.name,
+                "n_sites": n,
+                "seconds": measured,
+                "topplings": topplings["tdu"] / n_fields,
+                "pushes": n_pushes,
+                "random_add": add,
+                "bound": bound,
+                "ratio_to_c": ratio(seconds, "tdu", "C"),
+                "ratio_to_first_draft": ratio(seconds, "tdu", "C, first draft"),
+                "ratio_to_bound": measured["tdu"]["median"] / bound,
+                "two_threads": ratio(seconds, "tdu", "tdu, 2 threads"),
+            }
+        )
+    return rows
+
+
+def one_field(n, rounds):
+    """One avalanche on a field of n sites, without the threshold, on one thread and shared by two; the same bits."""
+    work = synthetic(n, "Gaussian")
+    field = work.fields[0]
+    threshold = float(np.quantile(np.abs(field), 0.9))
+    space, profile, relaxed = workspace(n), np.empty(20, np.int64), np.empty(n)
+
+    def alone():
+        relaxed[:] = field
+        relax(relaxed, work.graph.indptr, work.graph.targets, 0.3, threshold, 20, profile, space)
+        return relaxed.copy()
+
+    def shared():
+        relaxed[:] = field
+        relax_shared(relaxed, work.graph, 0.3, threshold, 20, profile, 2)
+        return relaxed.copy()
+
+    assert np.array_equal(alone(), shared())
+    places = [np.random.default_rng(k).integers(n, size=2_000_000).astype(np.uint32) for k in range(2)]
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(2) as executor:
+        c = alternatives.C(directory)
+        fields = [np.zeros(n) for _ in places]
+
+        def adds(workers):
+            list(workers(lambda k: c.random_adds(fields[k], places[k]), [0, 1]))
+
+        seconds = in_turns({"1": alone, "2": shared, "adds 1": lambda: adds(map), "adds 2": lambda: adds(executor.map)}, rounds)
+    return {
+        "n_sites": n,
+        "seconds": summary(seconds),
+        "two_threads": ratio(seconds, "1", "2"),
+        "random_adds_two_threads": ratio(seconds, "adds 1", "adds 2"),
+    }
+
+
+def grids(c, rounds):
+    """The paper's grid with a probe every epoch, and 1000 runs of one scale: ours and C, on one and on two threads."""
+    say("grid of 48 runs")
+    addresses = [(h, r) for h in sorted(DENSE.hidden, reverse=True) for r in range(DENSE.replicates)]
+    many = replace(PAPER, hidden=(21,), replicates=1000)
+    found = {}
+    for name, config, cases in (("grid", DENSE, addresses), ("many", many, [(21, r) for r in range(1000)])):
+        ways = {}
+        for threads in (1, 2):
+            executor = ThreadPoolExecutor(threads)
+            ways[f"tdu, {threads}"] = partial(train_all, config, executor)
+            ways[f"C, {threads}"] = lambda e=executor, k=config, a=cases: list(e.map(lambda address: c.train(k, *address), a))
+        seconds = in_turns(ways, rounds)
+        found[name] = {
+            "runs": len(cases),
+            "seconds": summary(seconds),
+            **{f"ratio_to_c_{t}": ratio(seconds, f"tdu, {t}", f"C, {t}") for t in (1, 2)},
+            "two_threads": ratio(seconds, "tdu, 1", "tdu, 2"),
+        }
+    if installed("torch") and installed("networkx"):
+        epochs = 20
+        taken = sum(alternatives.train_torch_networkx(DENSE, h, epochs) for h in DENSE.hidden)
+        whole = taken * DENSE.replicates * (DENSE.epochs + 1) / epochs
+        found["torch_networkx"] = {
+            "seconds": whole,
+            "of_epochs": epochs,
+            "ratio": whole / found["grid"]["seconds"]["tdu, 2"]["median"],
+        }
+    return found
+
+
+def parts(rounds):
+    """Thresholds, graphs, nulls and bootstraps, each beside what it replaces."""
+    import igraph
+
+    say("thresholds, graphs, nulls, bootstraps")
+    found = {"threshold": [], "graph": []}
+    for n in (81, 2001, 100_000, 1_000_000):
+        field = np.random.default_rng(0).normal(size=n)
+        scratch, times = np.empty(n), max(20_000 // n, 1)
+        guess = float(np.quantile(np.abs(field), 0.9)) * 1.01
+
+        def often(run, times=times):
+            for _ in range(times):
+                run()
+
+        ways = {
+            "np.quantile": partial(often, lambda f=field: np.quantile(np.abs(f), 0.9)),
+            "tdu": partial(often, partial(magnitude_quantile, field, 0.9, 0.0, scratch)),
+            "tdu, guessed": partial(often, partial(magnitude_quantile, field, 0.9, guess, scratch)),
+        }
+        seconds = in_turns(ways, rounds)
+        found["threshold"].append(
+            {"n_sites": n, "seconds": summary(seconds, times), "ratio": ratio(seconds, "tdu", "np.quantile")}
+        )
+
+    def by_igraph(n):
+        with seeded_igraph(0):
+            graph = igraph.Graph.Barabasi(n, 2, power=1, zero_appeal=0, implementation="psumtree")
+        from tdu.graphs import Graph
+
+        return Graph.from_edges(n, np.array(graph.get_edgelist()))
+
+    for n in (2001, 100_000, 1_000_000):
+        seconds = in_turns({"tdu": partial(barabasi_albert, n), "igraph": partial(by_igraph, n)}, 3)
+        found["graph"].append({"n_sites": n, "seconds": summary(seconds), "ratio": ratio(seconds, "igraph", "tdu")})
+    runs = np.random.default_rng(0).lognormal(size=(8, 6))
+    exponents = exponent_of_runs(np.array([81, 121, 201, 281, 401, 481, 801, 2001]), "mean")
+    ways = {
+        how: partial(resampling.bootstrap, runs, exponents, through=how, stretched=False) for how in ("mean", "runs", "maximum")
+    }
+    found["bootstrap"] = summary(in_turns(ways, rounds))
+    fields, rng = np.random.default_rng(0).normal(size=(51, 2001)), np.random.default_rng(0)
+    found["nulls"] = summary(
+        in_turns({name: partial(null, fields, rng) for name, null in nulls.FIELD_NULLS.items()}, rounds), 51
+    )
+    return found
+
+
+def start_up():
+    """Seconds from the shell: warm, and with an empty cache of compiled kernels."""
+    say("start-up and compilation")
+    tdu, python = [sys.executable, "-m", "tdu"], [sys.executable, "-c"]
+    found = {}
+    with tempfile.TemporaryDirectory() as directory:
+        field = Path(directory) / "field.npy"
+        np.save(field, np.random.default_rng(0).normal(size=201))
+        commands = {
+            "python": [*python, "pass"],
+            "import click": [*python, "import click"],
+            "tdu --help": [*tdu, "--help"],
+            "import tdu": [*python, "import tdu"],
+            "import numpy": [*python, "import numpy"],
+            "import numba": [*python, "import numba"],
+            "tdu probe": [*tdu, "probe", str(field)],
+        }
+
+        def call(command, **environment):
+            subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment}, cwd=directory)
+
+        found["warm"] = summary(in_turns({name: partial(call, command) for name, command in commands.items()}, 5))
+        cold = {
+            "tdu probe": commands["tdu probe"],
+            "tdu train --quick": [*tdu, "train", "--quick", "--out", f"{directory}/run"],
+            "tdu reproduce --quick": [*tdu, "reproduce", "--quick", "--out", f"{directory}/all"],
+        }
+        found["cold"] = {}
+        for number, (name, command) in enumerate(cold.items()):
+            begun = time.perf_counter()
+            call(command, NUMBA_CACHE_DIR=f"{directory}/{number}")
+            found["cold"][name] = time.perf_counter() - begun
+    return found
+
+
+_MEMORY = """
+import re, sys, time
+import numpy as np
+import tdu
+
+def peak():  # what a process ever held; its parent's share, which getrusage counts, left out
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+n = int(sys.argv[1])
+tdu.avalanche(np.random.default_rng(0).normal(size=1000), tdu.barabasi_albert(1000))
+before, begun = peak(), time.perf_counter()
+graph = tdu.barabasi_albert(n)
+grown, of_graph = time.perf_counter(), peak()
+field = np.random.default_rng(0).normal(size=n)
+drawn = time.perf_counter()
+found = tdu.avalanche(field, graph)
+print(of_graph - before, peak() - before, grown - begun, time.perf_counter() - drawn, found.size)
+"""
+
+
+def memory(n):
+    """Resident bytes a site, in a process of its own: graph, and graph with field and avalanche."""
+    say(f"memory at N = {n:,}")
+    done = subprocess.run([sys.executable, "-c", _MEMORY, str(n)], capture_output=True, text=True, check=True)
+    of_graph, of_all, grown, probed, size = map(float, done.stdout.split())
+    return {"n_sites": n, "graph": of_graph / n, "all": of_all / n, "grown": grown, "probed": probed, "topplings": size}
+
+
+def stages():
+    """CPU and wall seconds of every stage of `tdu reproduce`, children included."""
+    from tdu import reproduce
+
+    say("tdu reproduce, stage by stage")
+    marks = []
+
+    def clock():
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(use.ru_utime + use.ru_stime for use in (own, children)), time.perf_counter()
+
+    def mark(stage):
+        marks.append((stage, *clock()))
+
+    with tempfile.TemporaryDirectory() as directory:
+        mark("training")
+        reproduce.reproduce(Path(directory), PAPER, Scope(), 2, say=mark)
+        mark("")
+    return [{"stage": one[0], "cpu": other[1] - one[1], "wall": other[2] - one[2]} for one, other in pairwise(marks)]
+
+
+def whole_job():
+    """Wall seconds of ``tdu reproduce`` from the shell, compiled."""
+    with tempfile.TemporaryDirectory() as directory:
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "tdu", "reproduce", "--out", f"{directory}/all"], check=True, capture_output=True)
+        return time.perf_counter() - begun
+
+
+def say(what):
+    """What is measured next, on standard error."""
+    print(f"{what} …", file=sys.stderr, flush=True)
+
+
+def main():
+    """Measure everything, and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--long", action="store_true", help="a hundred million sites as well")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    run_of_study(replace(DENSE, epochs=2), 20, 0)
+    sizes = (81, 2001, 100_000, 1_000_000, 10_000_000)
+    with tempfile.TemporaryDirectory() as directory:
+        c = alternatives.C(directory)
+        results = {
+            "provenance": files.provenance(),
+            "stages": stages(),
+            "reproduce": whole_job(),
+            "grids": grids(c, min(options.rounds, 5)),
+            "probes": probes(c, sizes, options.rounds),
+            "one_field": one_field(10_000_000, options.rounds),
+            "parts": parts(options.rounds),
+            "start_up": start_up(),
+            "memory": [memory(n) for n in ((10**7, 10**8) if options.long else (10**7,))],
+        }
+    (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    pages.write(HERE)
+
+
+if __name__ == "__main__":
+    main()
