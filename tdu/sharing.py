@@ -42,14 +42,15 @@ def relax_shared(
             return int(find_marked(field, threshold, work.marks, *cut, part.active))
 
         def lower_own(_cut: tuple[int, int], part: Work) -> int:
-            return int(lower(field, graph.indptr, alpha, part.active, part.begin, part.end, part.share, work.toppled))
+            n = part.active.size
+            return int(lower(field, graph.indptr, alpha, n, part.active, part.begin, part.end, part.share, work.toppled))
 
         counts = each(find, parts)
         while sum(counts) > 0 and duration < max_steps:
             active = [_stretch(part, 0, number) for part, number in zip(parts, counts, strict=True)]
             if sum(each(lower_own, active)) > 0:
                 for part in active:
-                    dissipated = shed(part.begin, part.end, part.share, dissipated)
+                    dissipated = shed(part.share.size, part.begin, part.end, part.share, dissipated)
             list(executor.map(partial(_push, field, graph, threshold, active), cuts))
             profile[duration] = sum(counts)
             size += sum(counts)
@@ -61,7 +62,8 @@ def relax_shared(
 def _push(field: Floats, graph: Graph, threshold: float, active: list[Work], cut: tuple[int, int]) -> None:
     """Add the shares of all active sites to those of one range, in the order of a single thread."""
     for part in active:
-        push_far(field, graph.targets, threshold, part.active, part.begin, part.end, part.share, part.marks, *cut)
+        lists = (part.active, part.begin, part.end, part.share)
+        push_far(field, graph.targets, threshold, part.active.size, *lists, part.marks, *cut)
 
 
 def _stretch(work: Work, low: int, high: int) -> Work:

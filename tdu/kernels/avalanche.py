@@ -71,14 +71,14 @@ def find_marked(field, threshold, marks, low, high, active):
 
 
 @kernel
-def lower(field, indptr, alpha, active, begin, end, share, toppled):
-    """Take ``alpha`` of their field from the `active` sites, and note what each neighbour is due, and where its row lies.
+def lower(field, indptr, alpha, n_active, active, begin, end, share, toppled):
+    """Take ``alpha`` of their field from the first `n_active` of `active`; note what each neighbour is due, and their rows.
 
     All sites are lowered before any share arrives: that is what makes the step synchronous. The share of a site without
     neighbours, which has nobody to go to, is the whole. Returns how many of those there are.
     """
     n_isolated = 0
-    for a in range(active.size):
+    for a in range(n_active):
         i = active[a]
         given = alpha * field[i]
         field[i] -= given
@@ -92,21 +92,21 @@ def lower(field, indptr, alpha, active, begin, end, share, toppled):
 
 
 @kernel
-def shed(begin, end, share, dissipated):
+def shed(n_active, begin, end, share, dissipated):
     """`dissipated` and, added to it one by one, what isolated sites shed out of the system."""
-    for a in range(share.size):
+    for a in range(n_active):
         if begin[a] == end[a]:
             dissipated += share[a]
     return dissipated
 
 
 @kernel
-def push(field, indices, threshold, active, begin, end, share, marks):
+def push(field, indices, threshold, n_active, active, begin, end, share, marks):
     """Add the shares to the neighbours, by ascending active site and along its row; mark what is left above the threshold.
 
     Marks are set without asking, since a branch that depends on a value from far away is one the processor guesses wrong.
     """
-    for a in range(active.size):
+    for a in range(n_active):
         i = active[a]
         marks[i >> _SIX] |= np.uint64(abs(field[i]) > threshold) << np.uint64(i & _LOW)
         for e in range(begin[a], end[a]):
@@ -117,9 +117,9 @@ def push(field, indices, threshold, active, begin, end, share, marks):
 
 
 @kernel
-def push_far(field, indices, threshold, active, begin, end, share, marks, low, high):
+def push_far(field, indices, threshold, n_active, active, begin, end, share, marks, low, high):
     """As `push`, to the sites of [low, high) only, and for fields so large that the marks are out of cache as well."""
-    for a in range(active.size):
+    for a in range(n_active):
         i = active[a]
         if low <= i < high and abs(field[i]) > threshold:
             marks[i >> _SIX] |= _BIT << np.uint64(i & _LOW)
@@ -152,20 +152,26 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     dissipated = 0.0
     n_active = find_above(field, threshold, 0, n, work.active)
     while n_active > 0 and duration < max_steps:
-        active, begin, end = work.active[:n_active], work.begin[:n_active], work.end[:n_active]
-        share = work.share[:n_active]
-        if lower(field, indptr, alpha, active, begin, end, share, work.toppled) > 0:
-            dissipated = shed(begin, end, share, dissipated)
+        # No slices here: making an array costs as much as a step of a small avalanche.
+        if lower(field, indptr, alpha, n_active, work.active, work.begin, work.end, work.share, work.toppled) > 0:
+            dissipated = shed(n_active, work.begin, work.end, work.share, dissipated)
         if n < FAR:
-            push(field, indices, threshold, active, begin, end, share, work.marks)
+            push(field, indices, threshold, n_active, work.active, work.begin, work.end, work.share, work.marks)
         else:
-            push_far(field, indices, threshold, active, begin, end, share, work.marks, 0, n)
+            push_far(field, indices, threshold, n_active, work.active, work.begin, work.end, work.share, work.marks, 0, n)
         profile[duration] = n_active
         size += n_active
         peak = max(peak, n_active)
         duration += 1
         n_active = find_marked(field, threshold, work.marks, 0, n, work.active)
     return size, duration, count(work.toppled), peak, dissipated, n_active > 0
+
+
+@kernel
+def copy(source, target):
+    """Fill `target` with `source`; a slice assignment would first ask whether the two overlap."""
+    for i in range(source.size):
+        target[i] = source[i]
 
 
 @kernel

@@ -24,7 +24,8 @@ def sort_magnitudes(values, places, magnitudes):
     for i in range(n):
         largest = max(largest, abs(values[i]))
     scale = (n_buckets - 1) / largest if largest > 0.0 else 0.0
-    places[:] = 0
+    for k in range(places.size):
+        places[k] = 0
     for i in range(n):
         places[bucket(values[i], scale, n_buckets) + 1] += 1
     for k in range(n_buckets):
@@ -64,7 +65,8 @@ def gini(magnitudes, scratch):
     for i in range(n):
         scratch[i] = (i + 1) * magnitudes[i]
     weighted = sum_by_halves(scratch)
-    scratch[:] = magnitudes
+    for i in range(n):
+        scratch[i] = magnitudes[i]
     total = sum_by_halves(scratch)
     if total == 0.0:
         return 0.0

@@ -49,56 +49,40 @@ def tanh(values):
 
 @kernel
 def activate(values, activation):
-    """Replace the drives of hidden units, `values` (h,), by what the units make of them."""
+    """Replace the drives of hidden units, `values` (n,), by what the units make of them."""
     if activation == TANH:
         tanh(values)
     elif activation == RELU:
-        for j in range(values.size):
-            values[j] = max(values[j], 0.0)
+        for i in range(values.size):
+            values[i] = max(values[i], 0.0)
     else:
-        for j in range(values.size):
-            decay = math.exp(-abs(values[j]))  # never overflows, whatever the sign
-            values[j] = (1.0 if values[j] >= 0 else decay) / (1.0 + decay)
-
-
-@kernel
-def descend(activity, activation, due, readout, delta):
-    """Fill `delta` (h,) with ∂loss/∂drive of the hidden units of one pattern, `due` being that of its logit.
-
-    The slope of a unit comes from its `activity`; at its kink, that of ReLU is 0, as everybody has it.
-    """
-    if activation == TANH:
-        for j in range(delta.size):
-            delta[j] = due * readout[j] * (1.0 - activity[j] * activity[j])
-    elif activation == RELU:
-        for j in range(delta.size):
-            delta[j] = due * readout[j] if activity[j] > 0.0 else 0.0
-    else:
-        for j in range(delta.size):
-            delta[j] = due * readout[j] * (activity[j] * (1.0 - activity[j]))
+        for i in range(values.size):
+            decay = math.exp(-abs(values[i]))  # never overflows, whatever the sign
+            values[i] = (1.0 if values[i] >= 0 else decay) / (1.0 + decay)
 
 
 @kernel
 def forward(theta, inputs, activation, columns, products, hidden, logits):
     """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2; `columns` and `products` (h,) are work space."""
-    d, h = columns.shape
-    bias, readout = theta[h * d : h * d + h], theta[h * d + h : h * d + 2 * h]
+    n_patterns, h = hidden.shape
+    d = inputs.shape[1]
+    rows, bias, readout = theta[: h * d].reshape(h, d), theta[h * d : h * d + h], theta[h * d + h :]
     for j in range(h):
         for k in range(d):
-            columns[k, j] = theta[j * d + k]
-    for b in range(logits.size):
-        units = hidden[b]
-        weights, x = columns[0], inputs[b, 0]
+            columns[k, j] = rows[j, k]
+    for b in range(n_patterns):
+        x = inputs[b, 0]
         for j in range(h):
-            units[j] = bias[j] + weights[j] * x
+            hidden[b, j] = bias[j] + columns[0, j] * x
         for k in range(1, d):
-            weights, x = columns[k], inputs[b, k]
+            x = inputs[b, k]
             for j in range(h):
-                units[j] += weights[j] * x
-        activate(units, activation)
+                hidden[b, j] += columns[k, j] * x
+    activate(hidden.ravel(), activation)
+    for b in range(n_patterns):
         for j in range(h):
-            products[j] = readout[j] * units[j]
-        logits[b] = theta[theta.size - 1] + sum_by_halves(products)
+            products[j] = readout[j] * hidden[b, j]
+        logits[b] = readout[h] + sum_by_halves(products)
 
 
 @kernel
@@ -119,24 +103,47 @@ def cross_entropy(logits, targets, dlogits):
 
 
 @kernel
+def descend(readout, hidden, b, due, activation, delta):
+    """Fill `delta` (h,) with ∂loss/∂drive of the hidden units of pattern `b`, `due` being that of its logit.
+
+    The slope of a unit comes from its activity; at its kink, that of ReLU is 0, as everybody has it.
+    """
+    if activation == TANH:
+        for j in range(delta.size):
+            delta[j] = due * readout[j] * (1.0 - hidden[b, j] * hidden[b, j])
+    elif activation == RELU:
+        for j in range(delta.size):
+            delta[j] = due * readout[j] if hidden[b, j] > 0.0 else 0.0
+    else:
+        for j in range(delta.size):
+            delta[j] = due * readout[j] * (hidden[b, j] * (1.0 - hidden[b, j]))
+
+
+@kernel
 def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradient):
     """Overwrite `gradient` (N,) with ∂loss/∂θ in the order of θ; `columns` and `delta` (h,) are work space."""
-    d, h = columns.shape
-    readout = theta[h * d + h : h * d + 2 * h]
-    of_bias, of_readout = gradient[h * d : h * d + h], gradient[h * d + h : h * d + 2 * h]
-    gradient[h * d :] = 0.0
-    columns[:] = 0.0
-    for b in range(dlogits.size):
-        units, due = hidden[b], dlogits[b]
-        descend(units, activation, due, readout, delta)
+    n_patterns, h = hidden.shape
+    d = inputs.shape[1]
+    readout = theta[h * d + h :]
+    of_rows, of_bias, of_readout = gradient[: h * d].reshape(h, d), gradient[h * d : h * d + h], gradient[h * d + h :]
+    for j in range(h):
+        of_bias[j] = 0.0
+        of_readout[j] = 0.0
+        for k in range(d):
+            columns[k, j] = 0.0
+    of_readout[h] = 0.0
+    for b in range(n_patterns):
+        due = dlogits[b]
+        descend(readout, hidden, b, due, activation, delta)
         for j in range(h):
-            of_readout[j] += due * units[j]
+            of_readout[j] += due * hidden[b, j]
+        for j in range(h):
             of_bias[j] += delta[j]
         for k in range(d):
-            weights, x = columns[k], inputs[b, k]
+            x = inputs[b, k]
             for j in range(h):
-                weights[j] += delta[j] * x
-        gradient[gradient.size - 1] += due
+                columns[k, j] += delta[j] * x
+        of_readout[h] += due
     for j in range(h):
         for k in range(d):
-            gradient[j * d + k] = columns[k, j]
+            of_rows[j, k] = columns[k, j]

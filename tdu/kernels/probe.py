@@ -3,7 +3,7 @@
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import relax, workspace
+from tdu.kernels.avalanche import copy, relax, workspace
 from tdu.kernels.threshold import magnitude_quantile
 
 
@@ -17,6 +17,6 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes):
     profile = np.empty(max_steps, np.int64)
     for t in range(fields.shape[0]):
         threshold = magnitude_quantile(fields[t], level, 0.0, scratch)
-        relaxed[:] = fields[t]
+        copy(fields[t], relaxed)
         found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, work)
         sizes[t] = found[0]

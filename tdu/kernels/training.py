@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import relax, workspace
+from tdu.kernels.avalanche import copy, relax, workspace
 from tdu.kernels.measures import angle, gini, sort_magnitudes
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.kernels.threshold import magnitude_quantile
@@ -95,7 +95,7 @@ def train(theta, problem, probe, curves, snapshots):
             threshold = magnitude_quantile(gradient, probe.quantile, threshold, scratch)
         if measured:
             t = epoch // probe.snapshot_every
-            relaxed[:] = gradient
+            copy(gradient, relaxed)
             size, duration, extent, peak, dissipated, capped = relax(
                 relaxed, probe.indptr, probe.indices, probe.alpha, threshold, probe.max_steps,
                 snapshots.profile[t], work,
@@ -111,7 +111,7 @@ def train(theta, problem, probe, curves, snapshots):
             if snapshots.field.shape[0] > 0:
                 snapshots.field[t] = gradient
         if inline and not (measured and probe.alpha == probe.alpha_train):
-            relaxed[:] = gradient
+            copy(gradient, relaxed)
             relax(
                 relaxed, probe.indptr, probe.indices, probe.alpha_train, threshold, probe.max_steps,
                 profile, work,

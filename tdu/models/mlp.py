@@ -78,8 +78,7 @@ def loss_and_gradient(
         raise ValueError(
             f"`theta` has {parameters.size} entries, which is not (d + 2) h + 1 for the d = {n_inputs} of `inputs`"
         )
-    activity = np.empty((labels.size, hidden))
-    columns, delta = np.empty((n_inputs, hidden)), np.empty(hidden)
+    activity, columns, delta = np.empty((labels.size, hidden)), np.empty((n_inputs, hidden)), np.empty(hidden)
     logits, dlogits = np.empty(labels.size), np.empty(labels.size)
     gradient = np.empty_like(parameters)
     forward(parameters, patterns, number, columns, delta, activity, logits)
