@@ -260,26 +260,31 @@ static double angle(const double *a, const double *b, int64_t n, double *restric
     return 2 * atan2(sqrt(chord), sqrt(sum(scratch, n)));
 }
 
-/* Gini coefficient of |theta|, sorted by 2 n buckets of equal width and by insertion within them. */
-static double gini(const double *theta, int64_t n, int64_t *places, double *magnitudes, double *restrict scratch) {
+/* Gini coefficient of |theta|: dealt to 2 n buckets, and corrected for the pairs of a bucket that stand the wrong way round. */
+static double gini(const double *theta, int64_t n, uint32_t *places, double *magnitudes, double *restrict scratch) {
     double largest = 0;
-    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(theta[i]));
-    double scale = largest > 0 ? (2 * n - 1) / largest : 0;
-    memset(places, 0, (2 * n + 1) * 8);
-    for (int64_t i = 0; i < n; i++) places[(int64_t)(fabs(theta[i]) * scale) + 1]++;
-    for (int64_t k = 0; k < 2 * n; k++) places[k + 1] += places[k];
-    for (int64_t i = 0; i < n; i++) magnitudes[places[(int64_t)(fabs(theta[i]) * scale)]++] = fabs(theta[i]);
-    for (int64_t i = 1; i < n; i++) {
-        double magnitude = magnitudes[i];
-        int64_t j = i;
-        for (; j > 0 && magnitudes[j - 1] > magnitude; j--) magnitudes[j] = magnitudes[j - 1];
-        magnitudes[j] = magnitude;
-    }
-    for (int64_t i = 0; i < n; i++) scratch[i] = (i + 1) * magnitudes[i];
-    double weighted = sum(scratch, n);
-    memcpy(scratch, magnitudes, n * sizeof *scratch);
+    uint32_t fullest = 0, begin = 0;
+    for (int64_t i = 0; i < n; i++) scratch[i] = fabs(theta[i]);
     double total = sum(scratch, n);
-    return total == 0 ? 0 : 2 * weighted / (n * total) - (n + 1.0) / n;
+    if (total == 0 || !(total < INFINITY)) return total == 0 ? 0 : NAN;
+    for (int64_t i = 0; i < n; i++) largest = fabs(theta[i]) > largest ? fabs(theta[i]) : largest;
+    double scale = (2 * n - 1) / largest;
+    memset(places, 0, 2 * n * sizeof *places);
+    for (int64_t i = 0; i < n; i++) places[(uint32_t)(fabs(theta[i]) * scale)]++;
+    for (int64_t k = 0; k < 2 * n; k++) {
+        uint32_t number = places[k];
+        fullest = number > fullest ? number : fullest;
+        places[k] = begin;
+        begin += number;
+    }
+    for (int64_t i = 0; i < n; i++) magnitudes[places[(uint32_t)(fabs(theta[i]) * scale)]++] = fabs(theta[i]);
+    for (int64_t i = 0; i < n; i++) scratch[i] = (i + 1) * magnitudes[i];
+    for (int64_t distance = 1; distance < fullest; distance++)
+        for (int64_t i = 0; i < n - distance; i++) {
+            double wrong = magnitudes[i] - magnitudes[i + distance];
+            scratch[i + distance] += wrong > 0 ? wrong : 0;
+        }
+    return 2 * sum(scratch, n) / (n * total) - (n + 1.0) / n;
 }
 
 /* One in-line run of XOR, tanh units, two inputs, four patterns: curves (epochs + 1,), sizes and angles of the snapshots. */
@@ -290,7 +295,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     int64_t n = 4 * h + 1;
     double *hidden = malloc(B * h * 8), *columns = malloc(2 * h * 8), *delta = malloc(h * 8), *gradient = malloc(n * 8);
     double *relaxed = malloc(n * 8), *scratch = malloc(n * 8), *magnitudes = malloc(n * 8), dlogits[B], threshold = 0;
-    int64_t *places = malloc((2 * n + 1) * 8);
+    uint32_t *places = malloc(2 * n * sizeof *places);
     const double *bias = theta + 2 * h, *readout = theta + 3 * h;
     work w = workspace(n);
     for (int64_t epoch = 0; epoch <= epochs; epoch++) {

@@ -2,45 +2,11 @@
 
 import math
 
+import numpy as np
+
 from tdu._jit import kernel
 
-
-@kernel
-def bucket(value, scale, n):
-    """Number of the bucket of |value|, the last of n at most; what is not finite goes to the first."""
-    position = abs(value) * scale
-    return min(int(position), n - 1) if position >= 0.0 and position < math.inf else 0
-
-
-@kernel
-def sort_magnitudes(values, places, magnitudes):
-    """Fill `magnitudes` (n,) with |values|, ascending; `places`, a number for each bucket and one more, is overwritten.
-
-    Values are dealt to buckets of equal width, about two a value, and put in order by insertion, which then has only the few in
-    a bucket to look at.
-    """
-    n, n_buckets = values.size, places.size - 1
-    largest = 0.0
-    for i in range(n):
-        largest = max(largest, abs(values[i]))
-    scale = (n_buckets - 1) / largest if largest > 0.0 else 0.0
-    for k in range(places.size):
-        places[k] = 0
-    for i in range(n):
-        places[bucket(values[i], scale, n_buckets) + 1] += 1
-    for k in range(n_buckets):
-        places[k + 1] += places[k]
-    for i in range(n):
-        k = bucket(values[i], scale, n_buckets)
-        magnitudes[places[k]] = abs(values[i])
-        places[k] += 1
-    for i in range(1, n):
-        magnitude = magnitudes[i]
-        j = i
-        while j > 0 and magnitudes[j - 1] > magnitude:
-            magnitudes[j] = magnitudes[j - 1]
-            j -= 1
-        magnitudes[j] = magnitude
+_ONE = np.uint32(1)
 
 
 @kernel
@@ -59,18 +25,68 @@ def sum_by_halves(values):
 
 
 @kernel
-def gini(magnitudes, scratch):
-    """Gini coefficient of `magnitudes` (n,), non-negative and ascending; 0 where all are equal (or all zero)."""
-    n = magnitudes.size
+def largest_by_halves(values):
+    """Largest of `values` (n,), which are overwritten, as `sum_by_halves` adds them."""
+    n = values.size
+    while n > 1:
+        half = (n + 1) // 2
+        for i in range(n - half):
+            values[i] = values[half + i] if values[half + i] > values[i] else values[i]
+        n = half
+    return values[0]
+
+
+@kernel
+def deal(values, largest, places, magnitudes):
+    """Fill `magnitudes` (n,) with |values| in the order of buckets of equal width; return how many the fullest one holds.
+
+    The values are finite, the `largest` magnitude is not 0, and `places`, uint32, a number for each bucket, is overwritten.
+    Within a bucket the order is that of `values`.
+    """
+    scale = (places.size - 1) / largest
+    for k in range(places.size):
+        places[k] = 0
+    for i in range(values.size):
+        places[np.uint32(abs(values[i]) * scale)] += _ONE
+    begin = np.uint32(0)
+    fullest = np.uint32(0)
+    for k in range(places.size):
+        number = places[k]
+        fullest = number if number > fullest else fullest
+        places[k] = begin
+        begin += number
+    for i in range(values.size):
+        k = np.uint32(abs(values[i]) * scale)
+        magnitudes[places[k]] = abs(values[i])
+        places[k] += _ONE
+    return int(fullest)
+
+
+@kernel
+def gini(values, places, magnitudes, scratch):
+    """Gini coefficient of |values| (n,), without sorting them; 0 where all are equal or zero, nan where one is not finite.
+
+    In order, it is 2 Σ i x_i / (n Σ x) − (n + 1)/n. Out of order, the sum Σ i x_i falls short by x_j − x_i for every pair that
+    stands the wrong way round, j before i. Such pairs are in one bucket, so that they stand close together, and neither their
+    number nor their places make a branch. `places` is as in `deal`; `magnitudes` and `scratch` (n,) are overwritten.
+    """
+    n = values.size
+    for i in range(n):
+        scratch[i] = abs(values[i])
+    total = sum_by_halves(scratch)
+    if total == 0.0 or not total < math.inf:
+        return 0.0 if total == 0.0 else math.nan
+    for i in range(n):
+        scratch[i] = abs(values[i])
+    fullest = deal(values, largest_by_halves(scratch), places, magnitudes)
     for i in range(n):
         scratch[i] = (i + 1) * magnitudes[i]
-    weighted = sum_by_halves(scratch)
-    for i in range(n):
-        scratch[i] = magnitudes[i]
-    total = sum_by_halves(scratch)
-    if total == 0.0:
-        return 0.0
-    return 2.0 * weighted / (n * total) - (n + 1) / n
+    for distance in range(1, fullest):
+        earlier, later, shortfall = magnitudes[: n - distance], magnitudes[distance:], scratch[distance:]
+        for i in range(n - distance):
+            wrong = earlier[i] - later[i]
+            shortfall[i] += wrong if wrong > 0.0 else 0.0
+    return 2.0 * sum_by_halves(scratch) / (n * total) - (n + 1) / n
 
 
 @kernel

@@ -6,7 +6,7 @@ import numpy as np
 
 from tdu._jit import kernel
 from tdu.kernels.avalanche import copy, relax, workspace
-from tdu.kernels.measures import angle, gini, sort_magnitudes
+from tdu.kernels.measures import angle, gini
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.kernels.threshold import magnitude_quantile
 
@@ -79,14 +79,13 @@ def train(theta, problem, probe, curves, snapshots):
     threshold = 0.0
     magnitudes = np.empty(n)
     profile = np.empty(probe.max_steps, np.int64)
-    places = np.empty(2 * n + 1, np.int64)
+    places = np.empty(2 * n, np.uint32)
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
         forward(theta, problem.inputs, problem.activation, columns, delta, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
-        sort_magnitudes(theta, places, magnitudes)
-        curves.gini[epoch] = gini(magnitudes, scratch)
+        curves.gini[epoch] = gini(theta, places, magnitudes, scratch)
         backward(theta, problem.inputs, problem.activation, columns, hidden, dlogits, delta, gradient)
 
         measured = epoch % probe.snapshot_every == 0
