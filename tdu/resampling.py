@@ -107,15 +107,14 @@ def _means(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
     first = n_runs * np.arange(n_scales)
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
-        picks = np.ascontiguousarray(np.moveaxis(first + _draws(rng, count, n_scales, n_runs), 0, -1))
-        return picked_means(rows, picks).reshape(count, *runs.shape[:-1], 1)
+        return picked_means(rows, first + _draws(rng, count, n_scales, n_runs)).reshape(count, *runs.shape[:-1], 1)
 
     return draw
 
 
 def picked_means(rows: Floats, picks: Integers) -> Floats:
-    """Means (B, L, S) of `rows` (R, L) over the `picks` (B, S, M), of what is known."""
-    means = np.empty((len(picks), rows.shape[1], picks.shape[1]))
+    """Means (B, L, S) of `rows` (R, L) over the `picks` (M, B, S), of what is known."""
+    means = np.empty((picks.shape[1], rows.shape[1], picks.shape[2]))
     means_of_picks(rows, picks, means)
     return means
 

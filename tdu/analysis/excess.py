@@ -122,11 +122,11 @@ def permutation_p(real: Floats, null: Floats, exponent: Exponent, seed: int = 0,
     rows = np.ascontiguousarray(np.moveaxis(pool.reshape(n_pool, -1, n_scales * n_runs), 1, -1)).reshape(
         n_pool * n_scales * n_runs, -1
     )
-    places = np.arange(n_scales * n_runs).reshape(n_scales, n_runs)
+    places = np.arange(n_scales * n_runs).reshape(n_scales, n_runs).T[:, None]  # (K, 1, S)
     of_all = mean_of_known(pool.mean(axis=0))  # over draws and runs, (…, S)
     extreme = 0
     for start in range(0, n, _BLOCK):
-        which = rng.integers(n_pool, size=(min(_BLOCK, n - start), n_scales, n_runs))
+        which = rng.integers(n_pool, size=(n_runs, min(_BLOCK, n - start), n_scales))
         chosen = picked_means(rows, which * (n_scales * n_runs) + places).reshape(-1, *of_all.shape)
         rest = (n_pool * of_all - chosen) / (n_pool - 1)
         both = np.stack([chosen, rest], axis=1)[..., None]  # (B, 2, …, S, 1)

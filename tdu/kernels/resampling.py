@@ -9,9 +9,9 @@ from tdu._jit import kernel
 def means_of_picks(rows, picks, means):
     """Fill `means` (B, L, S) with the mean over the picks of what is known, from `rows` (R, L) float64 with nan for unknown.
 
-    `picks` (B, S, M) int64 are row numbers: in resample b the M of scale s. nan where nothing is known.
+    `picks` (M, B, S) int64 are row numbers: in resample b the M of scale s. nan where nothing is known.
     """
-    n_resamples, n_scales, n_picks = picks.shape
+    n_picks, n_resamples, n_scales = picks.shape
     n_values = rows.shape[1]
     for b in range(n_resamples):
         for s in range(n_scales):
@@ -19,7 +19,7 @@ def means_of_picks(rows, picks, means):
                 total = 0.0
                 known = 0
                 for k in range(n_picks):
-                    value = rows[picks[b, s, k], v]
+                    value = rows[picks[k, b, s], v]
                     if not math.isnan(value):
                         total += value
                         known += 1
