@@ -18,6 +18,9 @@ from tdu.config import Scope, StudyConfig
 from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_json, write_json
 from tdu.types import Quantity, Results, Run, shallow
 
+#: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
+BITS = 2
+
 
 class DamagedError(ValueError):
     """A file that should hold a run, and does not."""
@@ -85,6 +88,7 @@ class RunDirectory:
     def digest(self) -> str:
         """What a shard carries of the study it is of; the number of runs is not part of a run."""
         settings = {name: value for name, value in asdict(self.config).items() if name not in ("hidden", "replicates")}
+        settings["bits"] = BITS
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def read(self, hidden: int, replicate: int) -> Run:
@@ -97,7 +101,9 @@ class RunDirectory:
         scalars: dict[str, Any] = {name: int(arrays.pop(name)) for name in ("hidden", "n_sites", "replicate")}
         study = str(arrays.pop("study"))
         if study != self.digest or (scalars["hidden"], scalars["replicate"]) != (hidden, replicate):
-            raise ValueError(f"{path} is of another study or run than {self.path / 'manifest.json'}: choose another directory")
+            raise ValueError(
+                f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: choose another directory"
+            )
         return Run(**scalars, **arrays)
 
     def runs(self) -> list[list[Run]]:
