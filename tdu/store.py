@@ -102,7 +102,8 @@ class RunDirectory:
         study = str(arrays.pop("study"))
         if study != self.digest or (scalars["hidden"], scalars["replicate"]) != (hidden, replicate):
             raise ValueError(
-                f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: choose another directory"
+                f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: "
+                "choose another directory"
             )
         return Run(**scalars, **arrays)
 
