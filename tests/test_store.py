@@ -79,11 +79,11 @@ def test_another_configuration_is_refused_by_its_settings_once_runs_are_there(di
 def test_a_shard_is_trusted_for_what_it_holds_not_for_its_name(directory, run):
     directory.write(run)
     directory.shard(8, 1).write_bytes(directory.shard(5, 1).read_bytes())
-    with pytest.raises(ValueError, match=r"h0008-r01\.npz is of another study or run"):
+    with pytest.raises(ValueError, match=r"h0008-r01\.npz is of another study, run or version of tdu"):
         directory.missing()
     directory.shard(8, 1).unlink()
     (directory.path / "manifest.json").unlink()
-    with pytest.raises(ValueError, match=r"h0005-r01\.npz is of another study or run"):
+    with pytest.raises(ValueError, match=r"h0005-r01\.npz is of another study, run or version of tdu"):
         begin(directory.path, replace(CONFIG, seed=1)).missing()
 
 
@@ -193,3 +193,12 @@ def test_unreadable_fields_are_named(tmp_path, content, message):
         np.save(path, content, allow_pickle=True)
     with pytest.raises(ValueError, match=message):
         files.read_fields(path)
+
+
+def test_runs_of_other_bits_are_not_gone_on_with(tmp_path, monkeypatch):
+    """An older version's graphs and sums give other runs for the same settings: a study of both would be of neither."""
+    with monkeypatch.context() as older, store.RunDirectory.writing(tmp_path, CONFIG) as directory:
+        older.setattr(store, "BITS", store.BITS - 1)
+        directory.write(run_of_study(CONFIG, CONFIG.hidden[0], 0))
+    with pytest.raises(ValueError, match="version of tdu"):
+        store.RunDirectory.open(tmp_path).missing()
