@@ -18,11 +18,11 @@ class C:
     """reference.c, compiled for this machine."""
 
     def __init__(self, directory):
-        library = Path(directory) / "reference.so"
+        shared = Path(directory) / "reference.so"
         flags = ["-O3", "-march=native", "-shared", "-fPIC"]
-        subprocess.run(["cc", *flags, "-o", str(library), str(SOURCE), "-lm"], check=True)
-        self.library = ctypes.CDLL(str(library))
-        self.library.stream.restype = ctypes.c_double
+        subprocess.run(["cc", *flags, "-o", str(shared), str(SOURCE), "-lm"], check=True)
+        self.compiled = ctypes.CDLL(str(shared))
+        self.compiled.stream.restype = ctypes.c_double
 
     def _probe(self, function, fields, graph):
         sizes = np.empty(len(fields), np.int64)
@@ -35,25 +35,25 @@ class C:
 
     def best(self, work):
         """The best C we could write."""
-        return self._probe(self.library.probe, work.fields, work.graph)
+        return self._probe(self.compiled.probe, work.fields, work.graph)
 
     def plain(self, work):
         """The first thing to write."""
-        return self._probe(self.library.probe_plain, work.fields, work.graph)
+        return self._probe(self.compiled.probe_plain, work.fields, work.graph)
 
     def best_on_two_threads(self, work):
         """`best`, half of the fields a thread."""
         with ThreadPoolExecutor(2) as executor:
             parts = np.array_split(work.fields, 2)
-            return sum(executor.map(lambda part: self._probe(self.library.probe, part, work.graph), parts))
+            return sum(executor.map(lambda part: self._probe(self.compiled.probe, part, work.graph), parts))
 
     def random_adds(self, field, places):
         """Add 1 at every one of `places`."""
-        self.library.random_adds(_pointer(field), _pointer(places), ctypes.c_int64(places.size))
+        self.compiled.random_adds(_pointer(field), _pointer(places), ctypes.c_int64(places.size))
 
-    def stream(self, field):
-        """Read a field from end to end."""
-        self.library.stream(_pointer(field), ctypes.c_int64(field.size))
+    def stream(self, field, times):
+        """Read a field from end to end, so many times."""
+        self.compiled.stream(_pointer(field), ctypes.c_int64(field.size), ctypes.c_int64(times))
 
     def train(self, config, hidden, replicate):
         """One in-line run of the study, as `tdu.models.xor.run_of_study` makes it; loss and sizes."""
@@ -69,7 +69,7 @@ class C:
         angles = np.empty(sizes.size)
         real, whole = ctypes.c_double, ctypes.c_int64
         recorded = (_pointer(array) for array in (loss, accuracy, gini, sizes, angles))
-        self.library.train(
+        self.compiled.train(
             _pointer(theta), whole(hidden), _pointer(PATTERNS["binary"]), _pointer(TARGETS), real(config.learning_rate),
             _pointer(graph.indptr), _pointer(graph.targets), real(config.alpha), real(config.quantile), whole(config.max_steps),
             whole(config.snapshot_every), whole(config.epochs), *recorded,

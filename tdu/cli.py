@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, QUICK, QUICK_SCOPE, Scope, StudyConfig
+from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, NULLS, QUICK, QUICK_SCOPE, Scope, StudyConfig
 
 if TYPE_CHECKING:
     from tdu.types import Run
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 FRACTION = click.FloatRange(0, 1)
-NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 
 
 def _n_processors() -> int:

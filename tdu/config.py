@@ -7,6 +7,8 @@ from dataclasses import dataclass
 ACTIVATIONS = ("tanh", "relu", "sigmoid")
 INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
+#: The null models by name (`tdu.nulls`); each has random numbers of its own, by its place here.
+NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdu.config import Scope
+from tdu.config import NULLS, Scope
 from tdu.files import atomic
 from tdu.types import Results
 
@@ -112,7 +112,7 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "nulls": (
         "nulls_figure",
-        ("dimension_over_time", *(f"null_{name}" for name in ("permuted", "blocks", "signs", "rewired", "gaussian"))),
+        ("dimension_over_time", *(f"null_{name}" for name in NULLS)),
         "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
         "signs, on a rewired graph, and replaced by independent Gaussians. (b) Real minus null, paired by run, with 95 % "

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, fields, replace
 
-from tdu.config import StudyConfig
+from tdu.config import NULLS, StudyConfig
 from tdu.types import Estimate, Quantity
 
 
@@ -92,15 +92,14 @@ PUBLISHED = {
     ),
 }
 
-_NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 
 #: What is measured beside the paper's figures.
 OWN = {
     "collapse_quality": "collapse, S at the D of the regression",
     "collapse_quality_best": "collapse, S at its best exponent",
     "collapse_exponent": "exponent of the best collapse",
-    **{f"excess_{null}": f"excess of D(t) over {null}, after grokking" for null in _NULLS},
-    **{f"share_{null}": f"share of D(t) − 1 that survives {null} (%)" for null in _NULLS},
+    **{f"excess_{null}": f"excess of D(t) over {null}, after grokking" for null in NULLS},
+    **{f"share_{null}": f"share of D(t) − 1 that survives {null} (%)" for null in NULLS},
     "steps_capped": "avalanches stopped at the last step allowed (%)",
     "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
 }

@@ -11,7 +11,7 @@ import numpy as np
 from tdu import figures, files, report, store
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
 from tdu.cascades import gather
-from tdu.config import Scope, StudyConfig
+from tdu.config import NULLS, Scope, StudyConfig
 from tdu.ensembles import finish, train_all
 from tdu.models.xor import checked
 from tdu.published import PUBLISHED, compare, label, other_settings, verdict, with_interval
@@ -67,7 +67,7 @@ def measure_log(log: CascadeLog, executor: Executor) -> Results:
         lambda: dimension.analyse(log, grokking.window(log)),
         lambda: phases.analyse(log),
         lambda: tails.analyse(log),
-        *(partial(excess.analyse, log, nulls, name) for name in excess.NULLS),
+        *(partial(excess.analyse, log, nulls, name) for name in NULLS),
     ]
     return results_of(log.config, None, [grokking.analyse(log), *executor.map(lambda analyse: analyse(), analyses)])
 
@@ -109,7 +109,7 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
         lambda: robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
         lambda: concentration.analyse(inline_gini, shadow_gini),
         lambda: repeats.analyse(again),
-        *(partial(excess.analyse, log, nulls, name) for name in excess.NULLS),
+        *(partial(excess.analyse, log, nulls, name) for name in NULLS),
     ]
     findings = list(executor.map(lambda analyse: analyse(), analyses))
     return results_of(config, scope, [when, *findings, Findings(estimates={"companion": companion})])

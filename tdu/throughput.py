@@ -66,22 +66,16 @@ def _sizes(fields: Floats, graph: Graph) -> npt.NDArray[np.int64]:
 
 
 def pushes(work: Workload) -> int:
-    """Shares pushed along edges in total: one for every neighbour of every toppling."""
+    """Shares pushed along edges in total: one for every neighbour of every toppling, counted step by step."""
     total = 0
     for field in work.fields:
-        field = field.copy()
-        threshold = np.quantile(np.abs(field), _LEVEL)
+        threshold = float(np.quantile(np.abs(field), _LEVEL))
         for _ in range(_MAX_STEPS):
-            active = np.flatnonzero(np.abs(field) > threshold)
-            if active.size == 0:
+            active = np.abs(field) > threshold
+            if not active.any():
                 break
-            given = _ALPHA * field[active]
-            degree = work.graph.degree[active]
-            ends = np.repeat(work.graph.indptr[active] - np.concatenate([[0], np.cumsum(degree)[:-1]]), degree)
-            targets = work.graph.indices[ends + np.arange(degree.sum())]
-            field[active] -= given
-            np.add.at(field, targets, np.repeat(given / np.maximum(degree, 1), degree))
-            total += int(degree.sum())
+            total += int(work.graph.degree[active].sum())
+            field = avalanche(field, work.graph, _ALPHA, threshold=threshold, max_steps=1).gradient
     return total
 
 

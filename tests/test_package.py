@@ -43,4 +43,4 @@ def test_public_names_are_all_there():
         assert getattr(tdu, name) is not None
     assert set(dir(tdu)) == set(tdu.__all__)
     with pytest.raises(AttributeError, match="module 'tdu' has no attribute 'grok'"):
-        tdu.grok  # noqa: B018
+        _ = tdu.grok

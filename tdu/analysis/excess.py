@@ -9,7 +9,7 @@ import numpy as np
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.cascades import sizes_of
-from tdu.config import StudyConfig
+from tdu.config import NULLS, StudyConfig
 from tdu.models.xor import snapshot_fields
 from tdu.nulls import FIELD_NULLS, rewired
 from tdu.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
@@ -22,7 +22,6 @@ N_PERMUTATIONS = 2000
 _N_RESAMPLES = 2000  # percentiles of 95 % need no more; there are some sixty of these intervals
 _BLOCK = 250  # permutations held in memory at a time
 _HEADLINE = "D(t) after the window, mean"
-NULLS = (*FIELD_NULLS, "rewired")
 #: (…, S, K) → (…): what is compared between the real sizes and those of the null.
 Exponent = Callable[[Floats], Floats]
 

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 
 from tdu.analysis import dimension, excess, grokking
-from tdu.config import Scope, StudyConfig
+from tdu.config import NULLS, Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
 from tdu.panels import nulls_figure
@@ -17,7 +17,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
     say("null models")
     sizes = excess.measure(config, scope.n_null_draws, executor)
     say("intervals")
-    over_nulls = list(executor.map(lambda name: excess.analyse(log, sizes, name), excess.NULLS))
+    over_nulls = list(executor.map(lambda name: excess.analyse(log, sizes, name), NULLS))
     return [grokking.analyse(log), dimension.analyse(log, grokking.window(log)), *over_nulls]
 
 
@@ -25,7 +25,7 @@ def tables(results: Results) -> dict[str, Table]:
     """D(t) of the real gradients, of each null, and the excess."""
     of = results.series["dimension_over_time"]
     over_time = {"epoch": of["epoch"], **with_band(of["mean"], "real")}
-    for name in excess.NULLS:
+    for name in NULLS:
         null = results.series[f"null_{name}"]
         over_time |= with_band(null, name)
         difference = {"value": null["excess"], "low": null["excess_low"], "high": null["excess_high"]}

@@ -103,7 +103,7 @@ def cross_entropy(logits, targets, dlogits):
 
 
 @kernel
-def descend(readout, hidden, b, due, activation, delta):
+def hidden_deltas(readout, hidden, b, due, activation, delta):
     """Fill `delta` (h,) with ∂loss/∂drive of the hidden units of pattern `b`, `due` being that of its logit.
 
     The slope of a unit comes from its activity; at its kink, that of ReLU is 0, as everybody has it.
@@ -134,7 +134,7 @@ def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradien
     of_readout[h] = 0.0
     for b in range(n_patterns):
         due = dlogits[b]
-        descend(readout, hidden, b, due, activation, delta)
+        hidden_deltas(readout, hidden, b, due, activation, delta)
         for j in range(h):
             of_readout[j] += due * hidden[b, j]
         for j in range(h):

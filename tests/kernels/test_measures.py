@@ -54,7 +54,7 @@ def test_largest_by_halves(values):
     assert largest_by_halves(np.array(values)) == max(values)
 
 
-@pytest.mark.parametrize("shape", ["normal", "one outlier", "two clusters", "descending"])
+@pytest.mark.parametrize("shape", ["normal", "one outlier", "two clusters", "descending", "subnormal"])
 def test_gini_of_many_values_in_any_order(shape):
     rng = np.random.default_rng(1)
     values = {
@@ -62,6 +62,7 @@ def test_gini_of_many_values_in_any_order(shape):
         "one outlier": np.append(rng.normal(size=300), 1e6),
         "two clusters": np.concatenate([rng.normal(size=200), 1e-4 * rng.normal(size=200)]),
         "descending": np.arange(400.0)[::-1],
+        "subnormal": 5e-324 * np.arange(100.0),
     }[shape]
     assert gini(values) == pytest.approx(gini_of(values.tolist()), abs=1e-12)
 
