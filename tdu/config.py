@@ -9,6 +9,12 @@ INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
 #: The null models by name (`tdu.nulls`); each has random numbers of its own, by its place here.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
+#: Tasks, networks and optimisers of `tdu.models` beyond the paper's.
+MODULAR_TASKS = ("addition", "subtraction", "division", "polynomial")
+NETWORKS = ("transformer", "mlp")
+UNIT_NAMES = ("relu", "gelu")
+OPTIMISERS = ("adamw", "sgd", "momentum")
+PRECISIONS = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -67,3 +73,69 @@ QUICK_SCOPE = Scope(
     quantiles=(0.80, 0.90, 0.95),
     figure_formats=("svg",),
 )
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that decides the bits of one network's training under the probe (`tdu.monitor`).
+
+    The task: `task` mod `modulus`, of whose pairs `train_fraction` train. The network: ``transformer`` of `width` d, `heads`
+    and `unit`, with or without `layer_norm`, or ``mlp`` of `width` hidden units; in `precision` float32 or float64. The
+    optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with `learning_rate` and decoupled `weight_decay`. The probe is
+    that of `StudyConfig`: `alpha_train` is 0, shadow, or the diffusion strength of what the optimiser is given. `n_null_draws`
+    of each null model are probed with every snapshot.
+    """
+
+    task: str = "addition"
+    modulus: int = 59
+    train_fraction: float = 0.8
+    network: str = "transformer"
+    width: int = 32
+    heads: int = 4
+    unit: str = "relu"
+    layer_norm: bool = True
+    precision: str = "float32"
+    optimiser: str = "adamw"
+    learning_rate: float = 3e-3
+    weight_decay: float = 1.0
+    epochs: int = 1200
+    snapshot_every: int = 10
+    alpha: float = 0.3
+    alpha_train: float = 0.0
+    quantile: float = 0.9
+    max_steps: int = 20
+    n_null_draws: int = 0
+    seed: int = 0
+    replicate: int = 0
+
+
+#: Test accuracy above which, and from where on to the end, a network has grokked.
+GROKKED = 0.99
+
+
+@dataclass(frozen=True)
+class GrokkingConfig:
+    """The study of delayed generalisation: one-layer transformers of several `widths` on addition mod each of `moduli`.
+
+    Grokking runs train on `train_fraction` of the pairs; the controls on `few_fraction`, or without weight decay.
+    `window` is in epochs: what D before and after grokking are means over. The rest is as in `NetworkConfig`.
+    """
+
+    widths: tuple[int, ...] = (32, 48, 64, 80, 96, 128)
+    moduli: tuple[int, ...] = (59, 47)
+    replicates: int = 4
+    epochs: int = 1000
+    snapshot_every: int = 10
+    window: int = 100
+    train_fraction: float = 0.8
+    few_fraction: float = 0.3
+    layer_norm: bool = False
+    learning_rate: float = 1e-3
+    weight_decay: float = 1.0
+    alpha: float = 0.3
+    n_null_draws: int = 4
+    seed: int = 0
+
+
+#: One that groks within seconds: a small prime, narrow networks.
+QUICK_GROKKING = GrokkingConfig(widths=(24, 32, 48), moduli=(23,), replicates=2, epochs=600, n_null_draws=1)

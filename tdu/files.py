@@ -108,6 +108,15 @@ def read_array(path: Path) -> npt.NDArray[np.generic]:
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
 
 
+def read_arrays(path: Path, what: str) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of a .npz file by name; a ValueError says which file is not a readable `what`."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # as above
+        raise ValueError(f"{path} is not a readable {what}: {error}") from None
+
+
 def read_fields(path: Path) -> npt.NDArray[np.generic]:
     """One field (N,) or many (T, N) from a .npy file, as (T, N) of the file's own dtype."""
     array = read_array(path)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, fields, replace
 
-from tdu.config import NULLS, StudyConfig
+from tdu.config import NULLS, GrokkingConfig, StudyConfig
 from tdu.types import Estimate, Quantity
 
 
@@ -150,7 +150,7 @@ def _agrees(estimate: Estimate, published: Published) -> bool | None:
     return None if estimate.low <= published.high and estimate.high >= published.low else False
 
 
-def other_settings(config: StudyConfig) -> list[str]:
+def other_settings(config: StudyConfig | GrokkingConfig) -> list[str]:
     """Names of the settings, the seed aside, in which a study is not the paper's."""
     paper = replace(StudyConfig(), seed=config.seed)
     return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]

@@ -11,7 +11,7 @@ import numpy as np
 from tdu import figures, files, report, store
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
 from tdu.cascades import gather
-from tdu.config import NULLS, Scope, StudyConfig
+from tdu.config import NULLS, GrokkingConfig, Scope, StudyConfig
 from tdu.ensembles import finish, train_all
 from tdu.models.xor import checked
 from tdu.published import PUBLISHED, compare, label, other_settings, verdict, with_interval
@@ -115,7 +115,7 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
     return results_of(config, scope, [when, *findings, Findings(estimates={"companion": companion})])
 
 
-def results_of(config: StudyConfig, scope: Scope | None, findings: list[Findings]) -> Results:
+def results_of(config: StudyConfig | GrokkingConfig, scope: Scope | None, findings: list[Findings]) -> Results:
     """All findings as one, quantities in the order of the published table."""
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Quantity]] = {}

@@ -15,6 +15,7 @@ class Stage(IntEnum):
     SYNTHETIC_GRAPH = 4
     NULL = 5
     PERMUTATION = 6
+    SPLIT = 7
 
 
 def _address(seed: int, stage: Stage, scale: int, replicate: int) -> np.random.SeedSequence:

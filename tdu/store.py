@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from tdu.config import Scope, StudyConfig
-from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_json, write_json
+from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_arrays, read_json, write_json
 from tdu.types import Quantity, Results, Run, shallow
 
 #: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
@@ -150,10 +150,9 @@ def _refuse_differences(path: Path, there: StudyConfig, here: StudyConfig) -> No
 
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # there is no end to what damaged bytes make of a parser
-        raise DamagedError(f"{path} cannot be read ({error}): `tdu train` with the study's settings makes it again") from None
+        return read_arrays(path, "run")
+    except ValueError as error:
+        raise DamagedError(f"{error}; `tdu train` with the study's settings makes it again") from None
 
 
 def _plain(value: object) -> str:

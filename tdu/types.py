@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from tdu.config import Scope, StudyConfig
+from tdu.config import GrokkingConfig, Scope, StudyConfig
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -193,7 +193,7 @@ class Results:
     `scope` is None where only a cascade log was measured, without the paper's side studies.
     """
 
-    config: StudyConfig
+    config: StudyConfig | GrokkingConfig
     scope: Scope | None
     provenance: dict[str, Any]
     quantities: dict[str, Quantity]

@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tdu import figures
-from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig
+from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
 from tdu.experiments.experiment import Experiment
 from tdu.files import atomic, read_csv, write_csv, write_json
 from tdu.pages import Source, render
@@ -22,7 +23,7 @@ from tdu.reproduce import fittable, results_of
 from tdu.types import Estimate, Quantity, Results
 
 #: Question → the module that holds its `EXPERIMENT`.
-QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology")
+QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "modadd")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Plan:
     """What an experiment.toml asks for: the question, and the study and scope it is put to."""
 
     question: str
-    config: StudyConfig
+    config: StudyConfig | GrokkingConfig
     scope: Scope
 
 
@@ -53,16 +54,16 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
         raise ValueError(f"{path} has `{min(unknown)}`, but an experiment has `question`, `study` and `scope`")
     if written.get("question") not in QUESTIONS:
         raise ValueError(f"{path} asks {written.get('question')!r}, but the questions are {', '.join(QUESTIONS)}")
-    config = _overridden(StudyConfig(), written.get("study", {}), path)
+    experiment = experiment_of(written["question"])
+    config = _overridden(experiment.study, written.get("study", {}), path)
     scope = _overridden(Scope(), written.get("scope", {}), path)
     if quick:
-        config = replace(config, **{name: getattr(QUICK, name) for name in ("hidden", "replicates", "epochs")})
-        scope = QUICK_SCOPE
-    return Plan(written["question"], fittable(config), scope)
+        config, scope = replace(config, **experiment.quick), QUICK_SCOPE
+    return Plan(written["question"], fittable(config) if isinstance(config, StudyConfig) else config, scope)
 
 
 def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
-    table = "study" if isinstance(value, StudyConfig) else "scope"
+    table = "scope" if isinstance(value, Scope) else "study"
     if not isinstance(settings, dict):
         raise ValueError(f"{path}: `{table}` must be a table of settings, but it is {settings}")
     known = [item.name for item in fields(value)]
@@ -75,9 +76,10 @@ def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
 def run(path: Path, out: Path, quick: bool, workers: int, say: Callable[[str], None]) -> list[Path]:
     """Answer the question of the experiment.toml at `path` into the directory `out`; the paths written."""
     plan = read_plan(path, quick)
-    experiment = _of(plan.question)
+    experiment = experiment_of(plan.question)
+    measure = partial(experiment.measure, runs=out / "runs") if experiment.keeps_runs else experiment.measure
     with ThreadPoolExecutor(workers) as executor:
-        results = results_of(plan.config, plan.scope, experiment.measure(plan.config, plan.scope, executor, say))
+        results = results_of(plan.config, plan.scope, measure(plan.config, plan.scope, executor, say))
     tables = {"quantities": _quantities(results), **experiment.tables(results)}
     data = out / "data"
     for name, rows in tables.items():
@@ -109,8 +111,8 @@ def committed(folder: Path) -> Source:
     return Source(quantities, readings, tables)
 
 
-def _of(question: str) -> Experiment:
-    """Loaded when asked for: each brings what it needs to draw."""
+def experiment_of(question: str) -> Experiment:
+    """The experiment that answers a question, loaded when asked for: each brings what it needs to draw."""
     module = import_module(f"tdu.experiments.{question.replace('-', '_')}")
     found: Experiment = module.EXPERIMENT
     return found

@@ -1,13 +1,12 @@
 """What an experiment is: three functions, from a study to findings, tables and a figure."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from tdu.config import Scope, StudyConfig
+from tdu.config import QUICK, GrokkingConfig, StudyConfig
 from tdu.types import Findings, Floats, Results
 
 Say = Callable[[str], None]
@@ -16,11 +15,23 @@ Table = list[dict[str, object]]
 
 @dataclass(frozen=True)
 class Experiment:
-    """`measure` makes the findings, `tables` lays out what is worth keeping as CSV, `draw` makes the figure."""
+    """`measure` makes the findings, `tables` lays out what is worth keeping as CSV, `draw` makes the figure.
 
-    measure: Callable[[StudyConfig, Scope, Executor, Say], list[Findings]]
+    `measure` takes the study, its scope, an executor and what is told of progress; if the experiment `keeps_runs`, also the
+    directory to keep them in. `study` is what a plan overrides, `quick` what a small one replaces in it.
+    """
+
+    measure: Callable[..., list[Findings]]
     tables: Callable[[Results], dict[str, Table]]
     draw: Callable[[Results], Figure]
+    study: StudyConfig | GrokkingConfig = field(default_factory=StudyConfig)
+    quick: dict[str, Any] = field(default_factory=lambda: settings_of(QUICK, "hidden", "replicates", "epochs"))
+    keeps_runs: bool = False
+
+
+def settings_of(config: object, *names: str) -> dict[str, Any]:
+    """Some settings of a configuration, to replace those of another."""
+    return {name: getattr(config, name) for name in names}
 
 
 def columns(**named: Any) -> Table:

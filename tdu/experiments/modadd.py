@@ -1,0 +1,311 @@
+"""Does D fall through 1 where a transformer groks modular addition, as the companion study says, and do its nulls?"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tdu.analysis import alignment, divergence
+from tdu.analysis.alignment import FIELDS, Aligned
+from tdu.config import NULLS, QUICK_GROKKING, GrokkingConfig, NetworkConfig, Scope
+from tdu.experiments.experiment import Experiment, Say, Table, columns, settings_of, with_band
+from tdu.monitor import NetworkRun, monitor, one_blas_thread
+from tdu.panels import NULL_COLOURS, WIDE, panel_title
+from tdu.scaling import slopes
+from tdu.types import STATISTICS, Estimate, Findings, Results
+
+_GROKKING, _FEW, _NO_DECAY = "grokking", "few-data", "no-decay"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Runs of all widths and seeds that share everything else: `kind` grokking or a control, in shadow or in-line."""
+
+    kind: str
+    modulus: int
+    in_line: bool
+
+    @property
+    def name(self) -> str:
+        """As in tables and keys."""
+        return f"{self.kind}-{self.modulus}-{'inline' if self.in_line else 'shadow'}"
+
+    def run(self, study: GrokkingConfig, width: int, replicate: int) -> NetworkConfig:
+        """The settings of one of its runs."""
+        return NetworkConfig(
+            modulus=self.modulus,
+            train_fraction=study.few_fraction if self.kind == _FEW else study.train_fraction,
+            width=width,
+            layer_norm=study.layer_norm,
+            learning_rate=study.learning_rate,
+            weight_decay=0.0 if self.kind == _NO_DECAY else study.weight_decay,
+            epochs=study.epochs,
+            snapshot_every=study.snapshot_every,
+            alpha=study.alpha,
+            alpha_train=study.alpha if self.in_line else 0.0,
+            n_null_draws=study.n_null_draws,
+            seed=study.seed,
+            replicate=replicate,
+        )
+
+
+def conditions(study: GrokkingConfig) -> list[Condition]:
+    """For every prime grokking and its control of few data, in shadow; for the first also in-line, and without decay."""
+    first = study.moduli[0]
+    both = [Condition(kind, modulus, False) for modulus in study.moduli for kind in (_GROKKING, _FEW)]
+    return [*both, Condition(_NO_DECAY, first, False), Condition(_GROKKING, first, True), Condition(_FEW, first, True)]
+
+
+def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, runs: Path) -> list[Findings]:
+    """Train every run, going on from what is in the directory `runs`, and compare."""
+    of = {condition.name: group for condition, group in _train_all(study, executor, say, runs).items()}
+    say("intervals")
+    jobs: list[Callable[[], Findings]] = []
+    for condition in conditions(study):
+        grokking = of[Condition(_GROKKING, condition.modulus, condition.in_line).name]
+        group = of[condition.name]
+        if condition.kind == _GROKKING:
+            jobs.append(partial(_of_grokking, study, condition.name, group))
+        else:
+            jobs.append(partial(_of_control, study, condition.name, group, grokking))
+    return [_training(of), *executor.map(lambda job: job(), jobs)]
+
+
+def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -> dict[Condition, Aligned]:
+    jobs = {}
+    for condition in conditions(study):
+        for width in study.widths:
+            for replicate in range(study.replicates):
+                config = condition.run(study, width, replicate)
+                jobs[condition, width, replicate] = config, runs / condition.name / f"{width}-{replicate}"
+    cost = {key: config.width**1.5 * config.modulus**2 * config.train_fraction for key, (config, _) in jobs.items()}
+    total, done, start = sum(cost.values()), 0.0, time.monotonic()
+    found: dict[tuple[Condition, int, int], NetworkRun] = {}
+    with one_blas_thread():
+        futures = {executor.submit(monitor, *jobs[key]): key for key in sorted(jobs, key=lambda key: -cost[key])}
+        try:
+            for future in as_completed(futures):
+                key = futures[future]
+                found[key] = future.result()
+                done += cost[key]
+                left = (time.monotonic() - start) * (total - done) / done / 60
+                say(f"{len(found)} of {len(jobs)} runs, {left:.0f} minutes left")
+        finally:
+            for future in futures:
+                future.cancel()
+    return {
+        condition: _aligned([[found[condition, w, r] for r in range(study.replicates)] for w in study.widths])
+        for condition in conditions(study)
+    }
+
+
+def _aligned(runs: list[list[NetworkRun]]) -> Aligned:
+    def of(name: str) -> np.ndarray:
+        return np.array([[run.columns[name] for run in row] for row in runs])
+
+    return Aligned(
+        n_sites=np.array([row[0].n_sites for row in runs]),
+        epoch=of("epoch")[0, 0].astype(np.int64),
+        accuracy=of("accuracy"),
+        test_accuracy=of("test_accuracy"),
+        loss=of("loss"),
+        grokking=np.array([[run.grokking_snapshot for run in row] for row in runs]),
+        size=of("size"),
+        null={
+            name: np.moveaxis(np.array([[run.null_sizes(name) for run in row] for row in runs]), 2, 0).astype(np.float64)
+            for name in NULLS
+        },
+    )
+
+
+def _training(groups: dict[str, Aligned]) -> Findings:
+    """What the runs did, width by width."""
+    return Findings(series={"training": groups})
+
+
+def _of_grokking(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
+    """D around grokking of every field and statistic; the mean size of the real gradients heads."""
+    window = study.window // study.snapshot_every
+    offsets = np.arange(-2 * window, 2 * window + 1)
+    estimates: dict[str, Estimate] = {}
+    readings: dict[str, dict[str, Estimate]] = {}
+    words = []
+    for statistic in STATISTICS:
+        for field in FIELDS:
+            found = alignment.around(runs, field, statistic, window, study.seed)
+            words.append({"condition": name, "field": field, "statistic": statistic, **found})
+            for key, value in found.items():
+                key = f"{key}_{name}"
+                if (field, statistic) == ("real", "mean"):
+                    estimates[key] = value
+                else:
+                    readings.setdefault(key, {})[f"{field}, {statistic}"] = value
+    for null in NULLS:
+        for part, inside in (("before", np.arange(-window, 0)), ("after", np.arange(window))):
+            estimates[f"excess_{null}_{part}_{name}"] = alignment.excess_at_grokking(runs, null, inside, study.seed)
+    over_time = {field: alignment.over_offsets(runs, field, offsets, study.seed) for field in FIELDS}
+    aligned = {"offset": offsets * study.snapshot_every, "fields": over_time}
+    return Findings(estimates, readings, {f"around_{name}": words, f"aligned_{name}": aligned})
+
+
+def _of_control(study: GrokkingConfig, name: str, control: Aligned, grokked: Aligned) -> Findings:
+    """How high D stays in runs that do not grok, and when the others part from them."""
+    epoch_of = np.where(grokked.grokking >= 0, grokked.grokking, grokked.epoch.size - 1)
+    memorised = int(np.where(control.memorised >= 0, control.memorised, 0).max())
+    inside = np.arange(memorised, control.epoch.size)
+    levels = {field: alignment.level(control, field, inside, study.seed) for field in FIELDS}
+    estimates, rows = {f"level_{name}": levels.pop("real")}, []
+    for field in ("real", "permuted", "blocks"):
+        a, b = (np.moveaxis(runs.of(field), -1, 0) for runs in (grokked, control))
+        before = grokked.epoch <= grokked.epoch[epoch_of].mean()
+        lead = divergence.lead_time(
+            control.n_sites, grokked.epoch[before], a[before], b[before], grokked.epoch[epoch_of], study.seed
+        )
+        false = divergence.false_alarm_rate(control.n_sites, b[before], study.seed)
+        rows.append({"control": name, "field": field, "lead": lead, "false": false})
+        if field == "real":
+            estimates |= {f"lead_{name}": lead, f"false_alarms_{name}": false}
+    size_a, size_b = (np.moveaxis(runs.size, -1, 0) for runs in (grokked, control))
+    value, error = divergence.difference(control.n_sites, size_a, size_b)
+    series = {"epoch": grokked.epoch, "difference": value, "error": error}
+    return Findings(estimates, {f"level_{name}": levels}, {f"parting_{name}": rows, f"difference_{name}": series})
+
+
+def tables(results: Results) -> dict[str, Table]:
+    """What the runs did, D around grokking, D(t) aligned at it, and when groups part."""
+    of = results.series
+    around = [row for name, rows in of.items() if name.startswith("around_") for row in rows]
+    parting = [row for name, rows in of.items() if name.startswith("parting_") for row in rows]
+    return {
+        "runs": [row for name, runs in of["training"].items() for row in _table_of_runs(name, runs)],
+        "crossings": [
+            {
+                "what": f"{row['condition']}, {row['field']}, {row['statistic']}",
+                **_with_ends(row["dimension_early"], "before"),
+                **_with_ends(row["dimension_late"], "after"),
+                **_with_ends(row["rise"], "change"),
+                "words": alignment.crossing(row),
+            }
+            for row in around
+        ],
+        "partings": [
+            {
+                "what": f"{row['control']}, {row['field']}",
+                "alarm": row["lead"].note,
+                **_with_ends(row["lead"], "lead"),
+                **_with_ends(row["false"], "false alarms (%)"),
+            }
+            for row in parting
+        ],
+        "dimension": [
+            row
+            for name, aligned in of.items()
+            if name.startswith("aligned_")
+            for row in _table_of_aligned(name.removeprefix("aligned_"), aligned)
+        ],
+    }
+
+
+def _with_ends(found: Estimate, name: str) -> dict[str, object]:
+    return {name: found.value, f"{name} low": found.low, f"{name} high": found.high}
+
+
+def _table_of_runs(name: str, runs: Aligned) -> Table:
+    epoch = runs.epoch.astype(float)
+    return [
+        {
+            "what": f"{name}, N = {n}",
+            "runs": len(grokking),
+            "memorised": int((memorised >= 0).sum()),
+            "epoch of training accuracy 1": epoch[memorised[memorised >= 0]].mean() if (memorised >= 0).any() else np.nan,
+            "test accuracy then": np.mean([t[m] for t, m in zip(test, memorised, strict=True) if m >= 0] or [np.nan]),
+            "grokked": int((grokking >= 0).sum()),
+            "grokking epoch": epoch[grokking[grokking >= 0]].mean() if (grokking >= 0).any() else np.nan,
+            "earliest": epoch[grokking[grokking >= 0]].min() if (grokking >= 0).any() else np.nan,
+            "latest": epoch[grokking[grokking >= 0]].max() if (grokking >= 0).any() else np.nan,
+            "least test accuracy at the end": test[:, -1].min(),
+        }
+        for n, memorised, grokking, test in zip(runs.n_sites, runs.memorised, runs.grokking, runs.test_accuracy, strict=True)
+    ]
+
+
+def _table_of_aligned(name: str, aligned: dict[str, Any]) -> Table:
+    offset = aligned["offset"]
+    rows: Table = []
+    for field, found in aligned["fields"].items():
+        named = {"condition": [name] * len(offset), "field": [field] * len(offset), "epochs from grokking": offset}
+        rows += columns(**named, **with_band(found), r2=found["r2"])
+    return rows
+
+
+def draw(results: Results) -> Figure:
+    """Accuracies of every width; D(t) aligned at grokking beside its nulls; grokking runs beside those that do not."""
+    figure = Figure(figsize=(WIDE, 6.6))
+    panels = figure.subplots(3, 2)
+    first = next(iter(results.series["training"]))
+    _draw_accuracies(panels[0, 0], results.series["training"][first])
+    panel_title(panels[0, 0], "a", first.replace("-", ", "))
+    shown = [name.removeprefix("aligned_") for name in results.series if name.startswith("aligned_")]
+    for axes, letter, name in zip((panels[0, 1], panels[1, 0], panels[1, 1]), "bcd", shown, strict=False):
+        _draw_aligned(axes, results.series[f"aligned_{name}"])
+        panel_title(axes, letter, name.replace("-", ", "))
+    _draw_groups(panels[2, 0], results)
+    panel_title(panels[2, 0], "e", "$D(t)$ at absolute epochs")
+    _draw_differences(panels[2, 1], results)
+    panel_title(panels[2, 1], "f", "grokking − control, in standard errors")
+    figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=7)
+    return figure
+
+
+def _draw_accuracies(axes: Axes, runs: Aligned) -> None:
+    for k, n in enumerate(runs.n_sites):
+        axes.plot(runs.epoch, runs.accuracy[k].mean(axis=0), color=f"C{k}", linewidth=0.8, linestyle="--")
+        axes.plot(runs.epoch, runs.test_accuracy[k].mean(axis=0), color=f"C{k}", label=f"{n:,}")
+    axes.axhline(0.99, color="0.35", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="accuracy: train (dashed), test")
+    axes.legend(title="$N$", fontsize="x-small")
+
+
+def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
+    real = aligned["fields"]["real"]
+    axes.fill_between(aligned["offset"], real["low"], real["high"], color="C0", alpha=0.2, linewidth=0)
+    axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real")
+    for name, colour in NULL_COLOURS.items():
+        null = aligned["fields"][name]
+        if name in ("permuted", "blocks"):
+            axes.fill_between(aligned["offset"], null["low"], null["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(aligned["offset"], null["value"], color=colour, label=name)
+    axes.axhline(1, color="0.35", linewidth=0.8)
+    axes.axvline(0, color="C4", linewidth=0.8)
+    axes.set(xlabel="epochs from grokking", ylabel="$D(t)$ of the mean size")
+
+
+def _draw_groups(axes: Axes, results: Results) -> None:
+    groups = results.series["training"]
+    for k, (name, runs) in enumerate(groups.items()):
+        value = slopes(runs.n_sites, runs.size.mean(axis=1).T)
+        axes.plot(runs.epoch, value, color=f"C{k}", linewidth=0.9, label=name)
+    axes.axhline(1, color="0.35", linewidth=0.8)
+    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size")
+    axes.legend(fontsize="xx-small")
+
+
+def _draw_differences(axes: Axes, results: Results) -> None:
+    for k, (name, of) in enumerate((n, of) for n, of in results.series.items() if n.startswith("difference_")):
+        ratio = np.asarray(of["difference"]) / np.asarray(of["error"])
+        axes.plot(of["epoch"], ratio, color=f"C{k}", linewidth=0.9, label=name.removeprefix("difference_"))
+    for bound in (-divergence.LEVEL, divergence.LEVEL):
+        axes.axhline(bound, color="0.35", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="difference / standard error")
+    axes.legend(fontsize="xx-small")
+
+
+_QUICK = settings_of(QUICK_GROKKING, "widths", "moduli", "replicates", "epochs", "n_null_draws")
+EXPERIMENT = Experiment(measure, tables, draw, GrokkingConfig(), _QUICK, keeps_runs=True)

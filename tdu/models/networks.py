@@ -1,0 +1,188 @@
+"""Networks over token sequences, hand-written: flat parameter vector ↔ named views, loss and full gradient."""
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from tdu import _validate
+from tdu.config import UNIT_NAMES
+from tdu.models import layers
+from tdu.models.layers import Array
+from tdu.models.tasks import Task
+from tdu.types import Integers
+
+
+class Network(ABC):
+    """What training asks of a network: logits, loss and gradient over sequences of its `task`.
+
+    All parameters are one flat vector `theta` (N,), the blocks of `shapes` (weights and biases by name) one behind another.
+    """
+
+    task: Task
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Entries of each weight and bias, in order; their sum is N."""
+        return tuple(math.prod(shape) for shape in self.shapes.values())
+
+    def views(self, theta: Array) -> dict[str, Array]:
+        """The parameters by name, as views into `theta` (N,)."""
+        if theta.shape != (sum(self.blocks),):
+            raise ValueError(f"`theta` has shape {theta.shape} but the network has {sum(self.blocks)} parameters")
+        parts = np.split(theta, np.cumsum(self.blocks)[:-1])
+        return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def initial(self, rng: np.random.Generator, precision: str = "float32") -> Array:
+        """Normal weights of the spread that `_spread` names, gains 1, biases 0; drawn in float64 whatever the precision."""
+        theta = np.zeros(sum(self.blocks))
+        spread = self._spread()
+        for name, view in self.views(theta).items():
+            if name.endswith("gain"):
+                view[:] = 1
+            elif name in spread:
+                view[:] = rng.normal(0.0, spread[name], view.shape)
+        return theta.astype(precision)
+
+    def logits(self, theta: Array, which: Integers) -> Array:
+        """(B, C) for the sequences `which` (B,) of the task."""
+        return self._forward(self.views(theta), which)[0]
+
+    def loss_and_gradient(self, theta: Array, which: Integers) -> tuple[float, float, Array]:
+        """Mean cross-entropy (nats), accuracy, and gradient (N,) over the sequences `which` (B,) of the task."""
+        logits, saved = self._forward(self.views(theta), which)
+        answers = self.task.answers[which]
+        accuracy = accuracy_of(logits, answers)
+        loss, of_loss = layers.cross_entropy_forward(logits, answers)
+        gradient = np.zeros_like(theta)
+        self._backward(layers.cross_entropy_backward(of_loss), saved, self.views(gradient))
+        return loss, accuracy, gradient
+
+    @abstractmethod
+    def _spread(self) -> dict[str, float]:
+        """Standard deviation of the initial entries of each weight."""
+
+    @abstractmethod
+    def _forward(self, p: dict[str, Array], which: Integers) -> tuple[Array, dict[str, layers.Saved]]:
+        """Logits (B, C) from the views `p`, and what each layer saved."""
+
+    @abstractmethod
+    def _backward(self, dlogits: Array, s: dict[str, layers.Saved], g: dict[str, Array]) -> None:
+        """Fill the views `g` of a gradient that is 0."""
+
+
+class Transformer(Network):
+    """One layer over [tokens …, =], read at the last position (Nanda et al., arXiv:2301.05217): attention, then an MLP of 4 d.
+
+    Embedding (V + 1, d) and position (L + 1, d); attention without biases; ReLU or GELU; with `layer_norm`, normed before
+    attention, before the MLP and before the unembedding (C, d). Without, N = 12 d² + 127 d for addition mod 59.
+    """
+
+    def __init__(self, task: Task, width: int, heads: int = 4, unit: str = "relu", layer_norm: bool = False) -> None:
+        d = _validate.integer(width, "width", 1)
+        self.heads = _validate.integer(heads, "heads", 1)
+        if d % self.heads:
+            raise ValueError(f"`width` {d} cannot be shared by {self.heads} heads: make it a multiple")
+        self.unit_forward, self.unit_backward = layers.UNITS[_validate.choice(unit, "unit", UNIT_NAMES)]
+        self.layer_norm = layer_norm
+        self.task = task
+        n_places = task.tokens.shape[1] + 1
+        norms = [{f"norm{k}.gain": (d,), f"norm{k}.bias": (d,)} if layer_norm else {} for k in range(3)]
+        self.shapes: dict[str, tuple[int, ...]] = {
+            "tokens": (task.n_tokens + 1, d), "positions": (n_places, d),
+            **norms[0], "query": (d, d), "key": (d, d), "value": (d, d), "output": (d, d),
+            **norms[1], "up.weight": (4 * d, d), "up.bias": (4 * d,), "down.weight": (d, 4 * d), "down.bias": (d,),
+            **norms[2], "unembedding": (task.n_classes, d),
+        }  # fmt: skip
+        # every token at every position, and the readout token at the last: what examples share is computed once
+        self.row_token = np.append(np.tile(np.arange(task.n_tokens), n_places - 1), task.n_tokens).astype(np.int32)
+        self.row_position = np.append(np.repeat(np.arange(n_places - 1), task.n_tokens), n_places - 1).astype(np.int32)
+        first = task.n_tokens * np.arange(n_places - 1)
+        last = np.full((len(task.tokens), 1), self.row_token.size - 1)
+        self.places = np.concatenate([task.tokens + first, last], axis=1).astype(np.int32)
+
+    def _spread(self) -> dict[str, float]:
+        """1/√(fan in)."""
+        d = self.shapes["tokens"][1]
+        matrices = ("tokens", "positions", "query", "key", "value", "output", "up.weight", "unembedding")
+        return {**dict.fromkeys(matrices, d**-0.5), "down.weight": (4 * d) ** -0.5}
+
+    def _forward(self, p: dict[str, Array], which: Integers) -> tuple[Array, dict[str, layers.Saved]]:
+        s: dict[str, layers.Saved] = {}
+        rows, s["embedding"] = layers.embedding_forward(p["tokens"], p["positions"], self.row_token, self.row_position)
+        normal, s["norm0"] = self._norm(p, 0, rows)
+        mixed, s["attention"] = layers.attention_forward(
+            normal, self.places[which], self.heads, p["query"], p["key"], p["value"]
+        )
+        stream, s["output"] = layers.linear_forward(mixed, p["output"])
+        stream += rows[-1]
+        normal, s["norm1"] = self._norm(p, 1, stream)
+        up, s["up"] = layers.linear_forward(normal, p["up.weight"], p["up.bias"])
+        active, s["unit"] = self.unit_forward(up)
+        down, s["down"] = layers.linear_forward(active, p["down.weight"], p["down.bias"])
+        down += stream
+        normal, s["norm2"] = self._norm(p, 2, down)
+        logits, s["unembedding"] = layers.linear_forward(normal, p["unembedding"])
+        return logits, s
+
+    def _backward(self, dlogits: Array, s: dict[str, layers.Saved], g: dict[str, Array]) -> None:
+        dnormal, g["unembedding"][:], _ = layers.linear_backward(dlogits, s["unembedding"])
+        dstream = self._norm_backward(g, 2, dnormal, s["norm2"])
+        dactive, g["down.weight"][:], g["down.bias"][:] = layers.linear_backward(dstream, s["down"])
+        dup = self.unit_backward(dactive, s["unit"])
+        dnormal, g["up.weight"][:], g["up.bias"][:] = layers.linear_backward(dup, s["up"])
+        dstream = dstream + self._norm_backward(g, 1, dnormal, s["norm1"])
+        dmixed, g["output"][:], dreadout = layers.linear_backward(dstream, s["output"])
+        dnormal, g["query"][:], g["key"][:], g["value"][:] = layers.attention_backward(dmixed, s["attention"])
+        drows = self._norm_backward(g, 0, dnormal, s["norm0"])
+        drows[-1] += dreadout
+        g["tokens"][:], g["positions"][:] = layers.embedding_backward(drows, s["embedding"])
+
+    def _norm(self, p: dict[str, Array], k: int, x: Array) -> tuple[Array, layers.Saved]:
+        return layers.layer_norm_forward(x, p[f"norm{k}.gain"], p[f"norm{k}.bias"]) if self.layer_norm else (x, ())
+
+    def _norm_backward(self, g: dict[str, Array], k: int, dout: Array, saved: layers.Saved) -> Array:
+        if not self.layer_norm:
+            return dout
+        dx, g[f"norm{k}.gain"][:], g[f"norm{k}.bias"][:] = layers.layer_norm_backward(dout, saved)
+        return dx
+
+
+class TokenMLP(Network):
+    """The cheap case: an embedding (V, h) for each position, summed, then a hidden layer of h units and a linear readout."""
+
+    def __init__(self, task: Task, width: int, unit: str = "relu") -> None:
+        h = _validate.integer(width, "width", 1)
+        self.unit_forward, self.unit_backward = layers.UNITS[_validate.choice(unit, "unit", UNIT_NAMES)]
+        self.task = task
+        n_places = task.tokens.shape[1]
+        self.shapes: dict[str, tuple[int, ...]] = {
+            "tokens": (n_places * task.n_tokens, h), "hidden.bias": (h,), "readout.weight": (task.n_classes, h),
+            "readout.bias": (task.n_classes,),
+        }  # fmt: skip
+        self.places = task.tokens + task.n_tokens * np.arange(n_places)
+
+    def _spread(self) -> dict[str, float]:
+        """1/√(fan in)."""
+        n_places, h = self.places.shape[1], self.shapes["tokens"][1]
+        return {"tokens": n_places**-0.5, "readout.weight": h**-0.5}
+
+    def _forward(self, p: dict[str, Array], which: Integers) -> tuple[Array, dict[str, layers.Saved]]:
+        places = self.places[which]
+        active, of_unit = self.unit_forward(p["tokens"][places].sum(axis=1) + p["hidden.bias"])
+        logits, of_readout = layers.linear_forward(active, p["readout.weight"], p["readout.bias"])
+        return logits, {"places": (places,), "unit": of_unit, "readout": of_readout}
+
+    def _backward(self, dlogits: Array, s: dict[str, layers.Saved], g: dict[str, Array]) -> None:
+        dactive, g["readout.weight"][:], g["readout.bias"][:] = layers.linear_backward(dlogits, s["readout"])
+        ddrive = self.unit_backward(dactive, s["unit"])
+        g["hidden.bias"][:] = ddrive.sum(axis=0)
+        (places,) = s["places"]
+        for column in places.T:
+            np.add.at(g["tokens"], column, ddrive)
+
+
+def accuracy_of(logits: Array, answers: Integers) -> float:
+    """Share of the rows of `logits` (B, C) whose largest entry is at the answer (B,); nan for none."""
+    return float((logits.argmax(axis=1) == answers).mean()) if len(answers) else float("nan")

@@ -1,0 +1,91 @@
+"""Tasks of one shape: sequences of tokens to be answered with a class, some of them for training, the others to test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from tdu import _validate
+from tdu.config import MODULAR_TASKS
+from tdu.types import Indices, Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Every sequence there is, its answer, and which of them train.
+
+    Attributes
+    ----------
+    tokens : (B, L) int32 in 0 … n_tokens − 1.
+    answers : (B,) int64 in 0 … n_classes − 1.
+    train, test : positions in `tokens` of the two parts, ascending; together they are all, and `test` may be empty.
+    """
+
+    name: str
+    tokens: Indices
+    answers: Integers
+    n_tokens: int
+    n_classes: int
+    train: Integers
+    test: Integers
+
+
+_MODULAR: dict[str, Callable[[Integers, Integers, int], Integers]] = {
+    "addition": lambda a, b, p: (a + b) % p,
+    "subtraction": lambda a, b, p: (a - b) % p,
+    "division": lambda a, b, p: a * _inverses(p)[b] % p,
+    "polynomial": lambda a, b, p: (a * a + a * b + b * b) % p,
+}
+
+
+def modular(name: str, modulus: int, train_fraction: float, rng: np.random.Generator) -> Task:
+    """All pairs under a ∘ b mod p (Power et al., arXiv:2201.02177): ``addition``, ``subtraction``, ``division`` (b ≠ 0) or
+    ``polynomial``, a² + ab + b².
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a modulus below 2, one that is not prime where division needs its inverses, or a fraction that
+        leaves nothing to train on.
+    """
+    _validate.choice(name, "task", MODULAR_TASKS)
+    p = _validate.integer(modulus, "modulus", 2, 2**15)
+    if name == "division" and any(p % k == 0 for k in range(2, p)):
+        raise ValueError(f"`modulus` must be prime for division, but {p} is not")
+    a, b = (part.ravel() for part in np.meshgrid(np.arange(p), np.arange(p), indexing="ij"))
+    if name == "division":
+        a, b = a[b > 0], b[b > 0]
+    return _task(f"{name} mod {p}", np.stack([a, b], axis=1), _MODULAR[name](a, b, p), p, p, train_fraction, rng)
+
+
+def parity(n_bits: int, n_relevant: int, train_fraction: float, rng: np.random.Generator) -> Task:
+    """The parity of the first `n_relevant` of `n_bits` bits, for all 2^n_bits patterns: XOR is ``parity(2, 2, 1.0, rng)``."""
+    n_bits = _validate.integer(n_bits, "n_bits", 1, 20)
+    n_relevant = _validate.integer(n_relevant, "n_relevant", 1, n_bits)
+    patterns = np.array(list(product((0, 1), repeat=n_bits)))
+    answers = patterns[:, :n_relevant].sum(axis=1) % 2
+    return _task(f"parity of {n_relevant} in {n_bits}", patterns, answers, 2, 2, train_fraction, rng)
+
+
+def _inverses(p: int) -> Integers:
+    """b⁻¹ mod p, at b; 0 at 0."""
+    return np.array([0, *(pow(b, -1, p) for b in range(1, p))])
+
+
+def _task(
+    name: str,
+    tokens: Integers,
+    answers: Integers,
+    n_tokens: int,
+    n_classes: int,
+    train_fraction: float,
+    rng: np.random.Generator,
+) -> Task:
+    fraction = _validate.real(train_fraction, "train_fraction", 0, 1)
+    n_train = round(fraction * len(tokens))
+    if n_train == 0:
+        raise ValueError(f"`train_fraction` {fraction:g} of the {len(tokens)} sequences of {name} leaves none to train on")
+    order = rng.permutation(len(tokens))
+    train, test = np.sort(order[:n_train]), np.sort(order[n_train:])
+    return Task(name, tokens.astype(np.int32), answers.astype(np.int64), n_tokens, n_classes, train, test)
