@@ -121,19 +121,19 @@ class GrokkingConfig:
     `window` is in epochs: what D before and after grokking are means over. The rest is as in `NetworkConfig`.
     """
 
-    widths: tuple[int, ...] = (32, 48, 64, 80, 96, 128)
+    widths: tuple[int, ...] = (40, 48, 64, 80, 96, 128)
     moduli: tuple[int, ...] = (59, 47)
     replicates: int = 4
-    epochs: int = 1000
+    epochs: int = 1500
     snapshot_every: int = 10
     window: int = 100
     train_fraction: float = 0.8
     few_fraction: float = 0.3
     layer_norm: bool = False
     learning_rate: float = 1e-3
-    weight_decay: float = 1.0
+    weight_decay: float = 0.8
     alpha: float = 0.3
-    n_null_draws: int = 4
+    n_null_draws: int = 3
     seed: int = 0
 
 

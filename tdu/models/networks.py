@@ -13,6 +13,10 @@ from tdu.models.tasks import Task
 from tdu.types import Integers
 
 
+#: Of one layer, 1 MiB in single precision: a batch is taken in parts of as many.
+_ACTIVITIES_IN_CACHE = 2**18
+
+
 class Network(ABC):
     """What training asks of a network: logits, loss and gradient over sequences of its `task`.
 
@@ -21,6 +25,7 @@ class Network(ABC):
 
     task: Task
     shapes: dict[str, tuple[int, ...]]
+    widest: int  # activities of an example in its widest layer
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -50,14 +55,24 @@ class Network(ABC):
         return self._forward(self.views(theta), which)[0]
 
     def loss_and_gradient(self, theta: Array, which: Integers) -> tuple[float, float, Array]:
-        """Mean cross-entropy (nats), accuracy, and gradient (N,) over the sequences `which` (B,) of the task."""
-        logits, saved = self._forward(self.views(theta), which)
-        answers = self.task.answers[which]
-        accuracy = accuracy_of(logits, answers)
-        loss, of_loss = layers.cross_entropy_forward(logits, answers)
-        gradient = np.zeros_like(theta)
-        self._backward(layers.cross_entropy_backward(of_loss), saved, self.views(gradient))
-        return loss, accuracy, gradient
+        """Mean cross-entropy (nats), accuracy, and gradient (N,) over the sequences `which` (B,) of the task.
+
+        Sums are over parts of the batch whose activities stay in the processor's cache.
+        """
+        parameters, part = self.views(theta), np.empty_like(theta)
+        loss, n_right, gradient = 0.0, 0, np.zeros_like(theta)
+        for some in np.array_split(which, -(-len(which) * self.widest // _ACTIVITIES_IN_CACHE)):
+            logits, saved = self._forward(parameters, some)
+            answers, share = self.task.answers[some], len(some) / len(which)
+            n_right += int((logits.argmax(axis=1) == answers).sum())
+            of_part, of_loss = layers.cross_entropy_forward(logits, answers)
+            loss += share * of_part
+            dlogits = layers.cross_entropy_backward(of_loss)
+            dlogits *= theta.dtype.type(share)
+            part[:] = 0
+            self._backward(dlogits, saved, self.views(part))
+            gradient += part
+        return loss, n_right / len(which), gradient
 
     @abstractmethod
     def _spread(self) -> dict[str, float]:
@@ -87,6 +102,7 @@ class Transformer(Network):
         self.unit_forward, self.unit_backward = layers.UNITS[_validate.choice(unit, "unit", UNIT_NAMES)]
         self.layer_norm = layer_norm
         self.task = task
+        self.widest = 4 * d
         n_places = task.tokens.shape[1] + 1
         norms = [{f"norm{k}.gain": (d,), f"norm{k}.bias": (d,)} if layer_norm else {} for k in range(3)]
         self.shapes: dict[str, tuple[int, ...]] = {
@@ -156,6 +172,7 @@ class TokenMLP(Network):
         h = _validate.integer(width, "width", 1)
         self.unit_forward, self.unit_backward = layers.UNITS[_validate.choice(unit, "unit", UNIT_NAMES)]
         self.task = task
+        self.widest = h
         n_places = task.tokens.shape[1]
         self.shapes: dict[str, tuple[int, ...]] = {
             "tokens": (n_places * task.n_tokens, h), "hidden.bias": (h,), "readout.weight": (task.n_classes, h),
