@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tdu import nulls
     from tdu.cascades import avalanche
-    from tdu.config import StudyConfig
+    from tdu.config import NetworkConfig, StudyConfig
     from tdu.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
     from tdu.graphs import Graph, barabasi_albert, random_graph, ring, small_world
     from tdu.models.xor import train_xor
+    from tdu.monitor import NetworkRun, train_network
     from tdu.scaling import scaling_exponent
     from tdu.types import Avalanche, CascadeLog, Run, ScalingFit
 
 _HOME = {
     "tdu.cascades": ("avalanche",),
-    "tdu.config": ("StudyConfig",),
+    "tdu.config": ("NetworkConfig", "StudyConfig"),
     "tdu.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
     "tdu.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
     "tdu.models.xor": ("train_xor",),
+    "tdu.monitor": ("NetworkRun", "train_network"),
     "tdu.scaling": ("scaling_exponent",),
     "tdu.types": ("Avalanche", "CascadeLog", "Run", "ScalingFit"),
 }
@@ -30,6 +32,8 @@ __all__ = [
     "Avalanche",
     "CascadeLog",
     "Graph",
+    "NetworkConfig",
+    "NetworkRun",
     "PowerLawFit",
     "Run",
     "ScalingFit",
@@ -44,6 +48,7 @@ __all__ = [
     "ring",
     "scaling_exponent",
     "small_world",
+    "train_network",
     "train_xor",
 ]
 

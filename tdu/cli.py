@@ -5,13 +5,28 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, NULLS, QUICK, QUICK_SCOPE, Scope, StudyConfig
+from tdu.config import (
+    ACTIVATIONS,
+    INITIALISATIONS,
+    INPUTS,
+    MODULAR_TASKS,
+    NETWORKS,
+    NULLS,
+    OPTIMISERS,
+    PRECISIONS,
+    QUICK,
+    QUICK_SCOPE,
+    UNIT_NAMES,
+    NetworkConfig,
+    Scope,
+    StudyConfig,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from tdu.types import Run
@@ -100,6 +115,45 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ]
     for option in reversed(options):
         command = option(command)
+    return command
+
+
+def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that make up a `NetworkConfig`."""
+    choices = {"task": MODULAR_TASKS, "network": NETWORKS, "unit": UNIT_NAMES, "optimiser": OPTIMISERS, "precision": PRECISIONS}
+    helps = {
+        "task": "Of two numbers mod p.",
+        "modulus": "p.",
+        "train_fraction": "Of all pairs.",
+        "network": "One-layer transformer, or MLP on embeddings.",
+        "width": "Of the stream, or hidden units.",
+        "heads": "Of attention.",
+        "unit": "Of the MLP.",
+        "layer_norm": "Norm before attention, MLP and unembedding.",
+        "precision": "Of all arrays.",
+        "optimiser": "Full batch.",
+        "learning_rate": "η.",
+        "weight_decay": "λ, decoupled.",
+        "epochs": "Updates.",
+        "snapshot_every": "Epochs between avalanches.",
+        "alpha": "Diffusion strength of the probe.",
+        "alpha_train": "Diffusion strength in training; 0: shadow.",
+        "quantile": "Threshold level.",
+        "max_steps": "Steps allowed per avalanche.",
+        "n_null_draws": "Draws of each null model probed with every snapshot.",
+        "seed": "Seed of everything random.",
+        "replicate": "Which of the runs of this seed and width.",
+    }
+    for setting in reversed(fields(NetworkConfig)):
+        flag = "--" + setting.name.replace("_", "-")
+        default: Any = setting.default
+        command = click.option(
+            f"{flag}/--no-{flag[2:]}" if isinstance(default, bool) else flag,
+            type=click.Choice(choices[setting.name]) if setting.name in choices else type(default),
+            default=default,
+            show_default=True,
+            help=helps[setting.name],
+        )(command)
     return command
 
 
@@ -259,6 +313,20 @@ def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
     for rate in measure(sizes, workers, rounds):
         cells = (f"{rate.seconds * 1e6:.1f} µs", f"{rate.topplings:.3g}", f"{rate.pushes:.3g}")
         click.echo("\t".join((rate.workload, f"{rate.n_sites}", f"{rate.threads}", *cells)))
+
+
+@main.command()
+@click.option("--out", type=DIRECTORY, default="tdu-network", show_default=True, help="Directory, made or gone on with.")
+@click.option("--save-gradients", is_flag=True, help="Keep the snapshots' gradients in gradients.npy, for `tdu probe`.")
+@network_options
+def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
+    """Train one network on modular arithmetic until it generalises, and log the avalanches of its gradients."""
+    _announce_compilation()
+    from tdu.monitor import train_network
+
+    run = train_network(NetworkConfig(**settings), out, save_gradients)
+    when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
+    click.echo(f"{out / 'run.csv'}: N = {run.n_sites}, groks {when}")
 
 
 @main.command()

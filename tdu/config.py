@@ -90,15 +90,15 @@ class NetworkConfig:
     modulus: int = 59
     train_fraction: float = 0.8
     network: str = "transformer"
-    width: int = 32
+    width: int = 48
     heads: int = 4
     unit: str = "relu"
-    layer_norm: bool = True
+    layer_norm: bool = False
     precision: str = "float32"
     optimiser: str = "adamw"
-    learning_rate: float = 3e-3
-    weight_decay: float = 1.0
-    epochs: int = 1200
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.8
+    epochs: int = 1500
     snapshot_every: int = 10
     alpha: float = 0.3
     alpha_train: float = 0.0
@@ -138,4 +138,13 @@ class GrokkingConfig:
 
 
 #: One that groks within seconds: a small prime, narrow networks.
-QUICK_GROKKING = GrokkingConfig(widths=(24, 32, 48), moduli=(23,), replicates=2, epochs=600, n_null_draws=1)
+QUICK_GROKKING = GrokkingConfig(
+    widths=(40, 48, 56),
+    moduli=(31,),
+    replicates=2,
+    epochs=600,
+    train_fraction=0.9,
+    learning_rate=2e-3,
+    weight_decay=1.5,
+    n_null_draws=1,
+)

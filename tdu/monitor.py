@@ -42,6 +42,12 @@ class NetworkRun:
     columns: Mapping[str, Floats]
 
     @property
+    def grokking_epoch(self) -> int | None:
+        """First snapshot's epoch from which test accuracy stays above 0.99 to the end."""
+        at = self.grokking_snapshot
+        return None if at < 0 else int(self.columns["epoch"][at])
+
+    @property
     def grokking_snapshot(self) -> int:
         """First snapshot from which test accuracy stays above 0.99 to the end, −1 if there is none."""
         return int(grokking_epochs((self.columns["test_accuracy"] > GROKKED).astype(np.float64)))
@@ -58,7 +64,7 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def monitor(config: NetworkConfig, directory: Path | None = None, save_gradients: bool = False) -> NetworkRun:
+def train_network(config: NetworkConfig, directory: Path | None = None, save_gradients: bool = False) -> NetworkRun:
     """Train a network from its address (seed, width, replicate), or go on from the state in `directory`, and probe it.
 
     Parameters

@@ -16,7 +16,7 @@ from tdu.analysis import alignment, divergence
 from tdu.analysis.alignment import FIELDS, Aligned
 from tdu.config import NULLS, QUICK_GROKKING, GrokkingConfig, NetworkConfig, Scope
 from tdu.experiments.experiment import Experiment, Say, Table, columns, settings_of, with_band
-from tdu.monitor import NetworkRun, monitor, one_blas_thread
+from tdu.monitor import NetworkRun, one_blas_thread, train_network
 from tdu.panels import NULL_COLOURS, WIDE, panel_title
 from tdu.scaling import slopes
 from tdu.types import STATISTICS, Estimate, Findings, Results
@@ -89,7 +89,7 @@ def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) 
     total, done, start = sum(cost.values()), 0.0, time.monotonic()
     found: dict[tuple[Condition, int, int], NetworkRun] = {}
     with one_blas_thread():
-        futures = {executor.submit(monitor, *jobs[key]): key for key in sorted(jobs, key=lambda key: -cost[key])}
+        futures = {executor.submit(train_network, *jobs[key]): key for key in sorted(jobs, key=lambda key: -cost[key])}
         try:
             for future in as_completed(futures):
                 key = futures[future]
@@ -307,5 +307,15 @@ def _draw_differences(axes: Axes, results: Results) -> None:
     axes.legend(fontsize="xx-small")
 
 
-_QUICK = settings_of(QUICK_GROKKING, "widths", "moduli", "replicates", "epochs", "n_null_draws")
+_QUICK = settings_of(
+    QUICK_GROKKING,
+    "widths",
+    "moduli",
+    "replicates",
+    "epochs",
+    "train_fraction",
+    "learning_rate",
+    "weight_decay",
+    "n_null_draws",
+)
 EXPERIMENT = Experiment(measure, tables, draw, GrokkingConfig(), _QUICK, keeps_runs=True)

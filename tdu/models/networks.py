@@ -12,7 +12,6 @@ from tdu.models.layers import Array
 from tdu.models.tasks import Task
 from tdu.types import Integers
 
-
 #: Of one layer, 1 MiB in single precision: a batch is taken in parts of as many.
 _ACTIVITIES_IN_CACHE = 2**18
 

@@ -1,0 +1,216 @@
+"""Networks under the probe: killed runs go on bit for bit, and what is kept is what was measured."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+import tdu
+from tdu import monitor, nulls
+from tdu.config import NULLS, NetworkConfig
+from tdu.files import read_csv, read_fields
+from tdu.monitor import Probe, train_network
+from tdu.probing import probe_files
+
+SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
+
+
+def same(one, other):
+    assert list(one.columns) == list(other.columns)
+    for name, column in one.columns.items():
+        assert np.array_equal(column, other.columns[name]), name
+
+
+def test_a_run_is_its_address():
+    same(train_network(SMALL), train_network(SMALL))
+    assert not np.array_equal(train_network(SMALL).columns["loss"], train_network(replace(SMALL, replicate=1)).columns["loss"])
+
+
+@pytest.mark.parametrize("change", [{}, {"optimiser": "momentum"}, {"alpha_train": 0.3}, {"network": "mlp"}])
+def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, change):
+    config = replace(SMALL, **change)
+    whole = train_network(config)
+    monkeypatch.setattr(monitor, "_SAVE_SECONDS", -1.0)  # a state after every update
+
+    class CutError(Exception):
+        pass
+
+    for stop in (3, 4, 17):
+        written = 0
+        real = monitor.training.save_state
+
+        def save_and_stop(path, state, settings, real=real, stop=stop):
+            nonlocal written
+            real(path, state, settings)
+            written += 1
+            if written == stop:
+                raise CutError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(monitor.training, "save_state", save_and_stop)
+            with pytest.raises(CutError):
+                train_network(config, tmp_path)
+    same(train_network(config, tmp_path), whole)
+    same(train_network(config, tmp_path), whole)  # finished: read back
+    assert sorted(os.listdir(tmp_path)) == ["run.csv", "state.npz"]
+    rows = read_csv(tmp_path / "run.csv")
+    assert [float(row["size"]) for row in rows] == whole.columns["size"].tolist()
+
+
+def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
+    arguments = ["--modulus", "13", "--width", "16", "--epochs", "1500", "--save-gradients", "--snapshot-every", "50"]
+    command = [sys.executable, "-c", "import tdu.monitor as m; m._SAVE_SECONDS = 0.05; from tdu.cli import main; main()"]
+    running = subprocess.Popen([*command, "grok", "--out", str(tmp_path / "killed"), *arguments])
+    state = tmp_path / "killed" / "state.npz"
+    deadline = time.monotonic() + 60
+    while not state.exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL, "the run was over before it could be killed"
+    for out in ("killed", "whole"):
+        done = subprocess.run([*command, "grok", "--out", str(tmp_path / out), *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    for name in ("run.csv", "gradients.npy"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_longer_training_goes_on_from_shorter(tmp_path):
+    train_network(replace(SMALL, epochs=21), tmp_path)
+    same(train_network(SMALL, tmp_path), train_network(SMALL))
+    with pytest.raises(ValueError, match="is of a run of 40 `epochs` already, not 30"):
+        train_network(replace(SMALL, epochs=30), tmp_path)
+
+
+def test_gradients_on_disk_are_what_was_probed(tmp_path):
+    run = train_network(SMALL, tmp_path, save_gradients=True)
+    fields = read_fields(tmp_path / "gradients.npy")
+    assert fields.shape == (11, run.n_sites)
+    assert fields.dtype == np.float32
+    graph = Probe(SMALL, (run.n_sites,)).graph
+    assert [tdu.avalanche(field, graph).size for field in fields] == run.columns["size"].tolist()
+    assert len(list(probe_files([tmp_path / "gradients.npy"], "ba", 0))) == 11
+    with pytest.raises(ValueError, match="with `save_gradients` True, not False: give those settings, or another"):
+        train_network(SMALL, tmp_path)
+    with pytest.raises(ValueError, match="`save_gradients` needs a `directory`"):
+        train_network(SMALL, save_gradients=True)
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"seed": 1}, {"n_null_draws": 1}, {"layer_norm": True}])
+def test_a_directory_of_other_settings_is_refused_and_left_alone(tmp_path, change):
+    train_network(SMALL, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (name,) = change
+    with pytest.raises(ValueError, match=f"is of a run with `{name}` .*: give those settings, or another directory"):
+        train_network(replace(SMALL, **change), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 and nothing", None])
+def test_a_damaged_state_is_one_clear_error(tmp_path, damage):
+    train_network(SMALL, tmp_path)
+    path = tmp_path / "state.npz"
+    if damage is None:
+        np.savez(path, theta=np.zeros(3))
+    else:
+        path.write_bytes(damage)
+    with pytest.raises(ValueError, match=r"state\.npz is not a"):
+        train_network(SMALL, tmp_path)
+
+
+def test_nulls_are_those_of_the_snapshot():
+    field = np.random.default_rng(0).standard_t(2, 60)
+    probe = Probe(SMALL, (20, 30, 10))
+    row = probe.measure(field, np.random.default_rng(1))
+    assert {name.split(".")[0] for name in row if "." in name} == set(NULLS)
+    for order in probe.orders["blocks"]:
+        assert [sorted(part) for part in np.split(order, [20, 50])] == [
+            list(range(20)),
+            list(range(20, 50)),
+            list(range(50, 60)),
+        ]
+    for order in probe.orders["permuted"]:
+        assert sorted(order) == list(range(60))
+    for draw in range(2):
+        again = nulls.gaussian(field, np.random.default_rng(1)) if draw == 0 else None
+        assert row[f"permuted.{draw}"] == tdu.avalanche(field[probe.orders["permuted"][draw]], probe.graph).size
+        assert row[f"signs.{draw}"] == tdu.avalanche(field * probe.signs[draw], probe.graph).size
+        assert row[f"rewired.{draw}"] == tdu.avalanche(field, probe.rewired[draw]).size
+        assert set(np.abs(probe.signs[draw])) == {1.0}
+        if again is not None:
+            assert row["gaussian.0"] == tdu.avalanche(again, probe.graph).size
+    assert not np.array_equal(probe.orders["permuted"][0], probe.orders["permuted"][1])
+
+
+def test_in_line_training_is_given_the_relaxed_field_and_the_probe_sees_the_raw_one():
+    shadow, in_line = train_network(SMALL), train_network(replace(SMALL, alpha_train=0.3))
+    assert in_line.columns["size"][0] == shadow.columns["size"][0]
+    assert in_line.columns["loss"][0] == shadow.columns["loss"][0]
+    assert not np.array_equal(in_line.columns["loss"][1:], shadow.columns["loss"][1:])
+    field = np.random.default_rng(0).normal(size=50).astype(np.float32)
+    probe = Probe(replace(SMALL, alpha_train=0.4), (50,))
+    relaxed = probe.relaxed(field)
+    assert relaxed.dtype == np.float32
+    assert np.array_equal(relaxed, tdu.avalanche(field, probe.graph, alpha=0.4).gradient.astype(np.float32))
+
+
+def test_grokking_is_the_first_snapshot_from_which_test_accuracy_stays_above_99_percent():
+    run = train_network(SMALL)
+    for accuracy, epoch in [
+        ([0.5] * 11, None),
+        ([0.5] * 10 + [1.0], 40),
+        ([0.5, 1.0, 0.99] + [0.995] * 8, 12),
+        ([1.0] * 11, 0),
+        ([1.0] * 10 + [0.99], None),
+    ]:
+        of = replace(run, columns={**run.columns, "test_accuracy": np.array(accuracy)})
+        assert of.grokking_epoch == epoch
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 6}, "`width` 6 cannot be shared by 4 heads"),
+        ({"task": "power"}, "`task` must be one of addition"),
+        ({"network": "rnn"}, "`network` must be one of transformer, mlp, but it is rnn"),
+        ({"precision": "float16"}, "`precision` must be one of float32, float64"),
+        ({"snapshot_every": 0}, "`snapshot_every` must be at least 1"),
+        ({"alpha_train": 2}, r"`alpha_train` must lie in \[0, 1\], but it is 2"),
+        ({"train_fraction": 0}, "leaves none to train on"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must lie in"),
+        ({"optimiser": "sgd", "learning_rate": 1e6, "weight_decay": 0.0, "epochs": 400}, "diverged at epoch"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_bad_settings_are_one_line_and_leave_nothing(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        train_network(replace(SMALL, **change), tmp_path / "new")
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_one_thread_of_blas_for_the_same_bits(monkeypatch):
+    from threadpoolctl import threadpool_info
+
+    seen = []
+    real = monitor.training.train
+
+    def looking(*arguments):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return real(*arguments)
+
+    monkeypatch.setattr(monitor.training, "train", looking)
+    train_network(replace(SMALL, epochs=1))
+    assert seen
+    assert set(seen) == {1}
+
+
+def test_settings_name_themselves_in_the_command_line():
+    from tdu.cli import main
+
+    named = {parameter.name for parameter in main.commands["grok"].params}
+    assert set(asdict(NetworkConfig())) <= named
