@@ -200,3 +200,43 @@ def train_torch_networkx(config, hidden, epochs):
             torch.nn.utils.parameters_to_vector(parameters).detach() - config.learning_rate * torch.tensor(relaxed), parameters
         )
     return time.perf_counter() - begun
+
+
+def torch_transformer(task, width, heads, learning_rate, weight_decay):
+    """An epoch a call of the transformer of `tdu.models.networks` in eager PyTorch; queries and MLP at the last position only."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens, self.positions = nn.Embedding(task.n_tokens + 1, width), nn.Embedding(task.tokens.shape[1] + 1, width)
+            self.query, self.key, self.value, self.output = (nn.Linear(width, width, bias=False) for _ in range(4))
+            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+            self.unembedding = nn.Linear(width, task.n_classes, bias=False)
+
+        def by_head(self, x):
+            return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
+
+        def forward(self, sequences):
+            x = self.tokens(sequences) + self.positions.weight
+            query, key, value = self.query(x[:, -1:]), self.key(x), self.value(x)
+            mixed = functional.scaled_dot_product_attention(self.by_head(query), self.by_head(key), self.by_head(value))
+            x = x[:, -1] + self.output(mixed.transpose(1, 2).reshape(len(x), width))
+            return self.unembedding(x + self.down(functional.relu(self.up(x))))
+
+    model = Transformer().to(torch.float32)
+    tokens = task.tokens[task.train]
+    readout = np.full((len(tokens), 1), task.n_tokens)
+    sequences = torch.from_numpy(np.concatenate([tokens, readout], axis=1).astype(np.int64))
+    answers = torch.from_numpy(task.answers[task.train])
+    optimiser = torch.optim.AdamW(model.parameters(), learning_rate, (0.9, 0.98), weight_decay=weight_decay)
+
+    def epoch(threads):
+        torch.set_num_threads(threads)
+        optimiser.zero_grad()
+        functional.cross_entropy(model(sequences), answers).backward()
+        optimiser.step()
+
+    return epoch

@@ -79,6 +79,17 @@ def grids(results):
     return table(head, rows)
 
 
+def trainings(results):
+    """Epochs a second of the transformers."""
+    ways = [f"{who}, {threads}" for who in ("tdu", "PyTorch") for threads in (1, 2)]
+    head = ["d", "N", *(f"{way} thread{'s' * (way[-1] == '2')}" for way in ways), "times PyTorch", "on 2 threads"]
+    rows = []
+    for row in results["trainings"]:
+        rates = [f"{1 / row['seconds'][way]['median']:.0f}" if way in row["seconds"] else "–" for way in ways]
+        rows.append([row["width"], f"{row['n_sites']:,}", *rates, *(times(row[f"times_torch_{k}"]) for k in (1, 2))])
+    return table(head, rows)
+
+
 def torch_line(results):
     """What PyTorch and networkx take for the grid."""
     other = results["grids"].get("torch_networkx")
@@ -162,6 +173,7 @@ def page(results, template):
         "one_n": f"{one['n_sites']:,}",
         "grids": grids(results),
         "torch": torch_line(results),
+        "trainings": trainings(results),
         "parts": parts(results),
         "start_up": start_up(results),
         "memory": memory(results),

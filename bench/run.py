@@ -22,13 +22,17 @@ from pathlib import Path
 import alternatives
 import numpy as np
 import pages
+from threadpoolctl import threadpool_limits
 
 from tdu import files, nulls, resampling
-from tdu.config import Scope, StudyConfig
+from tdu.config import GrokkingConfig, Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.graphs import barabasi_albert, seeded_igraph
 from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.threshold import magnitude_quantile
+from tdu.models.networks import Transformer
+from tdu.models.optimisers import AdamW
+from tdu.models.tasks import modular
 from tdu.models.xor import run_of_study, snapshot_fields
 from tdu.scaling import exponent_of_runs
 from tdu.sharing import relax_shared
@@ -193,6 +197,31 @@ def grids(c, rounds):
     return found
 
 
+def trainings(rounds):
+    """An epoch of every transformer of the study of grokking, ours and PyTorch's, on one and on two threads."""
+    say("epochs of transformers")
+    study, found = GrokkingConfig(), []
+    task = modular("addition", study.moduli[0], study.train_fraction, np.random.default_rng(0))
+    for width in study.widths:
+        network = Transformer(task, width)
+        theta = network.initial(np.random.default_rng(0))
+        method = AdamW(theta, study.learning_rate, study.weight_decay)
+
+        def epoch(threads, network=network, theta=theta, method=method):
+            with threadpool_limits(threads, user_api="blas"):
+                _, _, gradient = network.loss_and_gradient(theta, network.task.train)
+                method.step(theta, gradient, 1)
+
+        ways = {f"tdu, {threads}": partial(epoch, threads) for threads in (1, 2)}
+        if installed("torch"):
+            eager = alternatives.torch_transformer(task, width, network.heads, study.learning_rate, study.weight_decay)
+            ways |= {f"PyTorch, {threads}": partial(eager, threads) for threads in (1, 2)}
+        seconds = in_turns(ways, 10 * rounds)
+        ratios = {f"times_torch_{threads}": ratio(seconds, f"PyTorch, {threads}", f"tdu, {threads}") for threads in (1, 2)}
+        found.append({"width": width, "n_sites": theta.size, "seconds": summary(seconds), **ratios})
+    return found
+
+
 def parts(rounds):
     """Thresholds, graphs, nulls and bootstraps, each beside what it replaces."""
     import igraph
@@ -353,6 +382,7 @@ def main():
             "stages": stages(),
             "reproduce": whole_job(),
             "grids": grids(c, min(options.rounds, 5)),
+            "trainings": trainings(options.rounds),
             "probes": probes(c, sizes, options.rounds),
             "one_field": one_field(10_000_000, options.rounds),
             "parts": parts(options.rounds),

@@ -123,7 +123,7 @@ class GrokkingConfig:
 
     widths: tuple[int, ...] = (40, 48, 64, 80, 96, 128)
     moduli: tuple[int, ...] = (59, 47)
-    replicates: int = 4
+    replicates: int = 3
     epochs: int = 1500
     snapshot_every: int = 10
     window: int = 100

@@ -7,7 +7,8 @@ from tdu.rng import Stage, generator
 from tdu.scaling import slopes
 from tdu.types import Estimate, Floats, Integers
 
-#: The alarm: the first of so many snapshots in a row at which |difference| exceeds so many standard errors, with one sign.
+#: The alarm is raised when |difference| exceeds so many standard errors at so many snapshots in a row, with one sign: at the
+#: last of these, since nobody knows sooner.
 IN_A_ROW = 5
 LEVEL = 3.0
 _N_RESAMPLES = 1000
@@ -18,27 +19,22 @@ def difference(n: npt.NDArray[np.generic], a: Floats, b: Floats) -> tuple[Floats
 
     D is linear in the logarithms of the scales' means, so the error follows from the scatter of runs by the delta method.
     """
-    return slopes(n, a.mean(axis=-1)) - slopes(n, b.mean(axis=-1)), _error(n, a, a.shape[-1], b, b.shape[-1])
-
-
-def _error(n: npt.NDArray[np.generic], a: Floats, n_a: int, b: Floats, n_b: int) -> Floats:
-    """Standard error (T,) of the difference of D(t) between `n_a` runs like `a` and `n_b` like `b`."""
     x = np.log(n.astype(np.float64))
     x -= x.mean()
     weight = x / (x @ x)
 
     def variance(values: Floats) -> Floats:
-        return np.asarray((values.var(axis=-1, ddof=1) / values.mean(axis=-1) ** 2) @ weight**2)
+        return np.asarray((values.var(axis=-1, ddof=1) / values.mean(axis=-1) ** 2) @ weight**2 / values.shape[-1])
 
-    return np.sqrt(variance(a) / n_a + variance(b) / n_b)
+    return slopes(n, a.mean(axis=-1)) - slopes(n, b.mean(axis=-1)), np.sqrt(variance(a) + variance(b))
 
 
 def alarm(difference: Floats, error: Floats) -> int:
-    """Snapshot of the alarm in a `difference` (T,) of D(t) with its standard `error` (T,); −1 for none."""
+    """Snapshot at which the alarm on a `difference` (T,) of D(t) with its standard `error` (T,) is raised; −1 for none."""
     beyond = np.where(np.abs(difference) > LEVEL * error, np.sign(difference), 0)
     for start in range(beyond.size - IN_A_ROW + 1):
         if abs(beyond[start : start + IN_A_ROW].sum()) == IN_A_ROW:
-            return start
+            return start + IN_A_ROW - 1
     return -1
 
 
@@ -66,26 +62,25 @@ def lead_time(
     return Estimate(value, float(low), float(high), "epochs before mean grokking", note)
 
 
-def false_alarm_rate(n: npt.NDArray[np.generic], control: Floats, seed: int = 0) -> Estimate:
-    """How often (%) the alarm goes off between two disjoint halves of the `control` runs (T, S, L), dealt at random.
+def false_alarm_rate(n: npt.NDArray[np.generic], a: Floats, b: Floats, seed: int = 0) -> Estimate:
+    """How often (%) the alarm between runs `a` (T, S, K) and `b` (T, S, L) goes off where there is nothing to be found.
 
-    The error is that of halves, from the scatter of all runs. The interval is the binomial one of the deals (Wilson), which
-    share the runs: it says how well the rate of *these* runs is known.
+    Each run is divided by the mean of its group, which leaves no difference but chance that lasts as long as theirs does; the
+    runs of each scale are then dealt into two groups anew. The interval is Wilson's for the deals, which share the runs: it
+    says how well the rate of *these* runs is known.
     """
-    half = control.shape[-1] // 2
-    error = _error(n, control, half, control, half)
+    chance = np.concatenate([values / values.mean(axis=-1, keepdims=True) for values in (a, b)], axis=-1)
     rng = generator(seed, Stage.PERMUTATION)
     alarms = 0
     for _ in range(_N_RESAMPLES):
-        order = rng.permuted(np.tile(np.arange(control.shape[-1]), (control.shape[1], 1)), axis=1)[None]
-        dealt = np.take_along_axis(control, order, axis=-1)
-        one, other = dealt[..., :half].mean(axis=-1), dealt[..., half : 2 * half].mean(axis=-1)
-        alarms += alarm(slopes(n, one) - slopes(n, other), error) >= 0
-    rate, z = alarms / _N_RESAMPLES, 1.96
-    centre = (rate + z**2 / (2 * _N_RESAMPLES)) / (1 + z**2 / _N_RESAMPLES)
-    half_width = z / (1 + z**2 / _N_RESAMPLES) * np.sqrt(rate * (1 - rate) / _N_RESAMPLES + (z / (2 * _N_RESAMPLES)) ** 2)
+        order = rng.permuted(np.tile(np.arange(chance.shape[-1]), (chance.shape[1], 1)), axis=1)[None]
+        dealt = np.take_along_axis(chance, order, axis=-1)
+        alarms += alarm(*difference(n, dealt[..., : a.shape[-1]], dealt[..., a.shape[-1] :])) >= 0
+    rate, z, m = alarms / _N_RESAMPLES, 1.96, _N_RESAMPLES
+    centre = (rate + z**2 / (2 * m)) / (1 + z**2 / m)
+    half_width = z / (1 + z**2 / m) * np.sqrt(rate * (1 - rate) / m + (z / (2 * m)) ** 2)
     low, high = 100 * max(centre - half_width, 0.0), 100 * min(centre + half_width, 1.0)
-    return Estimate(100 * rate, low, high, "% of deals", f"{_N_RESAMPLES} deals into halves of {half} runs a width")
+    return Estimate(100 * rate, float(low), float(high), "% of deals", f"{m} deals of runs whose groups differ by chance")
 
 
 def _resampled(values: Floats, rng: np.random.Generator) -> tuple[Floats, Integers]:

@@ -168,7 +168,7 @@ def _of_control(study: GrokkingConfig, name: str, control: Aligned, grokked: Ali
         lead = divergence.lead_time(
             control.n_sites, grokked.epoch[before], a[before], b[before], grokked.epoch[epoch_of], study.seed
         )
-        false = divergence.false_alarm_rate(control.n_sites, b[before], study.seed)
+        false = divergence.false_alarm_rate(control.n_sites, a[before], b[before], study.seed)
         rows.append({"control": name, "field": field, "lead": lead, "false": false})
         if field == "real":
             estimates |= {f"lead_{name}": lead, f"false_alarms_{name}": false}
