@@ -203,7 +203,7 @@ def train_torch_networkx(config, hidden, epochs):
 
 
 def torch_transformer(task, width, heads, learning_rate, weight_decay):
-    """An epoch a call of the transformer of `tdu.models.networks` in eager PyTorch; queries and MLP at the last position only."""
+    """An epoch a call of the transformer of `tdu.models.networks` in eager PyTorch; queries and MLP at the last position."""
     import torch
     from torch import nn
     from torch.nn import functional

@@ -97,7 +97,7 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
     when = grokking.analyse(log)
     window = grokking.window(log)
     companion = Estimate(
-        np.nan, np.nan, np.nan, "not measured", "needs a transformer on modular addition, which this study has not"
+        np.nan, np.nan, np.nan, "not measured", "needs a test split, which XOR has not: see experiments/modadd"
     )
     analyses: list[Callable[[], Findings]] = [
         lambda: grokking.one_run(inline_gini),

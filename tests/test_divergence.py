@@ -34,7 +34,6 @@ def runs_of(grokking, n_snapshots=60, scatter=0.01, after=0.9):
         epoch=10 * np.arange(n_snapshots),
         accuracy=flat + (np.arange(n_snapshots) >= 3),
         test_accuracy=flat,
-        loss=flat,
         grokking=grokking,
         size=size,
         null={name: np.stack([permuted, permuted * 1.01]) for name in NULLS},

@@ -60,7 +60,7 @@ def test_pages_are_what_their_templates_and_the_committed_data_give():
     render = module_from_spec(spec)
     spec.loader.exec_module(render)
     pages = render.pages()
-    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md"}
+    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md", "modadd.md"}
     for path, page in pages.items():
         assert page == path.read_text(), "`make docs` renders it again"
         assert "{{" not in page

@@ -4,14 +4,14 @@ import csv
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tdu.analysis.recipes import COMPARED, configurations, n_agreeing, of_log, shape_of
-from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
+from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
 from tdu.experiments import QUESTIONS, committed, read_plan
 from tdu.files import read_csv
 from tdu.pages import Source, render
@@ -39,7 +39,9 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "{{" not in (tmp_path / "README.md").read_text()
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads((tmp_path / "data" / "provenance.json").read_text())["study"]["hidden"] == [20, 30, 50, 70]
+    made_of = json.loads((tmp_path / "data" / "provenance.json").read_text())["study"]
+    assert made_of == json.loads(json.dumps(asdict(read_plan(EXPERIMENTS / question / "experiment.toml", quick=True).config)))
+    assert made_of != json.loads((EXPERIMENTS / question / "data" / "provenance.json").read_text())["study"]
     names = {path.name for path in (tmp_path / "data").glob("*.csv")}
     assert names == {path.name for path in (EXPERIMENTS / question / "data").glob("*.csv")}
     for name in names:
@@ -50,6 +52,14 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     known = [row["value"] for row in read_csv(tmp_path / "data" / "quantities.csv")]
     assert sum(value != "" for value in known) > len(known) / 2
     assert all(str(tmp_path / "data" / name) in done.stdout for name in names)
+    if question == "modadd":  # small enough for a test, and it really groks
+        runs = {row["what"]: row for row in read_csv(tmp_path / "data" / "runs.csv")}
+        grokking = [row for name, row in runs.items() if name.startswith("grokking-31-shadow")]
+        assert all(int(row["grokked"]) >= 1 and float(row["test accuracy then"]) < 0.95 for row in grokking)
+        assert sum(int(row["grokked"]) for row in grokking) >= 4
+        controls = [row for name, row in runs.items() if name.startswith(("few-data", "no-decay"))]
+        assert controls
+        assert all(row["grokked"] == "0" for row in controls)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -60,7 +70,7 @@ def test_the_committed_page_is_what_its_template_and_its_data_give(question):
     provenance = json.loads((folder / "data" / "provenance.json").read_text())
     planned = read_plan(folder / "experiment.toml").config
     assert provenance["study"] == json.loads(json.dumps(planned.__dict__)), "the committed answer is of another setting"
-    assert replace(planned, replicates=6) == StudyConfig()
+    assert planned == GrokkingConfig() if question == "modadd" else replace(planned, replicates=6) == StudyConfig()
 
 
 def test_quick_does_not_replace_what_is_there():

@@ -22,7 +22,7 @@ class Aligned:
     Attributes
     ----------
     n_sites : (S,) parameters N. epoch : (T,) of the snapshots.
-    accuracy, test_accuracy, loss : (S, K, T).
+    accuracy, test_accuracy : (S, K, T).
     grokking : (S, K) snapshot from which test accuracy stays above 0.99, −1 for none.
     size : (S, K, T) of the real gradients. null : (draws, S, K, T) by name.
     """
@@ -31,7 +31,6 @@ class Aligned:
     epoch: Integers
     accuracy: Floats
     test_accuracy: Floats
-    loss: Floats
     grokking: Integers
     size: Floats
     null: dict[str, Floats]

@@ -75,7 +75,7 @@ def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, 
             jobs.append(partial(_of_grokking, study, condition.name, group))
         else:
             jobs.append(partial(_of_control, study, condition.name, group, grokking))
-    return [_training(of), *executor.map(lambda job: job(), jobs)]
+    return [Findings(series={"training": of}), *executor.map(lambda job: job(), jobs)]
 
 
 def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -> dict[Condition, Aligned]:
@@ -85,8 +85,9 @@ def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) 
             for replicate in range(study.replicates):
                 config = condition.run(study, width, replicate)
                 jobs[condition, width, replicate] = config, runs / condition.name / f"{width}-{replicate}"
-    cost = {key: config.width**1.5 * config.modulus**2 * config.train_fraction for key, (config, _) in jobs.items()}
-    total, done, start = sum(cost.values()), 0.0, time.monotonic()
+    cost = {key: config.width * config.modulus**2 * config.train_fraction for key, (config, _) in jobs.items()}
+    ahead = {key: 0.0 if (directory / "run.csv").exists() else cost[key] for key, (_, directory) in jobs.items()}
+    total, done, start = sum(ahead.values()), 0.0, time.monotonic()
     found: dict[tuple[Condition, int, int], NetworkRun] = {}
     with one_blas_thread():
         futures = {executor.submit(train_network, *jobs[key]): key for key in sorted(jobs, key=lambda key: -cost[key])}
@@ -94,9 +95,9 @@ def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) 
             for future in as_completed(futures):
                 key = futures[future]
                 found[key] = future.result()
-                done += cost[key]
-                left = (time.monotonic() - start) * (total - done) / done / 60
-                say(f"{len(found)} of {len(jobs)} runs, {left:.0f} minutes left")
+                done += ahead[key]
+                left = f", {(time.monotonic() - start) * (total - done) / done / 60:.0f} minutes left" if done else ""
+                say(f"{len(found)} of {len(jobs)} runs{left}")
         finally:
             for future in futures:
                 future.cancel()
@@ -115,7 +116,6 @@ def _aligned(runs: list[list[NetworkRun]]) -> Aligned:
         epoch=of("epoch")[0, 0].astype(np.int64),
         accuracy=of("accuracy"),
         test_accuracy=of("test_accuracy"),
-        loss=of("loss"),
         grokking=np.array([[run.grokking_snapshot for run in row] for row in runs]),
         size=of("size"),
         null={
@@ -123,11 +123,6 @@ def _aligned(runs: list[list[NetworkRun]]) -> Aligned:
             for name in NULLS
         },
     )
-
-
-def _training(groups: dict[str, Aligned]) -> Findings:
-    """What the runs did, width by width."""
-    return Findings(series={"training": groups})
 
 
 def _of_grokking(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
