@@ -74,3 +74,22 @@ def test_versions_agree():
     setup = re.search(r"^version = (\S+)", (ROOT / "setup.cfg").read_text(), re.M)[1]
     assert f"version: {setup}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {setup}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_what_modadd_says_in_words_is_what_its_data_say():
+    from tdu.experiments import committed
+
+    source = committed(ROOT / "experiments" / "modadd")
+    page = (ROOT / "docs" / "modadd.md").read_text()
+    assert "| no: it stays above 1 |" in page
+    for condition in ("grokking-59-shadow", "grokking-59-inline", "grokking-47-shadow"):
+        assert source.quantities[f"dimension_early_{condition}"].low > 1
+        assert source.quantities[f"dimension_late_{condition}"].low > 1
+        assert source.readings[f"dimension_late_{condition}"]["permuted, mean"].low > 1
+    assert all(source.quantities[f"level_{kind}-59-shadow"].low > 1 for kind in ("few-data", "no-decay"))
+    for row in source.tables["runs"]:
+        if row["what"].startswith("grokking"):
+            assert row["grokked"] == row["runs"] == row["memorised"], row["what"]
+            assert float(row["epoch of training accuracy 1"]) < 0.7 * float(row["grokking epoch"]), row["what"]
+        else:
+            assert row["grokked"] == "0", row["what"]

@@ -14,8 +14,11 @@ import tdu
 from tdu import monitor, nulls
 from tdu.config import NULLS, NetworkConfig
 from tdu.files import read_csv, read_fields
+from tdu.models import tasks
+from tdu.models.networks import Transformer
 from tdu.monitor import Probe, train_network
 from tdu.probing import probe_files
+from tdu.rng import Stage, generator
 
 SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
 
@@ -214,3 +217,15 @@ def test_settings_name_themselves_in_the_command_line():
 
     named = {parameter.name for parameter in main.commands["grok"].params}
     assert set(asdict(NetworkConfig())) <= named
+
+
+def test_single_precision_gives_the_avalanches_of_double(tmp_path):
+    """Of a trained network's gradient at the same parameters, well above rounding: the loss is far from 10⁻⁷."""
+    config = replace(SMALL, modulus=11, width=16, epochs=60, n_null_draws=0)
+    assert 1e-4 < train_network(config, tmp_path).columns["loss"][-1] < 1
+    theta = np.load(tmp_path / "state.npz")["theta"]
+    task = tasks.modular("addition", 11, 0.8, generator(0, Stage.SPLIT, 16, 0))
+    network = Transformer(task, 16)
+    graph = tdu.barabasi_albert(theta.size)
+    single, double = (network.loss_and_gradient(theta.astype(kind), task.train)[2] for kind in ("float32", "float64"))
+    assert tdu.avalanche(single, graph).size == pytest.approx(tdu.avalanche(double, graph).size, rel=1e-3)
