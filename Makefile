@@ -17,7 +17,7 @@ docs: reproduce
 	cp $(OUT)/figures/dimension.png $(OUT)/figures/gini.png $(OUT)/figures/nulls.png docs/images/
 	$(BIN)/python docs/render.py
 
-# Every question of experiments/ answered again; `tdu run` answers one.
+# Every question of experiments/ answered again, modadd in most of an hour, the others in minutes; `tdu run` answers one.
 experiments: $(VENV)/run.stamp
 	for plan in experiments/*/experiment.toml; do $(BIN)/tdu run $$plan || exit 1; done
 
@@ -31,7 +31,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels -m "not compiled"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/kernels
 
