@@ -85,16 +85,17 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     network = _network(config, task)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
-    probe = Probe(config, network.blocks)
     state = training.State(theta, method.moments, generator(config.seed, Stage.NULL, *address).spawn(1)[0])
     with one_blas_thread(), _kept(directory, config, state, save_gradients) as (save, keep):
+        if state.epoch < config.epochs or not state.rows:  # a finished run is read back
+            probe = Probe(config, network.blocks)
 
-        def observe(gradient: Array, rng: np.random.Generator) -> dict[str, float]:
-            keep(gradient)
-            return probe.measure(gradient, rng)
+            def observe(gradient: Array, rng: np.random.Generator) -> dict[str, float]:
+                keep(gradient)
+                return probe.measure(gradient, rng)
 
-        transform = probe.relaxed if config.alpha_train > 0 else None
-        training.train(network, task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
+            transform = probe.relaxed if config.alpha_train > 0 else None
+            training.train(network, task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
     columns = {name: np.array([row[name] for row in state.rows]) for name in state.rows[0]}
     return NetworkRun(config, theta.size, columns)
 

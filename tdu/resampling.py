@@ -154,9 +154,17 @@ def mean_of_known(values: Floats) -> Floats:
 
 
 def interval(samples: Floats) -> tuple[Floats, Floats]:
-    """Central 95 % of bootstrap `samples` (B, …), by percentiles; shapes (…)."""
-    low, high = np.percentile(samples, [2.5, 97.5], axis=0)
-    return low, high
+    """Central 95 % of bootstrap `samples` (B, …), by percentiles; shapes (…).
+
+    Resamples without a value, as where only runs that never grok were drawn, are left out; where they are most, it is nan.
+    """
+    known = ~np.isnan(samples)
+    if known.all():
+        low, high = np.percentile(samples, [2.5, 97.5], axis=0)
+        return low, high
+    enough = known.mean(axis=0) > 0.5
+    low, high = np.nanpercentile(np.where(enough, samples, 0.0), [2.5, 97.5], axis=0)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
 def estimate(

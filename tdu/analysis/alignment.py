@@ -7,7 +7,7 @@ import numpy as np
 from tdu.analysis.excess import excess
 from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
-from tdu.resampling import Functional, bootstrap, estimate, interval, through
+from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
 from tdu.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
 from tdu.types import Estimate, Floats, Integers, Statistic
 
@@ -92,9 +92,26 @@ def crossing(found: dict[str, Estimate]) -> str:
     return "no interval" if words == "a scale never groks" else words
 
 
-def level(runs: Aligned, name: str, inside: Integers, seed: int = 0) -> Estimate:
-    """Mean of D(t) of the mean size over the snapshots `inside`, at absolute epochs."""
+def memorising(runs: Aligned) -> Integers:
+    """Snapshots from the mean memorisation of the earliest width to that of the latest."""
+    known = np.where(runs.memorised >= 0, runs.memorised, np.nan)
+    of_widths = mean_of_known(known)
+    return np.arange(int(np.nanmin(of_widths)), int(np.nanmax(of_widths)) + 1)
+
+
+def over_epochs(runs: Aligned, name: str, seed: int = 0) -> dict[str, Floats]:
+    """D(t) of the mean size of a field at absolute epochs, with its band."""
+    values = np.moveaxis(runs.of(name), -1, 0)
+    fit = exponent_of_runs(runs.n_sites, "mean")
+    low, high = interval(bootstrap(values, fit, seed, 2000, through="mean"))
+    return {"value": fit(values), "low": low, "high": high}
+
+
+def level(runs: Aligned, name: str, inside: Integers, seed: int = 0, *, ungrokked: bool = False) -> Estimate:
+    """Mean of D(t) of the mean size over the snapshots `inside`, at absolute epochs; if asked, of `ungrokked` runs alone."""
     values = np.moveaxis(runs.of(name)[..., inside], -1, 0)
+    if ungrokked:
+        values = np.where(runs.grokking < 0, values, np.nan)
     fit = exponent_of_runs(runs.n_sites, "mean")
     note = f"mean of D(t) over {len(inside)} snapshots"
     return estimate(values, lambda v: fit(v).mean(axis=-1), "mean", seed, note, through="mean")

@@ -18,7 +18,6 @@ from tdu.config import NULLS, QUICK_GROKKING, GrokkingConfig, NetworkConfig, Sco
 from tdu.experiments.experiment import Experiment, Say, Table, columns, settings_of, with_band
 from tdu.monitor import NetworkRun, one_blas_thread, train_network
 from tdu.panels import NULL_COLOURS, WIDE, panel_title
-from tdu.scaling import slopes
 from tdu.types import STATISTICS, Estimate, Findings, Results
 
 _GROKKING, _FEW, _NO_DECAY = "grokking", "few-data", "no-decay"
@@ -73,7 +72,8 @@ def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, 
         group = of[condition.name]
         if condition.kind == _GROKKING:
             jobs.append(partial(_of_grokking, study, condition.name, group))
-        else:
+        jobs.append(partial(_of_learning, study, condition.name, group))
+        if condition.kind != _GROKKING:
             jobs.append(partial(_of_control, study, condition.name, group, grokking))
     return [Findings(series={"training": of}), *executor.map(lambda job: job(), jobs)]
 
@@ -150,12 +150,22 @@ def _of_grokking(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
     return Findings(estimates, readings, {f"around_{name}": words, f"aligned_{name}": aligned})
 
 
+def _of_learning(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
+    """D(t) at absolute epochs, and its mean while the widths memorise, one after the other."""
+    inside = alignment.memorising(runs)
+    found = {field: alignment.level(runs, field, inside, study.seed) for field in FIELDS}
+    over_time = {field: alignment.over_epochs(runs, field, study.seed) for field in ("real", "permuted", "blocks")}
+    key = f"memorising_{name}"
+    series = {f"epochs_{name}": {"epoch": runs.epoch, "fields": over_time}}
+    return Findings({key: found.pop("real")}, {key: found}, series)
+
+
 def _of_control(study: GrokkingConfig, name: str, control: Aligned, grokked: Aligned) -> Findings:
     """How high D stays in runs that do not grok, and when the others part from them."""
     epoch_of = np.where(grokked.grokking >= 0, grokked.grokking, grokked.epoch.size - 1)
     memorised = int(np.where(control.memorised >= 0, control.memorised, 0).max())
     inside = np.arange(memorised, control.epoch.size)
-    levels = {field: alignment.level(control, field, inside, study.seed) for field in FIELDS}
+    levels = {field: alignment.level(control, field, inside, study.seed, ungrokked=True) for field in FIELDS}
     estimates, rows = {f"level_{name}": levels.pop("real")}, []
     for field in ("real", "permuted", "blocks"):
         a, b = (np.moveaxis(runs.of(field), -1, 0) for runs in (grokked, control))
@@ -203,7 +213,13 @@ def tables(results: Results) -> dict[str, Table]:
             row
             for name, aligned in of.items()
             if name.startswith("aligned_")
-            for row in _table_of_aligned(name.removeprefix("aligned_"), aligned)
+            for row in _table_over(name.removeprefix("aligned_"), aligned, "offset", "epochs from grokking")
+        ],
+        "epochs": [
+            row
+            for name, found in of.items()
+            if name.startswith("epochs_")
+            for row in _table_over(name.removeprefix("epochs_"), found, "epoch", "epoch")
         ],
     }
 
@@ -231,12 +247,11 @@ def _table_of_runs(name: str, runs: Aligned) -> Table:
     ]
 
 
-def _table_of_aligned(name: str, aligned: dict[str, Any]) -> Table:
-    offset = aligned["offset"]
+def _table_over(name: str, series: dict[str, Any], axis: str, label: str) -> Table:
+    at = series[axis]
     rows: Table = []
-    for field, found in aligned["fields"].items():
-        named = {"condition": [name] * len(offset), "field": [field] * len(offset), "epochs from grokking": offset}
-        rows += columns(**named, **with_band(found), r2=found["r2"])
+    for field, found in series["fields"].items():
+        rows += columns(condition=[name] * len(at), field=[field] * len(at), **{label: at}, **with_band(found))
     return rows
 
 
@@ -283,10 +298,10 @@ def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
 
 
 def _draw_groups(axes: Axes, results: Results) -> None:
-    groups = results.series["training"]
-    for k, (name, runs) in enumerate(groups.items()):
-        value = slopes(runs.n_sites, runs.size.mean(axis=1).T)
-        axes.plot(runs.epoch, value, color=f"C{k}", linewidth=0.9, label=name)
+    over_time = {name.removeprefix("epochs_"): of for name, of in results.series.items() if name.startswith("epochs_")}
+    for k, name in enumerate(results.series["training"]):
+        of = over_time[name]
+        axes.plot(of["epoch"], of["fields"]["real"]["value"], color=f"C{k}", linewidth=0.9, label=name)
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size")
     axes.legend(fontsize="xx-small")
