@@ -60,7 +60,8 @@ def bootstrap(
     samples = np.concatenate([functional(draw(rng, count)) for count in counts])
     if through == "maximum" or not stretched:
         return samples
-    middle = np.median(samples, axis=0)
+    unknown = np.isnan(samples).any()
+    middle = _of_known(samples, lambda s: np.nanmedian(s, axis=0)) if unknown else np.median(samples, axis=0)
     return np.asarray(middle + (samples - middle) * _students_stretch(runs, functional, rng))
 
 
@@ -72,7 +73,7 @@ def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Gener
         drawn = np.broadcast_to(runs, (_N_VARIANCE, *runs.shape)).copy()
         choice = rng.integers(n_runs, size=(_N_VARIANCE, n_runs))
         drawn[..., resampled, :] = np.moveaxis(runs[..., resampled, :][..., choice], -2, 0)
-        variances.append(functional(drawn).var(axis=0))
+        variances.append(_of_known(functional(drawn), lambda s: np.nanvar(s, axis=0)))
     of_scales = np.stack(variances)
     total, squares = of_scales.sum(axis=0), (of_scales**2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,13 +159,17 @@ def interval(samples: Floats) -> tuple[Floats, Floats]:
 
     Resamples without a value, as where only runs that never grok were drawn, are left out; where they are most, it is nan.
     """
-    known = ~np.isnan(samples)
-    if known.all():
+    if np.isnan(samples).any():
+        low, high = (_of_known(samples, lambda s, q=q: np.nanpercentile(s, q, axis=0)) for q in (2.5, 97.5))
+    else:
         low, high = np.percentile(samples, [2.5, 97.5], axis=0)
-        return low, high
-    enough = known.mean(axis=0) > 0.5
-    low, high = np.nanpercentile(np.where(enough, samples, 0.0), [2.5, 97.5], axis=0)
-    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+    return low, high
+
+
+def _of_known(samples: Floats, reduce: Callable[[Floats], Floats]) -> Floats:
+    """`reduce`, which leaves out what is nan, over the first axis of (B, …) where at least half are known; elsewhere nan."""
+    enough = (~np.isnan(samples)).mean(axis=0) >= 0.5
+    return np.where(enough, reduce(np.where(enough, samples, 0.0)), np.nan)
 
 
 def estimate(
