@@ -1,6 +1,7 @@
 """Intervals by resampling runs: snapshots of one run are not independent of each other, runs are."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -61,7 +62,7 @@ def bootstrap(
     if through == "maximum" or not stretched:
         return samples
     unknown = np.isnan(samples).any()
-    middle = _of_known(samples, lambda s: np.nanmedian(s, axis=0)) if unknown else np.median(samples, axis=0)
+    middle = _of_known(samples, partial(np.nanmedian, axis=0)) if unknown else np.median(samples, axis=0)
     return np.asarray(middle + (samples - middle) * _students_stretch(runs, functional, rng))
 
 
@@ -73,7 +74,7 @@ def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Gener
         drawn = np.broadcast_to(runs, (_N_VARIANCE, *runs.shape)).copy()
         choice = rng.integers(n_runs, size=(_N_VARIANCE, n_runs))
         drawn[..., resampled, :] = np.moveaxis(runs[..., resampled, :][..., choice], -2, 0)
-        variances.append(_of_known(functional(drawn), lambda s: np.nanvar(s, axis=0)))
+        variances.append(_of_known(functional(drawn), partial(np.nanvar, axis=0)))
     of_scales = np.stack(variances)
     total, squares = of_scales.sum(axis=0), (of_scales**2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -160,7 +161,7 @@ def interval(samples: Floats) -> tuple[Floats, Floats]:
     Resamples without a value, as where only runs that never grok were drawn, are left out; where they are most, it is nan.
     """
     if np.isnan(samples).any():
-        low, high = (_of_known(samples, lambda s, q=q: np.nanpercentile(s, q, axis=0)) for q in (2.5, 97.5))
+        low, high = (_of_known(samples, partial(np.nanpercentile, q=q, axis=0)) for q in (2.5, 97.5))
     else:
         low, high = np.percentile(samples, [2.5, 97.5], axis=0)
     return low, high

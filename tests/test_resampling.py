@@ -95,3 +95,16 @@ def test_unknown_runs_are_left_out():
     some = np.array([[1.0, 2, 4, np.nan], [1, 3, 5, 6]])
     found = estimate(some, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "largest", through="maximum")
     assert np.isfinite([found.value, found.low, found.high]).all()
+
+
+def test_runs_without_a_value_are_left_out_of_intervals():
+    """As of runs that never grok: a resample that has drawn nothing else has no value, and does not count."""
+    runs = np.random.default_rng(0).lognormal(sigma=0.2, size=(3, 4))
+    runs[1, 2] = np.nan
+    fit = exponent_of_runs(np.array([10, 100, 1000]), "mean")
+    samples = bootstrap(runs, fit, n_resamples=4000, through="mean")
+    assert 0 < np.isnan(samples).mean() < 0.05  # three times the unknown run of four, in one scale of three: 1/64
+    low, high = interval(samples)
+    assert low < fit(runs) < high
+    mostly = np.where(np.arange(100)[:, None] < [60, 40], np.nan, 1.0)
+    assert np.array_equal(interval(mostly), [[np.nan, 1.0], [np.nan, 1.0]], equal_nan=True)

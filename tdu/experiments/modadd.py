@@ -286,7 +286,7 @@ def _draw_accuracies(axes: Axes, runs: Aligned) -> None:
 def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
     real = aligned["fields"]["real"]
     axes.fill_between(aligned["offset"], real["low"], real["high"], color="C0", alpha=0.2, linewidth=0)
-    axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real")
+    axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real", zorder=3)
     for name, colour in NULL_COLOURS.items():
         null = aligned["fields"][name]
         if name in ("permuted", "blocks"):
@@ -304,7 +304,7 @@ def _draw_groups(axes: Axes, results: Results) -> None:
         axes.plot(of["epoch"], of["fields"]["real"]["value"], color=f"C{k}", linewidth=0.9, label=name)
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size")
-    axes.legend(fontsize="xx-small")
+    axes.legend(fontsize="xx-small", loc="lower right", ncols=2)
 
 
 def _draw_differences(axes: Axes, results: Results) -> None:
