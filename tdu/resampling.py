@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +167,7 @@ def interval(samples: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _of_known(samples: Floats, reduce: Callable[[Floats], Floats]) -> Floats:
+def _of_known(samples: Floats, reduce: Callable[..., Any]) -> Floats:
     """`reduce`, which leaves out what is nan, over the first axis of (B, …) where at least half are known; elsewhere nan."""
     enough = (~np.isnan(samples)).mean(axis=0) >= 0.5
     return np.where(enough, reduce(np.where(enough, samples, 0.0)), np.nan)

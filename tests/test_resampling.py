@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from tdu.resampling import bootstrap, estimate, interval, mean_of_known
+from tdu.scaling import exponent_of_runs
 
 
 def mean_of_runs(values):
