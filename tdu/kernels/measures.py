@@ -43,7 +43,7 @@ def deal(values, largest, places, magnitudes):
     The values are finite, the `largest` magnitude is not 0, and `places`, uint32, a number for each bucket, is overwritten.
     Within a bucket the order is that of `values`.
     """
-    scale = min((places.size - 1) / largest, 1e300)  # finite for the smallest of numbers, too
+    scale = (places.size - 1) / max(largest, 1e-290)  # finite for the smallest of numbers, too
     for k in range(places.size):
         places[k] = 0
     for i in range(values.size):
