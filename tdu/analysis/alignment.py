@@ -7,7 +7,7 @@ import numpy as np
 from tdu.analysis.excess import excess
 from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
-from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
+from tdu.resampling import bootstrap, estimate, interval, mean_of_known, through
 from tdu.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
 from tdu.types import Estimate, Floats, Integers, Statistic
 
@@ -71,18 +71,24 @@ def around(runs: Aligned, name: str, statistic: Statistic, window: int, seed: in
     before, after = (
         at_grokking(runs.of(name), runs.grokking, offsets) for offsets in (np.arange(-window, 0), np.arange(window))
     )
-    exponents = exponent_of_runs(runs.n_sites, statistic)
-    both: Functional = exponents
+    fit = exponent_of_runs(runs.n_sites, statistic)
     if statistic == "mean":
         found = np.stack([before, after])  # (2, W, S, K)
-        both = lambda values: np.asarray(exponents(values).mean(axis=-1))  # noqa: E731
     else:
         found = np.stack([per_run(np.moveaxis(part, -3, -1), statistic) for part in (before, after)])  # (2, S, K)
+
+    def exponent(values: Floats) -> Floats:
+        """(…): of every set of runs, be it one window or both."""
+        return np.asarray(fit(values).mean(axis=-1)) if statistic == "mean" else fit(values)
+
+    def change(values: Floats) -> Floats:
+        return np.asarray(exponent(values)[:, 1] - exponent(values)[:, 0])
+
     kind = through(statistic)
     return {
-        "dimension_early": estimate(found[0], both, statistic, seed, through=kind),
-        "dimension_late": estimate(found[1], both, statistic, seed, through=kind),
-        "rise": estimate(found, lambda v: both(v)[:, 1] - both(v)[:, 0], statistic, seed, through=kind),
+        "dimension_early": estimate(found[0], exponent, statistic, seed, through=kind),
+        "dimension_late": estimate(found[1], exponent, statistic, seed, through=kind),
+        "rise": estimate(found, change, statistic, seed, through=kind),
     }
 
 
