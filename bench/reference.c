@@ -260,7 +260,7 @@ static double angle(const double *a, const double *b, int64_t n, double *restric
     return 2 * atan2(sqrt(chord), sqrt(sum(scratch, n)));
 }
 
-/* Gini coefficient of |theta|: dealt to 2 n buckets, and corrected for the pairs of a bucket that stand the wrong way round. */
+/* Gini coefficient of |theta|: dealt to n buckets, and corrected for the pairs of a bucket that stand the wrong way round. */
 static double gini(const double *theta, int64_t n, uint32_t *places, double *magnitudes, double *restrict scratch) {
     double largest = 0;
     uint32_t fullest = 0, begin = 0;
@@ -268,10 +268,10 @@ static double gini(const double *theta, int64_t n, uint32_t *places, double *mag
     double total = sum(scratch, n);
     if (total == 0 || !(total < INFINITY)) return total == 0 ? 0 : NAN;
     for (int64_t i = 0; i < n; i++) largest = fabs(theta[i]) > largest ? fabs(theta[i]) : largest;
-    double scale = (2 * n - 1) / largest;
-    memset(places, 0, 2 * n * sizeof *places);
+    double scale = (n - 1) / largest;
+    memset(places, 0, n * sizeof *places);
     for (int64_t i = 0; i < n; i++) places[(uint32_t)(fabs(theta[i]) * scale)]++;
-    for (int64_t k = 0; k < 2 * n; k++) {
+    for (int64_t k = 0; k < n; k++) {
         uint32_t number = places[k];
         fullest = number > fullest ? number : fullest;
         places[k] = begin;
@@ -295,7 +295,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     int64_t n = 4 * h + 1;
     double *hidden = malloc(B * h * 8), *columns = malloc(2 * h * 8), *delta = malloc(h * 8), *gradient = malloc(n * 8);
     double *relaxed = malloc(n * 8), *scratch = malloc(n * 8), *magnitudes = malloc(n * 8), dlogits[B], threshold = 0;
-    uint32_t *places = malloc(2 * n * sizeof *places);
+    uint32_t *places = malloc(n * sizeof *places);
     const double *bias = theta + 2 * h, *readout = theta + 3 * h;
     work w = workspace(n);
     for (int64_t epoch = 0; epoch <= epochs; epoch++) {

@@ -23,7 +23,7 @@ CONFIG: Any = _numba_config  # its settings are set at run time, where no type c
 
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
 #: ``fastmath`` stays off: results are the bits that the written order of operations gives.
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True}
 
 
 def _trailing_zeros(word: Any) -> int:

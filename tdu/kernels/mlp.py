@@ -66,10 +66,10 @@ def forward(theta, inputs, activation, columns, products, hidden, logits):
     """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2; `columns` and `products` (h,) are work space."""
     n_patterns, h = hidden.shape
     d = inputs.shape[1]
-    rows, bias, readout = theta[: h * d].reshape(h, d), theta[h * d : h * d + h], theta[h * d + h :]
-    for j in range(h):
-        for k in range(d):
-            columns[k, j] = rows[j, k]
+    bias, readout = theta[h * d : h * d + h], theta[h * d + h :]
+    for k in range(d):
+        for j in range(h):
+            columns[k, j] = theta[d * j + k]
     for b in range(n_patterns):
         x = inputs[b, 0]
         for j in range(h):
@@ -125,13 +125,10 @@ def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradien
     n_patterns, h = hidden.shape
     d = inputs.shape[1]
     readout = theta[h * d + h :]
-    of_rows, of_bias, of_readout = gradient[: h * d].reshape(h, d), gradient[h * d : h * d + h], gradient[h * d + h :]
-    for j in range(h):
-        of_bias[j] = 0.0
-        of_readout[j] = 0.0
-        for k in range(d):
-            columns[k, j] = 0.0
-    of_readout[h] = 0.0
+    of_bias, of_readout = gradient[h * d : h * d + h], gradient[h * d + h :]
+    of_bias[:] = 0.0
+    of_readout[:] = 0.0
+    columns[:] = 0.0
     for b in range(n_patterns):
         due = dlogits[b]
         hidden_deltas(readout, hidden, b, due, activation, delta)
@@ -144,6 +141,6 @@ def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradien
             for j in range(h):
                 columns[k, j] += delta[j] * x
         of_readout[h] += due
-    for j in range(h):
-        for k in range(d):
-            of_rows[j, k] = columns[k, j]
+    for k in range(d):
+        for j in range(h):
+            gradient[d * j + k] = columns[k, j]

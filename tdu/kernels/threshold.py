@@ -4,7 +4,7 @@ import numpy as np
 
 from tdu._jit import kernel
 
-_FEW = 256  # values that are selected from directly
+_FEW = 256  # values that are selected from directly, where no guess is known
 _ABOUT = 0.05  # half-width of the bracket around a guess
 _SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
 
@@ -56,11 +56,12 @@ def bracket(field, level, scratch):
 def gather(field, low, high, scratch):
     """Copy the magnitudes within [low, high] to the front of `scratch`; return how many lie below `low`, and within."""
     below = 0
+    for i in range(field.size):  # a loop of its own: many at once
+        below += abs(field[i]) < low
     within = 0
     for i in range(field.size):
         magnitude = abs(field[i])
         scratch[within] = magnitude
-        below += magnitude < low
         within += (magnitude >= low) & (magnitude <= high)
     return below, within
 
@@ -76,11 +77,10 @@ def magnitude_quantile(field, level, guess, scratch):
     position = (n - 1) * level
     rank = int(position)
     below, within = 0, 0
-    if n > _FEW:
-        if guess > 0:
-            low, high = guess * (1 - _ABOUT), guess * (1 + _ABOUT)
-        else:
-            low, high = bracket(field, level, scratch)
+    if guess > 0:
+        below, within = gather(field, guess * (1 - _ABOUT), guess * (1 + _ABOUT), scratch)
+    elif n > _FEW:
+        low, high = bracket(field, level, scratch)
         below, within = gather(field, low, high, scratch)
     if not below <= rank < below + within - 1:
         below, within = 0, n

@@ -79,7 +79,7 @@ def train(theta, problem, probe, curves, snapshots):
     threshold = 0.0
     magnitudes = np.empty(n)
     profile = np.empty(probe.max_steps, np.int64)
-    places = np.empty(2 * n, np.uint32)
+    places = np.empty(n, np.uint32)
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):

@@ -14,7 +14,7 @@ vectors = st.lists(st.floats(-100, 100).filter(lambda v: v == 0 or abs(v) > 1e-3
 
 def gini(values):
     n = values.size
-    return measures.gini(values, np.empty(2 * n, np.uint32), np.empty(n), np.empty(n))
+    return measures.gini(values, np.empty(n, np.uint32), np.empty(n), np.empty(n))
 
 
 def angle(a, b):
@@ -43,7 +43,7 @@ def test_gini_of_equal_and_of_concentrated_values():
 def test_magnitudes_are_dealt_so_that_only_near_ones_are_out_of_order(values):
     field = np.array([*values, 0.5])
     magnitudes = np.empty(field.size)
-    fullest = deal(field, np.abs(field).max(), np.empty(2 * field.size, np.uint32), magnitudes)
+    fullest = deal(field, np.abs(field).max(), np.empty(field.size, np.uint32), magnitudes)
     assert sorted(magnitudes.tolist()) == sorted(np.abs(field).tolist())
     for distance in range(fullest, field.size):
         assert (magnitudes[distance:] >= magnitudes[:-distance]).all()
