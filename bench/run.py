@@ -176,7 +176,7 @@ def grids(c, rounds):
         ways = {}
         for threads in (1, 2):
             executor = ThreadPoolExecutor(threads)
-            ways[f"tdu, {threads}"] = partial(train_all, config, executor)
+            ways[f"tdu, {threads}"] = partial(train_all, config, executor, with_gini=True)
             ways[f"C, {threads}"] = lambda e=executor, k=config, a=cases: list(e.map(lambda address: c.train(k, *address), a))
         seconds = in_turns(ways, rounds)
         found[name] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, as_completed
+from functools import partial
 
 from tdu.cascades import gather
 from tdu.config import StudyConfig
@@ -29,8 +30,9 @@ def finish(directory: RunDirectory, missing: list[tuple[int, int]], executor: Ex
             future.cancel()
 
 
-def train_all(config: StudyConfig, executor: Executor) -> CascadeLog:
-    """The log of a whole study that is kept in memory only."""
+def train_all(config: StudyConfig, executor: Executor, *, with_gini: bool = False) -> CascadeLog:
+    """The log of a whole study that is kept in memory only; the Gini coefficients, a fifth of the time, only if asked for."""
     addresses = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-    futures = {address: executor.submit(run_of_study, config, *address) for address in sorted(addresses, reverse=True)}
+    train = partial(run_of_study, config, with_gini=with_gini)
+    futures = {address: executor.submit(train, *address) for address in sorted(addresses, reverse=True)}
     return gather(config, [[futures[h, r].result() for r in range(config.replicates)] for h in config.hidden])

@@ -1,7 +1,7 @@
 """Intervals by resampling runs: snapshots of one run are not independent of each other, runs are."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from tdu.types import Estimate, Floats, Integers, Statistic
 
 N_RESAMPLES = 10_000
 _BLOCK = 500  # resamples held in memory at a time
+_REMEMBERED = N_RESAMPLES // _BLOCK  # blocks of random numbers: every quantity of a study asks for the same
 _N_VARIANCE = 100  # resamples of one scale, for its share of the variance
 
 #: A quantity of K runs in each of S scales: (…, S, K) → (…), vectorised over the leading axes.
@@ -55,15 +56,16 @@ def bootstrap(
     n_runs = runs.shape[-1]
     if n_runs < 2:
         return np.full((1, *np.shape(functional(runs[None]))[1:]), np.nan)
-    rng = generator(seed, Stage.BOOTSTRAP)
     draw = {"runs": _with_replacement, "mean": _means, "maximum": _lognormal_maxima}[through](runs)
-    counts = [min(_BLOCK, n_resamples - start) for start in range(0, n_resamples, _BLOCK)]
-    samples = np.concatenate([functional(draw(rng, count)) for count in counts])
+    blocks = [(seed, start, min(_BLOCK, n_resamples - start)) for start in range(0, n_resamples, _BLOCK)]
+    samples = np.concatenate([functional(draw(block)) for block in blocks])
     if through == "maximum" or not stretched:
         return samples
     unknown = np.isnan(samples).any()
     middle = _of_known(samples, partial(np.nanmedian, axis=0)) if unknown else np.median(samples, axis=0)
-    return np.asarray(middle + (samples - middle) * _students_stretch(runs, functional, rng))
+    return np.asarray(
+        middle + (samples - middle) * _students_stretch(runs, functional, generator(seed, Stage.BOOTSTRAP, replicate=1))
+    )
 
 
 def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Generator) -> Floats:
@@ -86,42 +88,57 @@ def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Gener
 # Samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
 
 
-def _draws(rng: np.random.Generator, count: int, n_scales: int, n_runs: int) -> Integers:
-    """Which runs are drawn, (K − 1, count, S): the same numbers for every sampler."""
-    return rng.integers(n_runs, size=(n_runs - 1, count, n_scales))
+#: Seed, first resample and number of resamples of those held in memory at a time.
+Block = tuple[int, int, int]
+Sampler = Callable[[Block], Floats]
 
 
-def _with_replacement(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
+@lru_cache(_REMEMBERED)
+def _draws(block: Block, n_scales: int, n_runs: int) -> Integers:
+    """Which runs are drawn, (K − 1, count, S): the same for every quantity, and remembered for the next."""
+    seed, start, count = block
+    return generator(seed, Stage.BOOTSTRAP, start).integers(n_runs, size=(n_runs - 1, count, n_scales))
+
+
+@lru_cache(_REMEMBERED)
+def _weights(block: Block, n_scales: int, n_runs: int) -> Floats:
+    """Standard normals (K, S, K, count), the same for every quantity as well."""
+    seed, start, count = block
+    return generator(seed, Stage.BOOTSTRAP, start).standard_normal((n_runs, n_scales, n_runs, count))
+
+
+def _with_replacement(runs: Floats) -> Sampler:
     n_scales, n_runs = runs.shape[-2:]
     by_run = np.ascontiguousarray(np.moveaxis(runs.reshape(-1, n_scales, n_runs), 0, -1))  # (S, K, L)
     scale = np.arange(n_scales)
 
-    def draw(rng: np.random.Generator, count: int) -> Floats:
-        of_runs = by_run[scale, _draws(rng, count, n_scales, n_runs)]  # (K − 1, count, S, L)
-        return np.asarray(of_runs.transpose(1, 3, 2, 0).reshape(count, *runs.shape[:-1], n_runs - 1))
+    def draw(block: Block) -> Floats:
+        of_runs = by_run[scale, _draws(block, n_scales, n_runs)]  # (K − 1, count, S, L)
+        return np.asarray(of_runs.transpose(1, 3, 2, 0).reshape(-1, *runs.shape[:-1], n_runs - 1))
 
     return draw
 
 
-def _means(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
+def _means(runs: Floats) -> Sampler:
     n_scales, n_runs = runs.shape[-2:]
     rows = np.ascontiguousarray(runs.reshape(-1, n_scales * n_runs).T)  # (S · K, L)
     first = n_runs * np.arange(n_scales)
 
-    def draw(rng: np.random.Generator, count: int) -> Floats:
-        return picked_means(rows, first + _draws(rng, count, n_scales, n_runs)).reshape(count, *runs.shape[:-1], 1)
+    def draw(block: Block) -> Floats:
+        return picked_means(rows, first + _draws(block, n_scales, n_runs)).reshape(-1, *runs.shape[:-1], 1)
 
     return draw
 
 
 def picked_means(rows: Floats, picks: Integers) -> Floats:
     """Means (B, L, S) of `rows` (R, L) over the `picks` (M, B, S), of what is known."""
-    means = np.empty((picks.shape[1], rows.shape[1], picks.shape[2]))
-    means_of_picks(rows, picks, means)
-    return means
+    known = ~np.isnan(rows)
+    means = np.empty((*picks.shape[1:], rows.shape[1]))
+    means_of_picks(np.where(known, rows, 0.0), known.astype(np.float64), picks, means)
+    return means.swapaxes(1, 2)
 
 
-def _lognormal_maxima(runs: Floats) -> Callable[[np.random.Generator, int], Floats]:
+def _lognormal_maxima(runs: Floats) -> Sampler:
     """The largest of runs whose logarithms are the mean plus a normal combination of the deviations from it.
 
     With independent standard weights over √(K − 1) the covariance of such runs is the sample covariance.
@@ -133,20 +150,22 @@ def _lognormal_maxima(runs: Floats) -> Callable[[np.random.Generator, int], Floa
         freedom = (~np.isnan(logs)).sum(axis=-1, keepdims=True) - 1
         deviations = np.where(np.isnan(logs), 0.0, logs - mean) / np.sqrt(freedom)
 
-    def draw(rng: np.random.Generator, count: int) -> Floats:
-        weights = rng.standard_normal((n_runs, n_scales, n_runs, count))
+    def draw(block: Block) -> Floats:
+        weights = _weights(block, n_scales, n_runs)
         largest = deviations @ weights[0]  # (S, L, count)
         for of_run in weights[1:]:
             np.maximum(largest, deviations @ of_run, out=largest)
         with np.errstate(invalid="ignore"):
             drawn = np.exp(mean + largest).transpose(2, 1, 0)
-        return np.asarray(drawn.reshape(count, *runs.shape[:-1], 1))
+        return np.asarray(drawn.reshape(-1, *runs.shape[:-1], 1))
 
     return draw
 
 
 def mean_of_known(values: Floats) -> Floats:
     """Mean over the last axis of what is not nan; nan where nothing is known."""
+    if values.shape[-1] == 1:
+        return values[..., 0]
     total = values.sum(axis=-1)
     if values.shape[-1] and not np.isnan(total).any():
         return np.asarray(total / values.shape[-1])

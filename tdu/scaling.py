@@ -80,7 +80,7 @@ def per_run(size: npt.ArrayLike, statistic: Statistic, inside: npt.ArrayLike = T
 def over_runs(values: Floats, statistic: Statistic) -> Floats:
     """One value per scale (…, S) from those of its runs (…, S, K): their largest for `peak`, else their mean."""
     if statistic == "peak":
-        return np.asarray(np.fmax.reduce(values, axis=-1))
+        return values[..., 0] if values.shape[-1] == 1 else np.asarray(np.fmax.reduce(values, axis=-1))
     if statistic in ("run-peak", "mean"):
         return mean_of_known(values)
     raise ValueError(f"`statistic` must be 'peak', 'run-peak' or 'mean', but it is {statistic!r}")

@@ -56,7 +56,7 @@ class Run:
     hidden, n_sites, replicate : h, N = 4h + 1, and which of the scale's runs this is.
     grokking_epoch : first epoch from which accuracy stays at 1 to the end, None if there is none.
     loss, accuracy, gini : (E+1,) float64 at epochs 0 … E; mean binary cross-entropy in nats, share of patterns classified
-        correctly, Gini coefficient of |θ|.
+        correctly, Gini coefficient of |θ| ((0,) where it was not asked for).
     epoch : (T,) int64, the epochs of the snapshots.
     size, duration, extent, peak : (T,) int64 as in `Avalanche`.
     profile : (T, max_steps) int64, topplings per step, zeros behind the last.
@@ -96,7 +96,7 @@ class CascadeLog:
     ----------
     config : the study that was run.
     n_sites : (S,) int64, the system sizes N.
-    loss, accuracy, gini : (S, K, E+1) float64.
+    loss, accuracy, gini : (S, K, E+1) float64; gini (S, K, 0) where it was not asked for.
     epoch : (T,) int64.
     size, duration, extent, peak, threshold, dissipated, capped, deviation_angle : (S, K, T) as in `Run`.
     profile : (S, K, T, max_steps) int64.

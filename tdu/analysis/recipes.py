@@ -38,7 +38,7 @@ def configurations(config: StudyConfig) -> list[StudyConfig]:
 def measure(config: StudyConfig, executor: Executor) -> Iterator[tuple[CascadeLog, dict[str, Estimate]]]:
     """Train the study under every recipe, one after the other, and measure each."""
     for recipe in configurations(config):
-        log = train_all(recipe, executor)
+        log = train_all(recipe, executor, with_gini=True)
         yield log, of_log(log)
 
 

@@ -15,8 +15,9 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes):
     scratch = np.empty(n)
     work = workspace(n)
     profile = np.empty(max_steps, np.int64)
+    threshold = 0.0
     for t in range(fields.shape[0]):
-        threshold = magnitude_quantile(fields[t], level, 0.0, scratch)
+        threshold = magnitude_quantile(fields[t], level, threshold, scratch)
         copy(fields[t], relaxed)
         found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, work)
         sizes[t] = found[0]

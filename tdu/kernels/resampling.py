@@ -1,26 +1,28 @@
 """Means of resampled runs."""
 
-import math
+import numpy as np
 
 from tdu._jit import kernel
 
 
 @kernel
-def means_of_picks(rows, picks, means):
-    """Fill `means` (B, L, S) with the mean over the picks of what is known, from `rows` (R, L) float64 with nan for unknown.
+def means_of_picks(rows, known, picks, means):
+    """Fill `means` (B, S, L) with the mean over the picks of what is known; nan where nothing is.
 
-    `picks` (M, B, S) int64 are row numbers: in resample b the M of scale s. nan where nothing is known.
+    rows (R, L) float64, 0 where unknown; known (R, L), 1 or 0. picks (M, B, S) int64 are row numbers: in resample b the M of
+    scale s.
     """
     n_picks, n_resamples, n_scales = picks.shape
     n_values = rows.shape[1]
+    counts = np.empty(n_values)
     for b in range(n_resamples):
         for s in range(n_scales):
+            counts[:] = 0.0
+            means[b, s, :] = 0.0
+            for k in range(n_picks):
+                row = picks[k, b, s]
+                for v in range(n_values):
+                    means[b, s, v] += rows[row, v]
+                    counts[v] += known[row, v]
             for v in range(n_values):
-                total = 0.0
-                known = 0
-                for k in range(n_picks):
-                    value = rows[picks[k, b, s], v]
-                    if not math.isnan(value):
-                        total += value
-                        known += 1
-                means[b, v, s] = total / known if known > 0 else math.nan
+                means[b, s, v] /= counts[v]

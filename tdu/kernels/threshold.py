@@ -71,7 +71,8 @@ def magnitude_quantile(field, level, guess, scratch):
     """Quantile of |field| at `level` in (0, 1), linear between order statistics: ``np.quantile(np.abs(field), level)``.
 
     field (n,) float64, n ≥ 1, is left alone; scratch (n,) float64 is overwritten. `guess`: a value expected near by, such
-    as that of the epoch before, or 0. Only what lies between two brackets is selected from; where the brackets miss, all is.
+    as that of the epoch before, or 0. Only what lies in a bracket about it is
+    selected from; where that misses, what lies in a bracket from a sample, and where that misses too, all.
     """
     n = field.size
     position = (n - 1) * level
@@ -79,7 +80,7 @@ def magnitude_quantile(field, level, guess, scratch):
     below, within = 0, 0
     if guess > 0:
         below, within = gather(field, guess * (1 - _ABOUT), guess * (1 + _ABOUT), scratch)
-    elif n > _FEW:
+    if n > _FEW and not below <= rank < below + within - 1:
         low, high = bracket(field, level, scratch)
         below, within = gather(field, low, high, scratch)
     if not below <= rank < below + within - 1:

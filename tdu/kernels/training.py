@@ -33,7 +33,10 @@ class Probe(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """What is recorded at every epoch 0 … E, each (E+1,) float64; epoch e is the state after e updates."""
+    """What is recorded at every epoch 0 … E, each (E+1,) float64; epoch e is the state after e updates.
+
+    A `gini` of no entries, (0,), is not measured.
+    """
 
     loss: np.ndarray
     accuracy: np.ndarray
@@ -85,7 +88,8 @@ def train(theta, problem, probe, curves, snapshots):
     for epoch in range(last + 1):
         forward(theta, problem.inputs, problem.activation, columns, delta, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
-        curves.gini[epoch] = gini(theta, places, magnitudes, scratch)
+        if curves.gini.size > 0:
+            curves.gini[epoch] = gini(theta, places, magnitudes, scratch)
         backward(theta, problem.inputs, problem.activation, columns, hidden, dlogits, delta, gradient)
 
         measured = epoch % probe.snapshot_every == 0

@@ -87,9 +87,9 @@ def checked(config: StudyConfig) -> StudyConfig:
     return config
 
 
-def run_of_study(config: StudyConfig, hidden: int, replicate: int) -> Run:
+def run_of_study(config: StudyConfig, hidden: int, replicate: int, *, with_gini: bool = True) -> Run:
     """The run of a checked study at (`hidden`, `replicate`); its bits depend on nothing else."""
-    return _train(config, hidden, replicate, keep_fields=False)[0]
+    return _train(config, hidden, replicate, with_gini=with_gini)[0]
 
 
 def snapshot_fields(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, Graph]:
@@ -98,13 +98,16 @@ def snapshot_fields(config: StudyConfig, hidden: int, replicate: int) -> tuple[F
     return fields, graph
 
 
-def _train(config: StudyConfig, hidden: int, replicate: int, keep_fields: bool) -> tuple[Run, Floats, Graph]:
+def _train(
+    config: StudyConfig, hidden: int, replicate: int, *, with_gini: bool = False, keep_fields: bool = False
+) -> tuple[Run, Floats, Graph]:
     """One run, the gradients of its snapshots (T, N) if they are kept, and its graph."""
     rng = generator(config.seed, Stage.PARAMETERS, hidden, replicate)
     theta = mlp.initial_parameters(hidden, rng, initialisation=config.initialisation)
     graph = barabasi_albert(theta.size, m=2, seed=derived_seed(config.seed, Stage.GRAPH, hidden, replicate))
     epoch = np.arange(0, config.epochs + 1, config.snapshot_every)
-    curves = Curves(*(np.empty(config.epochs + 1) for _ in Curves._fields))
+    loss, accuracy = np.empty(config.epochs + 1), np.empty(config.epochs + 1)
+    curves = Curves(loss, accuracy, gini=np.empty(config.epochs + 1 if with_gini else 0))
     snapshots = _empty_snapshots(epoch.size, config.max_steps, np.empty((epoch.size if keep_fields else 0, theta.size)))
     probe = Probe(
         graph.indptr, graph.targets, float(config.alpha), float(config.alpha_train), float(config.quantile),
