@@ -169,27 +169,33 @@ static double select_rank(double *values, int64_t n, int64_t rank) {
     return values[rank];
 }
 
+/* The magnitudes within [low, high], in front of `scratch`; how many lie below, and within. */
+static void gather(const double *restrict field, int64_t n, double low, double high, double *restrict scratch, int64_t *below,
+                   int64_t *within) {
+    int64_t less = 0, inside = 0;
+    for (int64_t i = 0; i < n; i++) less += fabs(field[i]) < low;
+    for (int64_t i = 0; i < n; i++) {
+        double value = fabs(field[i]);
+        scratch[inside] = value;
+        inside += (value >= low) & (value <= high);
+    }
+    *below = less;
+    *within = inside;
+}
+
 /* np.quantile(np.abs(field), level); `guess` is a value near by, or 0. */
 static double quantile(const double *restrict field, int64_t n, double level, double guess, double *restrict scratch) {
     double position = (n - 1) * level;
     int64_t rank = position, below = 0, within = 0;
-    if (n > 256) {
-        double low = 0.95 * guess, high = 1.05 * guess;
-        if (guess <= 0) {
-            int64_t stride = (int64_t)sqrt(n) / 4, m = 0;
-            if (stride < 1) stride = 1;
-            for (int64_t i = 0; i < n; i += stride) scratch[m++] = fabs(field[i]);
-            double middle = level * (m - 1), spread = 3 * sqrt(level * (1 - level) * m) + 1;
-            int64_t first = fmax(middle - spread, 0), last = fmin((int64_t)(middle + spread) + 1, m - 1);
-            high = select_rank(scratch, m, last);
-            low = select_rank(scratch, last, first);
-        }
-        for (int64_t i = 0; i < n; i++) {
-            double value = fabs(field[i]);
-            scratch[within] = value;
-            below += value < low;
-            within += (value >= low) & (value <= high);
-        }
+    if (guess > 0) gather(field, n, 0.95 * guess, 1.05 * guess, scratch, &below, &within);
+    if (n > 256 && !(below <= rank && rank < below + within - 1)) {
+        int64_t stride = (int64_t)sqrt(n) / 4, m = 0;
+        if (stride < 1) stride = 1;
+        for (int64_t i = 0; i < n; i += stride) scratch[m++] = fabs(field[i]);
+        double middle = level * (m - 1), spread = 3 * sqrt(level * (1 - level) * m) + 1;
+        int64_t first = fmax(middle - spread, 0), last = fmin((int64_t)(middle + spread) + 1, m - 1);
+        double high = select_rank(scratch, m, last), low = select_rank(scratch, last, first);
+        gather(field, n, low, high, scratch, &below, &within);
     }
     if (!(below <= rank && rank < below + within - 1)) {
         below = 0;
@@ -207,9 +213,9 @@ static double quantile(const double *restrict field, int64_t n, double level, do
 void probe(const double *fields, int64_t n_fields, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha,
            double level, int64_t max_steps, int64_t *sizes) {
     work w = workspace(n);
-    double *field = malloc(n * sizeof *field), *scratch = malloc(n * sizeof *scratch);
+    double *field = malloc(n * sizeof *field), *scratch = malloc(n * sizeof *scratch), threshold = 0;
     for (int64_t t = 0; t < n_fields; t++) {
-        double threshold = quantile(fields + t * n, n, level, 0, scratch);
+        threshold = quantile(fields + t * n, n, level, threshold, scratch);
         memcpy(field, fields + t * n, n * sizeof *field);
         sizes[t] = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w).size;
     }

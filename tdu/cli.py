@@ -219,6 +219,10 @@ def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
 @study_options
 def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
     """The paper's study: train, fit, draw, and compare with the published figures."""
+    from tdu import figures
+
+    if workers > 1:
+        figures.make_ready()
     _announce_compilation()
     from tdu import reproduce as study
 

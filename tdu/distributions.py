@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import igraph
 import numpy as np
 import numpy.typing as npt
 
@@ -56,6 +55,8 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     tail = values[values >= (1 if xmin is None else _validate.integer(xmin, "xmin", 1))]
     if np.unique(tail).size < 2:
         raise ValueError("a power law needs at least two distinct positive sizes in the tail")
+    import igraph  # with which matplotlib comes along: a second that other work of a study hides
+
     # igraph always simulates a p-value, at its default precision for seconds; the coarsest is not used here either
     with seeded_igraph(0):
         fit = igraph.power_law_fit(tail.astype(int).tolist(), xmin=xmin, method="discrete", p_precision=0.5)

@@ -32,6 +32,15 @@ def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
         return [path for task in tasks for path in task.result()]
 
 
+def make_ready() -> None:
+    """Begin to load matplotlib, in the process that drawing processes come from, while this one still computes."""
+    if "forkserver" in get_all_start_methods():
+        from multiprocessing.forkserver import ensure_running
+
+        _processes()
+        ensure_running()
+
+
 def _processes() -> BaseContext:
     """Processes that share one loading of matplotlib, where the system can fork."""
     if "forkserver" not in get_all_start_methods():
@@ -66,7 +75,8 @@ def save(
     written = []
     with mpl.rc_context(fname=STYLE):
         figure = panel(results)
-        figure.draw_without_rendering()  # lay out once, not twice a format
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)  # lay out once, not twice a format
         mpl.rcParams["figure.constrained_layout.use"] = False
         figure.set_layout_engine(None)
         for suffix in formats:
