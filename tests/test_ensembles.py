@@ -6,12 +6,14 @@ import sys
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from tdu.config import StudyConfig
-from tdu.ensembles import finish
+from tdu.ensembles import finish, train_all
 from tdu.reproduce import train_study
 from tdu.store import RunDirectory
+from tdu.types import shallow
 
 CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60)
 
@@ -42,6 +44,18 @@ def test_a_run_does_not_depend_on_the_grid_around_it(tmp_path):
     train_study(tmp_path / "alone", StudyConfig(hidden=(8,), replicates=2, epochs=60), 1)
     alone = digests(tmp_path / "alone")
     assert alone.items() <= digests(tmp_path / "grid").items()
+
+
+def test_a_log_without_gini_coefficients_is_the_same_otherwise():
+    with ThreadPoolExecutor(2) as executor:
+        plain, whole = (shallow(train_all(CONFIG, executor, with_gini=asked)) for asked in (False, True))
+    assert plain.pop("gini").shape == (3, 3, 0)
+    gini = whole.pop("gini")
+    assert gini.shape == (3, 3, 61)
+    assert ((gini > 0) & (gini < 1)).all()
+    assert plain.pop("config") == whole.pop("config") == CONFIG
+    for name, values in whole.items():
+        assert np.array_equal(plain[name], values, equal_nan=values.dtype.kind == "f"), name
 
 
 def test_what_is_there_is_not_touched_and_what_is_missing_is_made(tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tdu
+from tdu.cascades import sizes_of
 from tests.reference import avalanche as reference
 from tests.strategies import dyadic_fields, dyadic_graphs, float_fields, graphs, neighbours
 
@@ -176,3 +177,12 @@ def test_bad_input_is_named(arguments, error, message):
     good = {"gradient": np.ones(5), "graph": tdu.ring(5)}
     with pytest.raises(error, match=message):
         tdu.avalanche(**{**good, **arguments})
+
+
+def test_many_fields_topple_as_each_alone_whatever_their_thresholds():
+    graph, rng = tdu.barabasi_albert(500, seed=3), np.random.default_rng(3)
+    scales = [1.0, 1.02, 1e-9, 1e9, 0.0, 1.0]  # the threshold of a field is where that of the next is looked for first
+    fields = np.array([scale * rng.normal(size=500) * np.exp(rng.normal(size=500)) for scale in scales])
+    found = sizes_of(fields, graph, 0.3, 0.9, 20)
+    assert found.tolist() == [tdu.avalanche(field, graph).size for field in fields]
+    assert len(set(found.tolist())) > 3
