@@ -58,13 +58,21 @@ def ratios(results):
     return table(head, rows)
 
 
-def slope(results):
-    """Log–log slope of the time a probe against N over the large Gaussian fields: as measured, and with the bound taken out."""
+def slopes(results):
+    """Log–log slopes of the time a probe against N from 10⁵ on, Gaussian fields, and the largest N.
+
+    As measured; with the time taken off by which its random additions are dearer than at 10⁵; and divided by their cost, as if
+    nothing else took time.
+    """
     large = [row for row in results["probes"] if row["workload"].startswith("Gaussian") and row["n_sites"] >= 100_000]
-    n = np.log([row["n_sites"] for row in large])
-    taken = np.array([row["seconds"]["tdu"]["median"] for row in large])
-    adds = np.array([row["random_add"] for row in large])
-    return np.polyfit(n, np.log(taken), 1)[0], np.polyfit(n, np.log(taken / (adds / adds[0])), 1)[0]
+    points = [(row["n_sites"], row["seconds"]["tdu"]["median"], row["random_add"]) for row in large]
+    points += [
+        (row["n_sites"], row["probed"], row["random_add"]) for row in results["memory"] if row["n_sites"] > points[-1][0]
+    ]
+    n, taken, add = np.array(points).T
+    pushes = n * large[-1]["pushes"] / large[-1]["n_sites"]
+    found = (np.polyfit(np.log(n), np.log(t), 1)[0] for t in (taken, taken - pushes * (add - add[0]), taken * add[0] / add))
+    return [f"{slope:.2f}" for slope in found], f"{int(n[-1]):,}"
 
 
 def grids(results):
@@ -156,7 +164,7 @@ def stages(results):
 
 def page(results, template):
     """The page."""
-    measured, corrected = slope(results)
+    (measured, taken_off, divided), largest = slopes(results)
     one = results["one_field"]
     fill = {
         "cpu": results["provenance"]["cpu"],
@@ -164,12 +172,15 @@ def page(results, template):
         "numba": results["provenance"]["packages"]["numba"],
         "probes": probes(results),
         "ratios": ratios(results),
-        "slope": f"{measured:.2f}",
-        "slope_corrected": f"{corrected:.2f}",
+        "slope": measured,
+        "slope_taken_off": taken_off,
+        "slope_divided": divided,
+        "largest": largest,
         "one_alone": seconds(one["seconds"]["1"]["median"]),
         "one_shared": seconds(one["seconds"]["2"]["median"]),
         "one_ratio": times(one["two_threads"]),
         "adds_ratio": times(one["random_adds_two_threads"]),
+        "reads_ratio": times(one["reads_two_threads"]),
         "one_n": f"{one['n_sites']:,}",
         "grids": grids(results),
         "torch": torch_line(results),
@@ -178,7 +189,8 @@ def page(results, template):
         "start_up": start_up(results),
         "memory": memory(results),
         "stages": stages(results),
-        "reproduce": seconds(results["reproduce"]),
+        "reproduce": seconds(results["reproduce"]["median"]),
+        "reproduce_least": seconds(results["reproduce"]["least"]),
     }
     for name, text in fill.items():
         template = template.replace("{{" + name + "}}", text)

@@ -136,11 +136,11 @@ def one_field(n, rounds):
     work = synthetic(n, "Gaussian")
     field = work.fields[0]
     threshold = float(np.quantile(np.abs(field), 0.9))
-    space, profile, relaxed = workspace(n), np.empty(20, np.int64), np.empty(n)
+    profile, relaxed = np.empty(20, np.int64), np.empty(n)
 
     def alone():
         relaxed[:] = field
-        relax(relaxed, work.graph.indptr, work.graph.targets, 0.3, threshold, 20, profile, space)
+        relax(relaxed, work.graph.indptr, work.graph.targets, 0.3, threshold, 20, profile, workspace(n))
         return relaxed.copy()
 
     def shared():
@@ -157,12 +157,19 @@ def one_field(n, rounds):
         def adds(workers):
             list(workers(lambda k: c.random_adds(fields[k], places[k]), [0, 1]))
 
-        seconds = in_turns({"1": alone, "2": shared, "adds 1": lambda: adds(map), "adds 2": lambda: adds(executor.map)}, rounds)
+        def reads(workers):
+            list(workers(lambda k: c.stream(fields[k], 1), [0, 1]))
+
+        ways = {"1": alone, "2": shared}
+        for name, run in (("adds", adds), ("reads", reads)):
+            ways |= {f"{name} 1": partial(run, map), f"{name} 2": partial(run, executor.map)}
+        seconds = in_turns(ways, rounds)
     return {
         "n_sites": n,
         "seconds": summary(seconds),
         "two_threads": ratio(seconds, "1", "2"),
         "random_adds_two_threads": ratio(seconds, "adds 1", "adds 2"),
+        "reads_two_threads": ratio(seconds, "reads 1", "reads 2"),
     }
 
 
@@ -325,12 +332,14 @@ print(of_graph - before, peak() - before, grown - begun, time.perf_counter() - d
 """
 
 
-def memory(n):
-    """Resident bytes a site, in a process of its own: graph, and graph with field and avalanche."""
+def memory(c, n):
+    """Resident bytes a site, in a process of its own: graph, and graph with field and avalanche; the cost of an addition."""
     say(f"memory at N = {n:,}")
     done = subprocess.run([sys.executable, "-c", _MEMORY, str(n)], capture_output=True, text=True, check=True)
     of_graph, of_all, grown, probed, size = map(float, done.stdout.split())
-    return {"n_sites": n, "graph": of_graph / n, "all": of_all / n, "grown": grown, "probed": probed, "topplings": size}
+    add, _ = random_add_seconds(c, n)
+    of_sites = {"n_sites": n, "graph": of_graph / n, "all": of_all / n}
+    return {**of_sites, "grown": grown, "probed": probed, "topplings": size, "random_add": add}
 
 
 def stages():
@@ -354,12 +363,15 @@ def stages():
     return [{"stage": one[0], "cpu": other[1] - one[1], "wall": other[2] - one[2]} for one, other in pairwise(marks)]
 
 
-def whole_job():
+def whole_job(rounds):
     """Wall seconds of ``tdu reproduce`` from the shell, compiled."""
-    with tempfile.TemporaryDirectory() as directory:
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "tdu", "reproduce", "--out", f"{directory}/all"], check=True, capture_output=True)
-        return time.perf_counter() - begun
+
+    def run():
+        with tempfile.TemporaryDirectory() as directory:
+            command = [sys.executable, "-m", "tdu", "reproduce", "--out", f"{directory}/all"]
+            subprocess.run(command, check=True, capture_output=True)
+
+    return summary(in_turns({"tdu reproduce": run}, rounds, warm_up=False))["tdu reproduce"]
 
 
 def say(what):
@@ -380,14 +392,14 @@ def main():
         results = {
             "provenance": files.provenance(),
             "stages": stages(),
-            "reproduce": whole_job(),
+            "reproduce": whole_job(min(options.rounds, 3)),
             "grids": grids(c, min(options.rounds, 5)),
             "trainings": trainings(options.rounds),
             "probes": probes(c, sizes, options.rounds),
             "one_field": one_field(10_000_000, options.rounds),
             "parts": parts(options.rounds),
             "start_up": start_up(),
-            "memory": [memory(n) for n in ((10**7, 10**8) if options.long else (10**7,))],
+            "memory": [memory(c, n) for n in ((10**7, 10**8) if options.long else (10**7,))],
         }
     (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     pages.write(HERE)
