@@ -117,7 +117,8 @@ GROKKED = 0.99
 class GrokkingConfig:
     """The study of delayed generalisation: one-layer transformers of several `widths` on addition mod each of `moduli`.
 
-    Grokking runs train on `train_fraction` of the pairs; the controls on `few_fraction`, or without weight decay.
+    Grokking runs train on `train_fraction` of the pairs; the controls on `few_fraction`, or without weight decay. Runs whose
+    whole generalisation is delayed train on `delayed_fraction`, for `delayed_epochs` with a rate and a decay of their own.
     `window` is in epochs: what D before and after grokking are means over. The rest is as in `NetworkConfig`.
     """
 
@@ -129,6 +130,10 @@ class GrokkingConfig:
     window: int = 100
     train_fraction: float = 0.8
     few_fraction: float = 0.3
+    delayed_fraction: float = 0.5
+    delayed_epochs: int = 2500
+    delayed_learning_rate: float = 2e-3
+    delayed_weight_decay: float = 1.0
     layer_norm: bool = False
     learning_rate: float = 1e-3
     weight_decay: float = 0.8
@@ -143,6 +148,7 @@ QUICK_GROKKING = GrokkingConfig(
     moduli=(31,),
     replicates=2,
     epochs=600,
+    delayed_epochs=600,
     train_fraction=0.9,
     learning_rate=2e-3,
     weight_decay=1.5,

@@ -20,12 +20,13 @@ from tdu.monitor import NetworkRun, one_blas_thread, train_network
 from tdu.panels import NULL_COLOURS, WIDE, panel_title
 from tdu.types import STATISTICS, Estimate, Findings, Results
 
-_GROKKING, _FEW, _NO_DECAY = "grokking", "few-data", "no-decay"
+_GROKKING, _DELAYED, _FEW, _NO_DECAY = "grokking", "delayed", "few-data", "no-decay"
+_FRACTION = {_DELAYED: "delayed_fraction", _FEW: "few_fraction"}
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Runs of all widths and seeds that share everything else: `kind` grokking or a control, in shadow or in-line."""
+    """Runs of all widths and seeds that share everything else: `kind` grokking, delayed or a control, in shadow or in-line."""
 
     kind: str
     modulus: int
@@ -38,14 +39,16 @@ class Condition:
 
     def run(self, study: GrokkingConfig, width: int, replicate: int) -> NetworkConfig:
         """The settings of one of its runs."""
+        delayed = self.kind == _DELAYED
+        decay = study.delayed_weight_decay if delayed else study.weight_decay
         return NetworkConfig(
             modulus=self.modulus,
-            train_fraction=study.few_fraction if self.kind == _FEW else study.train_fraction,
+            train_fraction=getattr(study, _FRACTION.get(self.kind, "train_fraction")),
             width=width,
             layer_norm=study.layer_norm,
-            learning_rate=study.learning_rate,
-            weight_decay=0.0 if self.kind == _NO_DECAY else study.weight_decay,
-            epochs=study.epochs,
+            learning_rate=study.delayed_learning_rate if delayed else study.learning_rate,
+            weight_decay=0.0 if self.kind == _NO_DECAY else decay,
+            epochs=study.delayed_epochs if delayed else study.epochs,
             snapshot_every=study.snapshot_every,
             alpha=study.alpha,
             alpha_train=study.alpha if self.in_line else 0.0,
@@ -56,10 +59,11 @@ class Condition:
 
 
 def conditions(study: GrokkingConfig) -> list[Condition]:
-    """For every prime grokking and its control of few data, in shadow; for the first also in-line, and without decay."""
+    """For every prime grokking and its control of few data, in shadow; for the first also in-line, without decay, delayed."""
     first = study.moduli[0]
     both = [Condition(kind, modulus, False) for modulus in study.moduli for kind in (_GROKKING, _FEW)]
-    return [*both, Condition(_NO_DECAY, first, False), Condition(_GROKKING, first, True), Condition(_FEW, first, True)]
+    in_line = [Condition(kind, first, True) for kind in (_GROKKING, _FEW)]
+    return [*both, Condition(_NO_DECAY, first, False), *in_line, Condition(_DELAYED, first, False)]
 
 
 def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, runs: Path) -> list[Findings]:
@@ -68,12 +72,12 @@ def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, 
     say("intervals")
     jobs: list[Callable[[], Findings]] = []
     for condition in conditions(study):
-        grokking = of[Condition(_GROKKING, condition.modulus, condition.in_line).name]
         group = of[condition.name]
-        if condition.kind == _GROKKING:
-            jobs.append(partial(_of_grokking, study, condition.name, group))
         jobs.append(partial(_of_learning, study, condition.name, group))
-        if condition.kind != _GROKKING:
+        if condition.kind in (_GROKKING, _DELAYED):
+            jobs.append(partial(_of_grokking, study, condition.name, group))
+        else:
+            grokking = of[Condition(_GROKKING, condition.modulus, condition.in_line).name]
             jobs.append(partial(_of_control, study, condition.name, group, grokking))
     return [Findings(series={"training": of}), *executor.map(lambda job: job(), jobs)]
 
@@ -85,7 +89,7 @@ def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) 
             for replicate in range(study.replicates):
                 config = condition.run(study, width, replicate)
                 jobs[condition, width, replicate] = config, runs / condition.name / f"{width}-{replicate}"
-    cost = {key: config.width * config.modulus**2 * config.train_fraction for key, (config, _) in jobs.items()}
+    cost = {key: of.width * of.modulus**2 * of.train_fraction * of.epochs for key, (of, _) in jobs.items()}
     ahead = {key: 0.0 if (directory / "run.csv").exists() else cost[key] for key, (_, directory) in jobs.items()}
     total, done, start = sum(ahead.values()), 0.0, time.monotonic()
     found: dict[tuple[Condition, int, int], NetworkRun] = {}
@@ -257,20 +261,23 @@ def _table_over(name: str, series: dict[str, Any], axis: str, label: str) -> Tab
 
 def draw(results: Results) -> Figure:
     """Accuracies of every width; D(t) aligned at grokking beside its nulls; grokking runs beside those that do not."""
-    figure = Figure(figsize=(WIDE, 6.6))
-    panels = figure.subplots(3, 2)
-    first = next(iter(results.series["training"]))
-    _draw_accuracies(panels[0, 0], results.series["training"][first])
-    panel_title(panels[0, 0], "a", first.replace("-", ", "))
-    shown = [name.removeprefix("aligned_") for name in results.series if name.startswith("aligned_")]
-    for axes, letter, name in zip((panels[0, 1], panels[1, 0], panels[1, 1]), "bcd", shown, strict=False):
-        _draw_aligned(axes, results.series[f"aligned_{name}"])
-        panel_title(axes, letter, name.replace("-", ", "))
-    _draw_groups(panels[2, 0], results)
-    panel_title(panels[2, 0], "e", "$D(t)$ at absolute epochs")
-    _draw_differences(panels[2, 1], results)
-    panel_title(panels[2, 1], "f", "grokking − control, in standard errors")
-    figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=7)
+    aligned = {name.removeprefix("aligned_"): of for name, of in results.series.items() if name.startswith("aligned_")}
+    training = results.series["training"]
+    drawn: list[tuple[str, Callable[[Axes], None]]] = [
+        *((name, partial(_draw_accuracies, runs=training[name])) for name in (next(iter(aligned)), next(reversed(aligned)))),
+        *((name, partial(_draw_aligned, aligned=of)) for name, of in aligned.items()),
+        ("$D(t)$ at absolute epochs", partial(_draw_groups, results=results)),
+        ("grokking − control, in standard errors", partial(_draw_differences, results=results)),
+    ]
+    n_rows = (len(drawn) + 1) // 2
+    figure = Figure(figsize=(WIDE, 2.15 * n_rows))
+    panels = figure.subplots(n_rows, 2).ravel()
+    for axes, letter, (title, draw_on) in zip(panels, "abcdefgh", drawn, strict=False):
+        draw_on(axes)
+        panel_title(axes, letter, title.replace("-", ", "))
+    for axes in panels[len(drawn) :]:
+        axes.set_axis_off()
+    figure.legend(*panels[2].get_legend_handles_labels(), loc="outside upper center", ncols=7)
     return figure
 
 
@@ -323,6 +330,7 @@ _QUICK = settings_of(
     "moduli",
     "replicates",
     "epochs",
+    "delayed_epochs",
     "train_fraction",
     "learning_rate",
     "weight_decay",
