@@ -131,7 +131,7 @@ class GrokkingConfig:
     train_fraction: float = 0.8
     few_fraction: float = 0.3
     delayed_fraction: float = 0.5
-    delayed_epochs: int = 2500
+    delayed_epochs: int = 3500
     delayed_learning_rate: float = 2e-3
     delayed_weight_decay: float = 1.0
     layer_norm: bool = False

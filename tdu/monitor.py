@@ -52,6 +52,12 @@ class NetworkRun:
         """First snapshot from which test accuracy stays above 0.99 to the end, −1 if there is none."""
         return int(grokking_epochs((self.columns["test_accuracy"] > GROKKED).astype(np.float64)))
 
+    @property
+    def first_snapshot(self) -> int:
+        """First snapshot with a test accuracy above 0.99, whatever spikes of the loss come later; −1 if there is none."""
+        above = self.columns["test_accuracy"] > GROKKED
+        return int(above.argmax()) if above.any() else -1
+
     def null_sizes(self, name: str) -> Integers:
         """(draws, T) sizes under the null `name`."""
         return np.array([self.columns[f"{name}.{draw}"] for draw in range(self.config.n_null_draws)], np.int64)

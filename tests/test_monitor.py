@@ -164,15 +164,16 @@ def test_in_line_training_is_given_the_relaxed_field_and_the_probe_sees_the_raw_
 
 def test_grokking_is_the_first_snapshot_from_which_test_accuracy_stays_above_99_percent():
     run = train_network(SMALL)
-    for accuracy, epoch in [
-        ([0.5] * 11, None),
-        ([0.5] * 10 + [1.0], 40),
-        ([0.5, 1.0, 0.99] + [0.995] * 8, 12),
-        ([1.0] * 11, 0),
-        ([1.0] * 10 + [0.99], None),
+    for accuracy, epoch, first in [
+        ([0.5] * 11, None, -1),
+        ([0.5] * 10 + [1.0], 40, 10),
+        ([0.5, 1.0, 0.99] + [0.995] * 8, 12, 1),
+        ([1.0] * 11, 0, 0),
+        ([0.99] + [1.0] * 9 + [0.99], None, 1),
     ]:
         of = replace(run, columns={**run.columns, "test_accuracy": np.array(accuracy)})
         assert of.grokking_epoch == epoch
+        assert of.first_snapshot == first
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Aligned:
     ----------
     n_sites : (S,) parameters N. epoch : (T,) of the snapshots.
     accuracy, test_accuracy : (S, K, T).
-    grokking : (S, K) snapshot from which test accuracy stays above 0.99, −1 for none.
+    grokking : (S, K) snapshot from which test accuracy stays above 0.99, or another to align at; −1 for none.
     size : (S, K, T) of the real gradients. null : (draws, S, K, T) by name.
     """
 

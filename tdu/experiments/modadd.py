@@ -106,12 +106,15 @@ def _train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) 
             for future in futures:
                 future.cancel()
     return {
-        condition: _aligned([[found[condition, w, r] for r in range(study.replicates)] for w in study.widths])
+        condition: _aligned(condition, [[found[condition, w, r] for r in range(study.replicates)] for w in study.widths])
         for condition in conditions(study)
     }
 
 
-def _aligned(runs: list[list[NetworkRun]]) -> Aligned:
+def _aligned(condition: Condition, runs: list[list[NetworkRun]]) -> Aligned:
+    """Delayed runs are aligned at their first snapshot above 0.99: the loss has spikes later, behind which others would lie."""
+    grokking = "first_snapshot" if condition.kind == _DELAYED else "grokking_snapshot"
+
     def of(name: str) -> np.ndarray:
         return np.array([[run.columns[name] for run in row] for row in runs])
 
@@ -120,7 +123,7 @@ def _aligned(runs: list[list[NetworkRun]]) -> Aligned:
         epoch=of("epoch")[0, 0].astype(np.int64),
         accuracy=of("accuracy"),
         test_accuracy=of("test_accuracy"),
-        grokking=np.array([[run.grokking_snapshot for run in row] for row in runs]),
+        grokking=np.array([[getattr(run, grokking) for run in row] for row in runs]),
         size=of("size"),
         null={
             name: np.moveaxis(np.array([[run.null_sizes(name) for run in row] for row in runs]), 2, 0).astype(np.float64)
