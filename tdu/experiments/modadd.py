@@ -311,9 +311,12 @@ def _draw_groups(axes: Axes, results: Results) -> None:
     over_time = {name.removeprefix("epochs_"): of for name, of in results.series.items() if name.startswith("epochs_")}
     for k, name in enumerate(results.series["training"]):
         of = over_time[name]
-        axes.plot(of["epoch"], of["fields"]["real"]["value"], color=f"C{k}", linewidth=0.9, label=name)
+        style = {"color": f"C{k}", "linewidth": 0.9, "linestyle": "--" if name.startswith(_DELAYED) else "-"}
+        axes.plot(of["epoch"], of["fields"]["real"]["value"], label=name, **style)
     axes.axhline(1, color="0.35", linewidth=0.8)
-    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size")
+    low, high = axes.get_ylim()
+    last = min(of["epoch"][-1] for of in over_time.values())  # those that are delayed go on
+    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, last), ylim=(low - 0.5 * (high - low), high))
     axes.legend(fontsize="xx-small", loc="lower right", ncols=2)
 
 
