@@ -148,7 +148,7 @@ def test_figures_of_a_recipe_are_those_of_the_analysis():
     from tdu.ensembles import train_all
 
     with ThreadPoolExecutor(2) as executor:
-        log = train_all(StudyConfig(hidden=(20, 30, 50), replicates=3, epochs=200), executor)
+        log = train_all(StudyConfig(hidden=(20, 30, 50), replicates=3, epochs=200), executor, with_gini=True)
     found = of_log(log)
     wanted = dimension.analyse(log, grokking.window(log))
     for key in ("dimension", "gamma", "deviation_angle", "steps_mean"):

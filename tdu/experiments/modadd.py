@@ -311,8 +311,8 @@ def _draw_groups(axes: Axes, results: Results) -> None:
     over_time = {name.removeprefix("epochs_"): of for name, of in results.series.items() if name.startswith("epochs_")}
     for k, name in enumerate(results.series["training"]):
         of = over_time[name]
-        style = {"color": f"C{k}", "linewidth": 0.9, "linestyle": "--" if name.startswith(_DELAYED) else "-"}
-        axes.plot(of["epoch"], of["fields"]["real"]["value"], label=name, **style)
+        style = "--" if name.startswith(_DELAYED) else "-"
+        axes.plot(of["epoch"], of["fields"]["real"]["value"], style, color=f"C{k}", linewidth=0.9, label=name)
     axes.axhline(1, color="0.35", linewidth=0.8)
     low, high = axes.get_ylim()
     last = min(of["epoch"][-1] for of in over_time.values())  # those that are delayed go on
