@@ -82,7 +82,7 @@ def test_what_modadd_says_in_words_is_what_its_data_say():
     source = committed(ROOT / "experiments" / "modadd")
     page = (ROOT / "docs" / "modadd.md").read_text()
     assert "| no: it stays above 1 |" in page
-    for condition in ("grokking-59-shadow", "grokking-59-inline", "grokking-47-shadow"):
+    for condition in ("grokking-59-shadow", "grokking-59-inline", "grokking-47-shadow", "delayed-59-shadow"):
         assert source.quantities[f"dimension_early_{condition}"].low > 1
         assert source.quantities[f"dimension_late_{condition}"].low > 1
         assert source.readings[f"dimension_late_{condition}"]["permuted, mean"].low > 1
@@ -93,6 +93,11 @@ def test_what_modadd_says_in_words_is_what_its_data_say():
             assert int(row["grokked"]) >= int(row["runs"]) - 1, row["what"]
             assert float(row["epoch of training accuracy 1"]) < 0.7 * float(row["grokking epoch"]), row["what"]
             assert float(row["test accuracy then"]) > 0.75, row["what"]
+        elif row["what"].startswith("delayed"):
+            assert row["memorised"] == row["runs"], row["what"]
+            assert float(row["test accuracy then"]) < 0.5, row["what"]
+            assert float(row["earliest"]) - float(row["epoch of training accuracy 1"]) > 300, row["what"]
+            assert row["grokked"] == row["runs"], row["what"]
         elif row["what"].startswith("few-data"):
             assert row["grokked"] == "0", row["what"]
     late = [row for row in source.tables["runs"] if row["what"].startswith("grokking") and row["grokked"] != row["runs"]]
