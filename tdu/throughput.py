@@ -45,7 +45,7 @@ class Rate:
 
 def synthetic(n: int, kind: str, seed: int = 0) -> Workload:
     """Fields of one kind on a Barabási–Albert graph of `n` sites; as many as make a round of milliseconds."""
-    n_fields = min(max(_SITES_A_ROUND // n, 1), 2000)
+    n_fields = min(max(_SITES_A_ROUND // n, 1), 20_000)
     fields = FIELDS[kind](np.random.default_rng(seed), (n_fields, n))
     return Workload(f"{kind}, N = {n:,}", fields, barabasi_albert(n, seed=seed))
 
