@@ -103,5 +103,6 @@ def test_what_modadd_says_in_words_is_what_its_data_say():
     late = [row for row in source.tables["runs"] if row["what"].startswith("grokking") and row["grokked"] != row["runs"]]
     assert len(late) == 2, "modadd.md says that two runs of the grokking conditions end below"
     assert sum(int(row["grokked"]) for row in source.tables["runs"] if row["what"].startswith("no-decay")) == 2
+    assert source.quantities["memorising_delayed-59-shadow"].low > 1
     for grokking, control in (("grokking-59-shadow", "few-data-59-shadow"), ("grokking-59-inline", "few-data-59-inline")):
         assert source.quantities[f"memorising_{grokking}"].value < source.quantities[f"memorising_{control}"].low
