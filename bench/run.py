@@ -332,14 +332,12 @@ print(of_graph - before, peak() - before, grown - begun, time.perf_counter() - d
 """
 
 
-def memory(c, n):
-    """Resident bytes a site, in a process of its own: graph, and graph with field and avalanche; the cost of an addition."""
+def memory(n):
+    """Resident bytes a site, in a process of its own: graph, and graph with field and avalanche."""
     say(f"memory at N = {n:,}")
     done = subprocess.run([sys.executable, "-c", _MEMORY, str(n)], capture_output=True, text=True, check=True)
     of_graph, of_all, grown, probed, size = map(float, done.stdout.split())
-    add, _ = random_add_seconds(c, n)
-    of_sites = {"n_sites": n, "graph": of_graph / n, "all": of_all / n}
-    return {**of_sites, "grown": grown, "probed": probed, "topplings": size, "random_add": add}
+    return {"n_sites": n, "graph": of_graph / n, "all": of_all / n, "grown": grown, "probed": probed, "topplings": size}
 
 
 def stages():
@@ -399,7 +397,9 @@ def main():
             "one_field": one_field(10_000_000, options.rounds),
             "parts": parts(options.rounds),
             "start_up": start_up(),
-            "memory": [memory(c, n) for n in ((10**7, 10**8) if options.long else (10**7,))],
+            "memory": [
+                {**memory(n), "random_add": random_add_seconds(c, n)[0]} for n in ((10**7, 10**8) if options.long else (10**7,))
+            ],
         }
     (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     pages.write(HERE)
