@@ -23,6 +23,7 @@ CONFIG: Any = _numba_config  # its settings are set at run time, where no type c
 
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
 #: ``fastmath`` stays off: results are the bits that the written order of operations gives.
+#: ``forceinline``: an array is handed over as seven numbers, and a call with eight arrays costs as much as a small step.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True}
 
 
