@@ -113,3 +113,9 @@ def test_a_diverging_run_is_an_error_not_a_log():
 def test_bad_settings_are_named(settings, error, message):
     with pytest.raises(error, match=message):
         tdu.train_xor(**{"hidden": 5, "epochs": 1, **settings})
+
+
+def test_a_run_of_no_epochs_is_the_start_of_one_of_some():
+    nothing, some = tdu.train_xor(hidden=5, epochs=0), tdu.train_xor(hidden=5, epochs=3)
+    for name in ("loss", "accuracy", "gini", "size"):
+        assert getattr(nothing, name).tolist() == getattr(some, name)[:1].tolist(), name
