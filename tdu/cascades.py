@@ -8,10 +8,10 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.config import StudyConfig
 from tdu.graphs import Graph
-from tdu.kernels.avalanche import FAR, relax, workspace
+from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.probe import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.sharing import relax_shared
+from tdu.sharing import FAR, relax_shared
 from tdu.types import Avalanche, CascadeLog, Integers, Run, shallow
 
 

@@ -1,9 +1,9 @@
 """Threshold-driven diffusion of a gradient field on a graph: one avalanche (arXiv:2604.04655, eq. 1).
 
 A step has three parts: the active sites are lowered, their shares are pushed to the neighbours, and the sites now above the
-threshold are found. Sites above it are all among those that changed, so that after a first look at the whole field only
-marked ones are looked at. Every part takes a range of sites, for threads that share one field: each changes its own sites
-only, in the same order of additions, and the bits are those of a single thread.
+threshold are found, by a bit for every site. While many shares are pushed, the bits come from a look at every site, many at
+once; when they are few, every share that arrives sets or leaves the bit of its site. Parts take a range of sites, for threads
+that share one field.
 
 Sites are unsigned 32-bit: with signed ones every access would first ask whether it counts from the end.
 """
@@ -15,9 +15,7 @@ import numpy as np
 from tdu._jit import kernel, trailing_zeros
 
 _ONE, _SIX, _LOW = np.uint32(1), np.uint32(6), np.uint32(63)
-_BIT = np.uint64(1)
-#: Sites beyond which marks no longer stay in cache: asking first is then cheaper than marking always.
-FAR = 1 << 21
+_NONE, _BIT = np.uint64(0), np.uint64(1)
 
 
 class Work(NamedTuple):
@@ -45,18 +43,22 @@ def workspace(n):
 
 
 @kernel
-def find_above(field, threshold, low, high, active):
-    """Write the sites of [low, high) with ``|field| > threshold`` to `active`, in ascending order; return how many."""
-    count = 0
-    for i in range(np.uint32(low), np.uint32(high)):
-        active[count] = i
-        count += abs(field[i]) > threshold
-    return count
+def mark_above(field, threshold, low, high, marks):
+    """Mark the sites of [low, high) with ``|field| > threshold``, and no others of them; `low` is a multiple of 64."""
+    for w in range(low // 64, (high + 63) // 64):
+        word = _NONE
+        first = 64 * w
+        for bit in range(min(64, high - first)):
+            word |= np.uint64(abs(field[first + bit]) > threshold) << np.uint64(bit)
+        marks[w] = word
 
 
 @kernel
 def find_marked(field, threshold, marks, low, high, active):
-    """As `find_above`, looking at marked sites only, and clearing their marks; `low` is a multiple of 64."""
+    """Write the sites of [low, high) that are marked, and still above the threshold, to `active`, in ascending order.
+
+    Their marks are cleared; `low` is a multiple of 64. Returns how many there are.
+    """
     count = 0
     for w in range(low // 64, (high + 63) // 64):
         word = marks[w]
@@ -101,14 +103,21 @@ def shed(n_active, begin, end, share, dissipated):
 
 
 @kernel
-def push(field, indices, threshold, n_active, active, begin, end, share, marks):
-    """Add the shares to the neighbours, by ascending active site and along its row; mark what is left above the threshold.
+def push(field, indices, n_active, begin, end, share):
+    """Add the shares to the neighbours, by ascending active site and along its row."""
+    for a in range(n_active):
+        for e in range(begin[a], end[a]):
+            field[indices[e]] += share[a]
+
+
+@kernel
+def push_marking(field, indices, threshold, n_active, active, begin, end, share, marks):
+    """As `push`, marking what is left above the threshold.
 
     Marks are set without asking, since a branch that depends on a value from far away is one the processor guesses wrong.
     """
+    mark_listed(field, threshold, n_active, active, marks)
     for a in range(n_active):
-        i = active[a]
-        marks[i >> _SIX] |= np.uint64(abs(field[i]) > threshold) << np.uint64(i & _LOW)
         for e in range(begin[a], end[a]):
             j = indices[e]
             value = field[j] + share[a]
@@ -117,22 +126,44 @@ def push(field, indices, threshold, n_active, active, begin, end, share, marks):
 
 
 @kernel
-def push_far(field, indices, threshold, n_active, active, begin, end, share, marks, low, high):
-    """As `push`, to the sites of [low, high) only, and for fields so large that the marks are out of cache as well."""
+def mark_listed(field, threshold, n_listed, listed, marks):
+    """Mark those of the first `n_listed` of the sites `listed` that lie above the threshold."""
+    for a in range(n_listed):
+        i = listed[a]
+        marks[i >> _SIX] |= np.uint64(abs(field[i]) > threshold) << np.uint64(i & _LOW)
+
+
+@kernel
+def deal(indices, cuts, n_active, begin, end, share, numbers, places, gifts):
+    """Write down what active sites push, in order, for each range of sites apart, instead of pushing it.
+
+    cuts (k-1,) uint32, the first sites of all ranges but the first; of range r, the first ``numbers[r]`` of ``places[r]``
+    (uint32) are to receive ``gifts[r]``. Without branches: where a share goes is not to be guessed.
+    """
+    numbers[:] = 0
     for a in range(n_active):
-        i = active[a]
-        if low <= i < high and abs(field[i]) > threshold:
-            marks[i >> _SIX] |= _BIT << np.uint64(i & _LOW)
         for e in range(begin[a], end[a]):
             j = indices[e]
-            if j < low:
-                continue
-            if j >= high:  # rows are sorted
-                break
-            value = field[j] + share[a]
-            field[j] = value
-            if abs(value) > threshold:
-                marks[j >> _SIX] |= _BIT << np.uint64(j & _LOW)
+            r = 0
+            for cut in cuts:
+                r += j >= cut
+            k = numbers[r]
+            places[r, k] = j
+            gifts[r, k] = share[a]
+            numbers[r] = k + 1
+
+
+@kernel
+def receive(field, number, places, gifts):
+    """Add the first `number` of `gifts` to the sites of `places`, one after the other."""
+    for k in range(number):
+        field[places[k]] += gifts[k]
+
+
+@kernel
+def few(n_sites, n_ends):
+    """How many active sites are few: to mark what their shares reach costs less than a look at every site does."""
+    return 16 + n_sites * (n_sites / (8.0 * max(n_ends, 1)))
 
 
 @kernel
@@ -143,28 +174,36 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     behind the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
     """
     n = field.size
+    many = few(n, indices.size)
+    active, begin, end, share, marks, toppled = work
+    toppled[:] = 0
     profile[:] = 0
-    work.toppled[:] = 0
-    work.marks[:] = 0
-    size = 0
     duration = 0
-    peak = 0
     dissipated = 0.0
-    n_active = find_above(field, threshold, 0, n, work.active)
-    while n_active > 0 and duration < max_steps:
-        # No slices here: making an array costs as much as a step of a small avalanche.
-        if lower(field, indptr, alpha, n_active, work.active, work.begin, work.end, work.share, work.toppled) > 0:
-            dissipated = shed(n_active, work.begin, work.end, work.share, dissipated)
-        if n < FAR:
-            push(field, indices, threshold, n_active, work.active, work.begin, work.end, work.share, work.marks)
-        else:
-            push_far(field, indices, threshold, n_active, work.active, work.begin, work.end, work.share, work.marks, 0, n)
+    mark_above(field, threshold, 0, n, marks)
+    n_active = find_marked(field, threshold, marks, 0, n, active)
+    # Two loops, not one that asks: in one, the compiler makes a small avalanche take twice as long.
+    while n_active > many and duration < max_steps:
         profile[duration] = n_active
-        size += n_active
-        peak = max(peak, n_active)
         duration += 1
-        n_active = find_marked(field, threshold, work.marks, 0, n, work.active)
-    return size, duration, count(work.toppled), peak, dissipated, n_active > 0
+        if lower(field, indptr, alpha, n_active, active, begin, end, share, toppled) > 0:
+            dissipated = shed(n_active, begin, end, share, dissipated)
+        push(field, indices, n_active, begin, end, share)
+        mark_above(field, threshold, 0, n, marks)
+        n_active = find_marked(field, threshold, marks, 0, n, active)
+    while n_active > 0 and duration < max_steps:
+        profile[duration] = n_active
+        duration += 1
+        if lower(field, indptr, alpha, n_active, active, begin, end, share, toppled) > 0:
+            dissipated = shed(n_active, begin, end, share, dissipated)
+        push_marking(field, indices, threshold, n_active, active, begin, end, share, marks)
+        n_active = find_marked(field, threshold, marks, 0, n, active)
+    size = 0
+    peak = 0
+    for step in range(duration):
+        size += profile[step]
+        peak = max(peak, profile[step])
+    return size, duration, count(toppled), peak, dissipated, n_active > 0
 
 
 @kernel
