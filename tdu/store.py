@@ -19,7 +19,7 @@ from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_arrays, read_j
 from tdu.types import Quantity, Results, Run, shallow
 
 #: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
-BITS = 3
+BITS = 4
 
 
 class DamagedError(ValueError):

@@ -101,7 +101,8 @@ def norm(values, scratch):
 def angle(a, b, scratch):
     """Angle between `a` and `b` (n,) in radians, nan where one of them is zero; `scratch` (n,) is overwritten.
 
-    By the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away.
+    By the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away; beyond a right
+    angle, by that between one and the opposite of the other.
     """
     norm_a = norm(a, scratch)
     norm_b = norm(b, scratch)
@@ -113,7 +114,9 @@ def angle(a, b, scratch):
         difference = a[i] * scale_a - b[i] * scale_b
         scratch[i] = difference * difference
     chord = sum_by_halves(scratch)
+    if chord <= 2.0:
+        return 2.0 * math.asin(0.5 * math.sqrt(chord))
     for i in range(a.size):
         both = a[i] * scale_a + b[i] * scale_b
         scratch[i] = both * both
-    return 2.0 * math.atan2(math.sqrt(chord), math.sqrt(sum_by_halves(scratch)))
+    return math.pi - 2.0 * math.asin(0.5 * math.sqrt(sum_by_halves(scratch)))

@@ -5,7 +5,8 @@ import numpy as np
 from tdu._jit import kernel
 
 _FEW = 256  # values that are selected from directly, where no guess is known
-_ABOUT = 0.05  # half-width of the bracket around a guess
+_ABOUT = 0.05  # half-width of the bracket around a guess, for many values
+_WIDER = 256.0  # values for which it is twice as wide: quantiles of few scatter more
 _SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
 
 
@@ -79,7 +80,8 @@ def magnitude_quantile(field, level, guess, scratch):
     rank = int(position)
     below, within = 0, 0
     if guess > 0:
-        below, within = gather(field, guess * (1 - _ABOUT), guess * (1 + _ABOUT), scratch)
+        width = _ABOUT * (1 + _WIDER / n)
+        below, within = gather(field, guess * (1 - width), guess * (1 + width), scratch)
     if n > _FEW and not below <= rank < below + within - 1:
         low, high = bracket(field, level, scratch)
         below, within = gather(field, low, high, scratch)
