@@ -3,7 +3,7 @@
  *     cc -O3 -march=native -shared -fPIC -o reference.so reference.c -lm
  *
  * `relax_plain` is what one writes first: two passes over the active sites and a scan of the field. `relax` keeps a bitmap of
- * the sites that may be active, and the rows of the active sites. `train` is one run of the XOR study with a probe every
+ * the sites above the threshold, from a look at all of them while many topple, and the rows of the active sites. `train` is one run of the XOR study with a probe every
  * so many epochs. Orders of addition are those of the kernels, so that avalanches have the same bits; compilers may contract
  * multiplications and additions in `train`, whose curves then agree to rounding.
  */
@@ -30,8 +30,6 @@ typedef struct {
     uint64_t *marks;
     uint8_t *toppled;
 } work;
-
-enum { FAR = 1 << 21 };
 
 static work workspace(int64_t n) {
     work w = {malloc(n * sizeof *w.active), malloc(n * sizeof *w.rows), malloc((n + 63) / 64 * 8), malloc(n)};
@@ -80,16 +78,37 @@ avalanche relax_plain(double *field, const int64_t *indptr, const uint32_t *indi
     return found;
 }
 
+/* A bit for every site above the threshold. */
+static void mark_above(const double *restrict field, int64_t n, double threshold, uint64_t *restrict marks) {
+    for (int64_t k = 0; k < (n + 63) / 64; k++) {
+        const double *first = field + 64 * k;
+        int64_t number = n - 64 * k < 64 ? n - 64 * k : 64;
+        uint64_t word = 0;
+        for (int64_t bit = 0; bit < number; bit++) word |= (uint64_t)(fabs(first[bit]) > threshold) << bit;
+        marks[k] = word;
+    }
+}
+
+/* The marked sites that are above the threshold, in order; their marks are cleared. */
+static int64_t find_marked(const double *restrict field, int64_t n, double threshold, work w) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < (n + 63) / 64; k++)
+        for (uint64_t word = w.marks[k]; word; word &= word - 1) {
+            w.marks[k] = 0;
+            uint32_t i = 64 * k + __builtin_ctzll(word);
+            w.active[count] = i;
+            count += fabs(field[i]) > threshold;
+        }
+    return count;
+}
+
 static avalanche relax_in(double *restrict field, const int64_t *restrict indptr, const uint32_t *restrict indices, int64_t n,
                           double alpha, double threshold, int64_t max_steps, work w) {
     avalanche found = {0};
-    int64_t words = (n + 63) / 64, count = 0;
+    double many = 16 + n * (n / (8.0 * (indptr[n] > 0 ? indptr[n] : 1)));
     memset(w.toppled, 0, n);
-    memset(w.marks, 0, 8 * words);
-    for (int64_t i = 0; i < n; i++) {
-        w.active[count] = i;
-        count += fabs(field[i]) > threshold;
-    }
+    mark_above(field, n, threshold, w.marks);
+    int64_t count = find_marked(field, n, threshold, w);
     while (count > 0 && found.duration < max_steps) {
         for (int64_t a = 0; a < count; a++) {
             uint32_t i = w.active[a];
@@ -101,7 +120,13 @@ static avalanche relax_in(double *restrict field, const int64_t *restrict indptr
             if (w.rows[a].degree) w.rows[a].share = given / w.rows[a].degree;
             else found.dissipated += given;
         }
-        if (n < FAR) /* marks are near: set them without asking */
+        if (count > many) {
+            for (int64_t a = 0; a < count; a++) {
+                row r = w.rows[a];
+                for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) field[*j] += r.share;
+            }
+            mark_above(field, n, threshold, w.marks);
+        } else
             for (int64_t a = 0; a < count; a++) {
                 uint32_t i = w.active[a];
                 row r = w.rows[a];
@@ -112,28 +137,10 @@ static avalanche relax_in(double *restrict field, const int64_t *restrict indptr
                     w.marks[*j >> 6] |= (uint64_t)(fabs(value) > threshold) << (*j & 63);
                 }
             }
-        else
-            for (int64_t a = 0; a < count; a++) {
-                uint32_t i = w.active[a];
-                row r = w.rows[a];
-                if (fabs(field[i]) > threshold) w.marks[i >> 6] |= 1ull << (i & 63);
-                for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) {
-                    double value = field[*j] + r.share;
-                    field[*j] = value;
-                    if (fabs(value) > threshold) w.marks[*j >> 6] |= 1ull << (*j & 63);
-                }
-            }
         found.size += count;
         found.duration++;
         if (count > found.peak) found.peak = count;
-        count = 0;
-        for (int64_t k = 0; k < words; k++)
-            for (uint64_t word = w.marks[k]; word; word &= word - 1) {
-                w.marks[k] = 0;
-                uint32_t i = 64 * k + __builtin_ctzll(word);
-                w.active[count] = i;
-                count += fabs(field[i]) > threshold;
-            }
+        count = find_marked(field, n, threshold, w);
     }
     for (int64_t i = 0; i < n; i++) found.extent += w.toppled[i];
     found.capped = count > 0;
@@ -173,11 +180,16 @@ static double select_rank(double *values, int64_t n, int64_t rank) {
 static void gather(const double *restrict field, int64_t n, double low, double high, double *restrict scratch, int64_t *below,
                    int64_t *within) {
     int64_t less = 0, inside = 0;
-    for (int64_t i = 0; i < n; i++) less += fabs(field[i]) < low;
-    for (int64_t i = 0; i < n; i++) {
-        double value = fabs(field[i]);
-        scratch[inside] = value;
-        inside += (value >= low) & (value <= high);
+    for (int64_t first = 0; first < n; first += 64) { /* 64 at once, and then the few among them that count */
+        int64_t number = n - first < 64 ? n - first : 64;
+        uint64_t word = 0, over = 0;
+        for (int64_t bit = 0; bit < number; bit++) {
+            double value = fabs(field[first + bit]);
+            word |= (uint64_t)(value >= low) << bit;
+            over |= (uint64_t)(value > high) << bit;
+        }
+        less += number - __builtin_popcountll(word);
+        for (word &= ~over; word; word &= word - 1) scratch[inside++] = fabs(field[first + __builtin_ctzll(word)]);
     }
     *below = less;
     *within = inside;
@@ -187,7 +199,8 @@ static void gather(const double *restrict field, int64_t n, double low, double h
 static double quantile(const double *restrict field, int64_t n, double level, double guess, double *restrict scratch) {
     double position = (n - 1) * level;
     int64_t rank = position, below = 0, within = 0;
-    if (guess > 0) gather(field, n, 0.95 * guess, 1.05 * guess, scratch, &below, &within);
+    double width = 0.1 * (1 + 128.0 / n);
+    if (guess > 0) gather(field, n, (1 - width) * guess, (1 + width) * guess, scratch, &below, &within);
     if (n > 256 && !(below <= rank && rank < below + within - 1)) {
         int64_t stride = (int64_t)sqrt(n) / 4, m = 0;
         if (stride < 1) stride = 1;
@@ -225,9 +238,10 @@ void probe(const double *fields, int64_t n_fields, const int64_t *indptr, const 
 }
 
 static void tanh_all(double *values, int64_t n) {
-    static const double a[] = {1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800};
+    static const double a[] = {1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800};
     for (int64_t i = 0; i < n; i++) {
-        double x = fabs(values[i]), z = (x < 19.1 ? x : 19.1) * -0.00390625, p = a[9];
+        double x = fabs(values[i]), z = (x < 19.1 ? x : 19.1) * -0.0625, p = a[10];
+        p = p * z + a[9];
         p = p * z + a[8];
         p = p * z + a[7];
         p = p * z + a[6];
@@ -237,7 +251,7 @@ static void tanh_all(double *values, int64_t n) {
         p = p * z + a[2];
         p = p * z + a[1];
         p = (p * z + a[0]) * z;
-        for (int k = 0; k < 9; k++) p = p * (p + 2);
+        for (int k = 0; k < 5; k++) p = p * (p + 2);
         values[i] = copysign(p / (p + 2), values[i]);
     }
 }
@@ -262,8 +276,9 @@ static double angle(const double *a, const double *b, int64_t n, double *restric
     double of_a = 1 / norm(a, n, scratch), of_b = 1 / norm(b, n, scratch);
     for (int64_t i = 0; i < n; i++) scratch[i] = (a[i] * of_a - b[i] * of_b) * (a[i] * of_a - b[i] * of_b);
     double chord = sum(scratch, n);
+    if (chord <= 2) return 2 * asin(sqrt(chord) / 2);
     for (int64_t i = 0; i < n; i++) scratch[i] = (a[i] * of_a + b[i] * of_b) * (a[i] * of_a + b[i] * of_b);
-    return 2 * atan2(sqrt(chord), sqrt(sum(scratch, n)));
+    return M_PI - 2 * asin(sqrt(sum(scratch, n)) / 2);
 }
 
 /* Gini coefficient of |theta|: dealt to n buckets, and corrected for the pairs of a bucket that stand the wrong way round. */

@@ -87,11 +87,11 @@ def avalanche(
 
 def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int) -> Integers:
     """Avalanche sizes (T,) of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
-    many = _validate.finite(_validate.numeric(fields, "fields"), "fields")
+    many = _validate.numeric(fields, "fields")
     if many.ndim != 2 or many.shape[1] != len(graph):
         raise ValueError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
     sizes = np.empty(len(many), np.int64)
-    measure_sizes(
+    measured = measure_sizes(
         np.require(many, requirements=["W"]),
         graph.indptr,
         graph.targets,
@@ -100,6 +100,8 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
         _validate.integer(max_steps, "max_steps", 0),
         sizes,
     )
+    if measured < len(many):
+        _validate.finite(many, "fields")  # says where
     return sizes
 
 

@@ -5,7 +5,7 @@ threshold are found, by a bit for every site. While many shares are pushed, the 
 once; when they are few, every share that arrives sets or leaves the bit of its site. Parts take a range of sites, for threads
 that share one field.
 
-Sites are unsigned 32-bit: with signed ones every access would first ask whether it counts from the end.
+Sites and rows are unsigned: with signed ones every access would first ask whether it counts from the end.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _NONE, _BIT = np.uint64(0), np.uint64(1)
 class Work(NamedTuple):
     """Work space of an avalanche on n sites, overwritten; only what the avalanche touches is ever written.
 
-    active (n,) uint32, the sites of a step in ascending order; begin and end (n,) int64, their rows; share (n,) what each
+    active (n,) uint32, the sites of a step in ascending order; begin and end (n,) uint64, their rows; share (n,) what each
     neighbour is due; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (n,) uint8.
     """
 
@@ -37,8 +37,8 @@ class Work(NamedTuple):
 def workspace(n):
     """Work space for n sites."""
     return Work(
-        np.empty(n, np.uint32), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty((n + 63) // 64, np.uint64),
-        np.empty(n, np.uint8),
+        np.empty(n, np.uint32), np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n),
+        np.empty((n + 63) // 64, np.uint64), np.empty(n, np.uint8),
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def lower(field, indptr, alpha, n_active, active, begin, end, share, toppled):
         toppled[i] = 1
         begin[a] = indptr[i]
         end[a] = indptr[i + _ONE]
-        degree = end[a] - begin[a]
+        degree = indptr[i + _ONE] - indptr[i]
         n_isolated += degree == 0
         share[a] = given / max(degree, 1)
     return n_isolated
@@ -106,8 +106,9 @@ def shed(n_active, begin, end, share, dissipated):
 def push(field, indices, n_active, begin, end, share):
     """Add the shares to the neighbours, by ascending active site and along its row."""
     for a in range(n_active):
+        due = share[a]
         for e in range(begin[a], end[a]):
-            field[indices[e]] += share[a]
+            field[indices[e]] += due
 
 
 @kernel
@@ -118,9 +119,10 @@ def push_marking(field, indices, threshold, n_active, active, begin, end, share,
     """
     mark_listed(field, threshold, n_active, active, marks)
     for a in range(n_active):
+        due = share[a]
         for e in range(begin[a], end[a]):
             j = indices[e]
-            value = field[j] + share[a]
+            value = field[j] + due
             field[j] = value
             marks[j >> _SIX] |= np.uint64(abs(value) > threshold) << np.uint64(j & _LOW)
 

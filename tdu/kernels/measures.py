@@ -37,6 +37,15 @@ def largest_by_halves(values):
 
 
 @kernel
+def all_finite(values):
+    """Whether none of `values` (n,) is nan or infinite."""
+    good = 0
+    for i in range(values.size):
+        good += abs(values[i]) < math.inf
+    return good == values.size
+
+
+@kernel
 def deal(values, largest, places, magnitudes):
     """Fill `magnitudes` (n,) with |values| in the order of buckets of equal width; return how many the fullest one holds.
 

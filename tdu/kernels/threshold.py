@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from tdu._jit import kernel
+from tdu._jit import kernel, trailing_zeros
+
+_NONE, _BIT = np.uint64(0), np.uint64(1)
 
 _FEW = 256  # values that are selected from directly, where no guess is known
-_ABOUT = 0.05  # half-width of the bracket around a guess, for many values
-_WIDER = 256.0  # values for which it is twice as wide: quantiles of few scatter more
+_ABOUT = 0.1  # half-width of the bracket around a guess, for many values
+_WIDER = 128.0  # values for which it is twice as wide: quantiles of few scatter more
 _SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
 
 
@@ -57,11 +59,21 @@ def bracket(field, level, scratch):
 def gather(field, low, high, scratch):
     """Copy the magnitudes within [low, high] to the front of `scratch`; return how many lie below `low`, and within."""
     below = 0
-    for i in range(field.size):  # a loop of its own: many at once
-        below += abs(field[i]) < low
     within = 0
-    for i in range(field.size):
+    whole = field.size - field.size % 64
+    for first in range(0, whole, 64):  # 64 at once, and then the few among them that count
+        word = _NONE
+        for bit in range(64):
+            magnitude = abs(field[first + bit])
+            below += magnitude < low
+            word |= np.uint64((magnitude >= low) & (magnitude <= high)) << np.uint64(bit)
+        while word != 0:
+            scratch[within] = abs(field[first + trailing_zeros(word)])
+            within += 1
+            word &= word - _BIT
+    for i in range(whole, field.size):
         magnitude = abs(field[i])
+        below += magnitude < low
         scratch[within] = magnitude
         within += (magnitude >= low) & (magnitude <= high)
     return below, within

@@ -186,3 +186,13 @@ def test_many_fields_topple_as_each_alone_whatever_their_thresholds():
     found = sizes_of(fields, graph, 0.3, 0.9, 20)
     assert found.tolist() == [tdu.avalanche(field, graph).size for field in fields]
     assert len(set(found.tolist())) > 3
+
+
+def test_one_of_many_fields_that_is_not_finite_is_named():
+    fields = np.ones((3, 70))
+    fields[1, 65] = np.inf
+    with pytest.raises(ValueError, match="`fields` must be finite, but entry 1, 65 is inf"):
+        sizes_of(fields, tdu.ring(70), 0.3, 0.9, 20)
+    fields[1, 65] = -np.nan
+    with pytest.raises(ValueError, match="entry 1, 65 is nan"):
+        sizes_of(fields, tdu.ring(70), 0.3, 0.9, 20)
