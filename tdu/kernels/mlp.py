@@ -7,7 +7,7 @@ With B patterns, `inputs` is (B, d), `hidden` (B, h) and `logits` (B,). `columns
 
 import math
 
-from tdu._jit import kernel
+from tdu._jit import contracted, kernel
 from tdu.kernels.measures import sum_by_halves
 
 TANH, RELU, SIGMOID = 0, 1, 2
@@ -18,7 +18,7 @@ _INVERSE_FACTORIALS = tuple(1.0 / math.factorial(n) for n in range(1, 12))
 _A1, _A2, _A3, _A4, _A5, _A6, _A7, _A8, _A9, _A10, _A11 = _INVERSE_FACTORIALS
 
 
-@kernel
+@contracted
 def tanh(values):
     """Replace `values` (n,) by their hyperbolic tangents, to 7 units in the last place; no library call would vectorise.
 
@@ -44,7 +44,7 @@ def tanh(values):
         values[i] = math.copysign(p / (p + 2.0), values[i])
 
 
-@kernel
+@contracted
 def activate(values, activation):
     """Replace the drives of hidden units, `values` (n,), by what the units make of them."""
     if activation == TANH:
@@ -58,7 +58,7 @@ def activate(values, activation):
             values[i] = (1.0 if values[i] >= 0 else decay) / (1.0 + decay)
 
 
-@kernel
+@contracted
 def forward(theta, inputs, activation, columns, products, hidden, logits):
     """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2; `columns` and `products` (h,) are work space."""
     n_patterns, h = hidden.shape
@@ -68,17 +68,16 @@ def forward(theta, inputs, activation, columns, products, hidden, logits):
         for j in range(h):
             columns[k, j] = theta[d * j + k]
     for b in range(n_patterns):
-        x = inputs[b, 0]
+        units = hidden[b]
         for j in range(h):
-            hidden[b, j] = bias[j] + columns[0, j] * x
-        for k in range(1, d):
+            units[j] = bias[j]
+        for k in range(d):
             x = inputs[b, k]
             for j in range(h):
-                hidden[b, j] += columns[k, j] * x
-    activate(hidden.ravel(), activation)
-    for b in range(n_patterns):
+                units[j] += columns[k, j] * x
+        activate(units, activation)
         for j in range(h):
-            products[j] = readout[j] * hidden[b, j]
+            products[j] = readout[j] * units[j]
         logits[b] = readout[h] + sum_by_halves(products)
 
 
@@ -99,7 +98,7 @@ def cross_entropy(logits, targets, dlogits):
     return loss / n_patterns, correct / n_patterns
 
 
-@kernel
+@contracted
 def hidden_deltas(readout, hidden, b, due, activation, delta):
     """Fill `delta` (h,) with ∂loss/∂drive of the hidden units of pattern `b`, `due` being that of its logit.
 
@@ -116,7 +115,7 @@ def hidden_deltas(readout, hidden, b, due, activation, delta):
             delta[j] = due * readout[j] * (hidden[b, j] * (1.0 - hidden[b, j]))
 
 
-@kernel
+@contracted
 def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradient):
     """Overwrite `gradient` (N,) with ∂loss/∂θ in the order of θ; `columns` and `delta` (h,) are work space."""
     n_patterns, h = hidden.shape
