@@ -7,6 +7,7 @@ import numpy as np
 from tdu._jit import kernel
 
 _ONE = np.uint32(1)
+_FEW = 512  # values of which an order from before is sooner put right than buckets are filled
 
 
 @kernel
@@ -72,12 +73,34 @@ def deal(values, largest, places, magnitudes):
 
 
 @kernel
-def gini(values, places, magnitudes, scratch):
-    """Gini coefficient of |values| (n,), without sorting them; 0 where all are equal or zero, nan where one is not finite.
+def put_in_order(values, order, magnitudes):
+    """Put `order` (n,) uint32, a permutation, into that of |values| (n,), which fill `magnitudes`; soon if it nearly is."""
+    largest = 0.0
+    for k in range(values.size):
+        i = order[k]
+        magnitude = abs(values[i])
+        place = k
+        if magnitude < largest:
+            while place > 0 and magnitudes[place - 1] > magnitude:
+                magnitudes[place] = magnitudes[place - 1]
+                order[place] = order[place - 1]
+                place -= 1
+        else:
+            largest = magnitude
+        magnitudes[place] = magnitude
+        order[place] = i
 
-    In order, it is 2 Σ i x_i / (n Σ x) − (n + 1)/n. Out of order, the sum Σ i x_i falls short by x_j − x_i for every pair that
-    stands the wrong way round, j before i. Such pairs are in one bucket, so that they stand close together, and neither their
-    number nor their places make a branch. `places` is as in `deal`; `magnitudes` and `scratch` (n,) are overwritten.
+
+@kernel
+def gini(values, order, magnitudes, scratch):
+    """Gini coefficient of |values| (n,); 0 where all are equal or zero, nan where one is not finite.
+
+    In order, it is 2 Σ i x_i / (n Σ x) − (n + 1)/n. A few values are put in order. Many are not: out of order, the sum Σ i x_i
+    falls short by x_j − x_i for every pair that stands the wrong way round, j before i. Such pairs are in one bucket, so that
+    they stand close together, and neither their number nor their places make a branch.
+
+    `order` (n,) uint32 is a permutation: at best the one that the call before has left, of values that have changed little.
+    `magnitudes` and `scratch` (n,) are overwritten.
     """
     n = values.size
     for i in range(n):
@@ -85,9 +108,13 @@ def gini(values, places, magnitudes, scratch):
     total = sum_by_halves(scratch)
     if total == 0.0 or not total < math.inf:
         return 0.0 if total == 0.0 else math.nan
-    for i in range(n):
-        scratch[i] = abs(values[i])
-    fullest = deal(values, largest_by_halves(scratch), places, magnitudes)
+    if n <= _FEW:
+        fullest = 1
+        put_in_order(values, order, magnitudes)
+    else:
+        for i in range(n):
+            scratch[i] = abs(values[i])
+        fullest = deal(values, largest_by_halves(scratch), order, magnitudes)
     for i in range(n):
         scratch[i] = (i + 1) * magnitudes[i]
     for distance in range(1, fullest):

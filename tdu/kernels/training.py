@@ -82,14 +82,14 @@ def train(theta, problem, probe, curves, snapshots):
     threshold = 0.0
     magnitudes = np.empty(n)
     profile = np.empty(probe.max_steps, np.int64)
-    places = np.empty(n, np.uint32)
+    order = np.arange(n).astype(np.uint32)
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
         forward(theta, problem.inputs, problem.activation, columns, delta, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
         if curves.gini.size > 0:
-            curves.gini[epoch] = gini(theta, places, magnitudes, scratch)
+            curves.gini[epoch] = gini(theta, order, magnitudes, scratch)
         backward(theta, problem.inputs, problem.activation, columns, hidden, dlogits, delta, gradient)
 
         measured = epoch % probe.snapshot_every == 0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdu.kernels import measures
-from tdu.kernels.measures import deal, largest_by_halves, sum_by_halves
+from tdu.kernels.measures import deal, largest_by_halves, put_in_order, sum_by_halves
 from tests.reference.training import angle_between, gini_of
 
 vectors = st.lists(st.floats(-100, 100).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=1, max_size=30)
@@ -14,7 +14,7 @@ vectors = st.lists(st.floats(-100, 100).filter(lambda v: v == 0 or abs(v) > 1e-3
 
 def gini(values):
     n = values.size
-    return measures.gini(values, np.empty(n, np.uint32), np.empty(n), np.empty(n))
+    return measures.gini(values, np.arange(n).astype(np.uint32), np.empty(n), np.empty(n))
 
 
 def angle(a, b):
@@ -54,15 +54,26 @@ def test_largest_by_halves(values):
     assert largest_by_halves(np.array(values)) == max(values)
 
 
+@given(vectors, st.randoms(use_true_random=False))
+def test_an_order_is_put_right_from_any_permutation(values, random):
+    field = np.array(values)
+    order, magnitudes = np.array(random.sample(range(field.size), field.size), np.uint32), np.empty(field.size)
+    put_in_order(field, order, magnitudes)
+    assert magnitudes.tolist() == sorted(np.abs(field).tolist())
+    assert np.abs(field[order]).tolist() == magnitudes.tolist()
+    assert sorted(order.tolist()) == list(range(field.size))
+
+
+@pytest.mark.parametrize("n", [511, 512, 513, 700])  # few are put in order, many dealt to buckets
 @pytest.mark.parametrize("shape", ["normal", "one outlier", "two clusters", "descending", "subnormal"])
-def test_gini_of_many_values_in_any_order(shape):
+def test_gini_of_many_values_in_any_order(shape, n):
     rng = np.random.default_rng(1)
     values = {
-        "normal": rng.normal(size=500),
-        "one outlier": np.append(rng.normal(size=300), 1e6),
-        "two clusters": np.concatenate([rng.normal(size=200), 1e-4 * rng.normal(size=200)]),
-        "descending": np.arange(400.0)[::-1],
-        "subnormal": 5e-324 * np.arange(100.0),
+        "normal": rng.normal(size=n),
+        "one outlier": np.append(rng.normal(size=n - 1), 1e6),
+        "two clusters": np.concatenate([rng.normal(size=200), 1e-4 * rng.normal(size=n - 200)]),
+        "descending": np.arange(float(n))[::-1],
+        "subnormal": 5e-324 * np.arange(float(n)),
     }[shape]
     assert gini(values) == pytest.approx(gini_of(values.tolist()), abs=1e-12)
 
