@@ -22,7 +22,7 @@ class C:
         flags = ["-O3", "-march=native", "-shared", "-fPIC"]
         subprocess.run(["cc", *flags, "-o", str(shared), str(SOURCE), "-lm"], check=True)
         self.compiled = ctypes.CDLL(str(shared))
-        self.compiled.stream.restype = ctypes.c_double
+        self.compiled.stream.restype = self.compiled.arithmetic.restype = ctypes.c_double
 
     def _probe(self, function, fields, graph):
         sizes = np.empty(len(fields), np.int64)
@@ -55,7 +55,11 @@ class C:
         """Read a field from end to end, so many times."""
         self.compiled.stream(_pointer(field), ctypes.c_int64(field.size), ctypes.c_int64(times))
 
-    def train(self, config, hidden, replicate):
+    def arithmetic(self, times):
+        """Nothing that touches memory."""
+        self.compiled.arithmetic(ctypes.c_int64(times))
+
+    def train(self, config, hidden, replicate, with_gini=True):
         """One in-line run of the study, as `tdu.models.xor.run_of_study` makes it; loss and sizes."""
         from tdu.graphs import barabasi_albert
         from tdu.models import mlp
@@ -68,7 +72,7 @@ class C:
         sizes = np.empty(config.epochs // config.snapshot_every + 1, np.int64)
         angles = np.empty(sizes.size)
         real, whole = ctypes.c_double, ctypes.c_int64
-        recorded = (_pointer(array) for array in (loss, accuracy, gini, sizes, angles))
+        recorded = (_pointer(array) for array in (loss, accuracy, gini if with_gini else None, sizes, angles))
         self.compiled.train(
             _pointer(theta), whole(hidden), _pointer(PATTERNS["binary"]), _pointer(TARGETS), real(config.learning_rate),
             _pointer(graph.indptr), _pointer(graph.targets), real(config.alpha), real(config.quantile), whole(config.max_steps),
@@ -78,7 +82,7 @@ class C:
 
 
 def _pointer(array):
-    return array.ctypes.data_as(ctypes.c_void_p)
+    return None if array is None else array.ctypes.data_as(ctypes.c_void_p)
 
 
 def _threshold(field):

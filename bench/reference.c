@@ -281,24 +281,50 @@ static double angle(const double *a, const double *b, int64_t n, double *restric
     return M_PI - 2 * asin(sqrt(sum(scratch, n)) / 2);
 }
 
-/* Gini coefficient of |theta|: dealt to n buckets, and corrected for the pairs of a bucket that stand the wrong way round. */
+enum { FEW_TO_ORDER = 512 };
+
+/* The order of |theta|, from a permutation that nearly is. */
+static void put_in_order(const double *theta, int64_t n, uint32_t *order, double *magnitudes) {
+    double largest = 0;
+    for (int64_t k = 0; k < n; k++) {
+        uint32_t i = order[k];
+        double magnitude = fabs(theta[i]);
+        int64_t place = k;
+        if (magnitude < largest)
+            for (; place > 0 && magnitudes[place - 1] > magnitude; place--) {
+                magnitudes[place] = magnitudes[place - 1];
+                order[place] = order[place - 1];
+            }
+        else
+            largest = magnitude;
+        magnitudes[place] = magnitude;
+        order[place] = i;
+    }
+}
+
+/* Gini coefficient of |theta|: few put in order, many dealt to n buckets, and corrected for the pairs of a bucket that stand the
+ * wrong way round. */
 static double gini(const double *theta, int64_t n, uint32_t *places, double *magnitudes, double *restrict scratch) {
     double largest = 0;
-    uint32_t fullest = 0, begin = 0;
+    uint32_t fullest = 1, begin = 0;
     for (int64_t i = 0; i < n; i++) scratch[i] = fabs(theta[i]);
     double total = sum(scratch, n);
     if (total == 0 || !(total < INFINITY)) return total == 0 ? 0 : NAN;
-    for (int64_t i = 0; i < n; i++) largest = fabs(theta[i]) > largest ? fabs(theta[i]) : largest;
-    double scale = (n - 1) / largest;
-    memset(places, 0, n * sizeof *places);
-    for (int64_t i = 0; i < n; i++) places[(uint32_t)(fabs(theta[i]) * scale)]++;
-    for (int64_t k = 0; k < n; k++) {
-        uint32_t number = places[k];
-        fullest = number > fullest ? number : fullest;
-        places[k] = begin;
-        begin += number;
+    if (n <= FEW_TO_ORDER) {
+        put_in_order(theta, n, places, magnitudes);
+    } else {
+        for (int64_t i = 0; i < n; i++) largest = fabs(theta[i]) > largest ? fabs(theta[i]) : largest;
+        double scale = (n - 1) / largest;
+        memset(places, 0, n * sizeof *places);
+        for (int64_t i = 0; i < n; i++) places[(uint32_t)(fabs(theta[i]) * scale)]++;
+        for (int64_t k = 0; k < n; k++) {
+            uint32_t number = places[k];
+            fullest = number > fullest ? number : fullest;
+            places[k] = begin;
+            begin += number;
+        }
+        for (int64_t i = 0; i < n; i++) magnitudes[places[(uint32_t)(fabs(theta[i]) * scale)]++] = fabs(theta[i]);
     }
-    for (int64_t i = 0; i < n; i++) magnitudes[places[(uint32_t)(fabs(theta[i]) * scale)]++] = fabs(theta[i]);
     for (int64_t i = 0; i < n; i++) scratch[i] = (i + 1) * magnitudes[i];
     for (int64_t distance = 1; distance < fullest; distance++)
         for (int64_t i = 0; i < n - distance; i++) {
@@ -308,7 +334,8 @@ static double gini(const double *theta, int64_t n, uint32_t *places, double *mag
     return 2 * sum(scratch, n) / (n * total) - (n + 1.0) / n;
 }
 
-/* One in-line run of XOR, tanh units, two inputs, four patterns: curves (epochs + 1,), sizes and angles of the snapshots. */
+/* One in-line run of XOR, tanh units, two inputs, four patterns: curves (epochs + 1,), sizes and angles of the snapshots.
+ * Without room for the `concentration`, it is not taken. */
 void train(double *theta, int64_t h, const double *inputs, const double *targets, double rate, const int64_t *indptr,
            const uint32_t *indices, double alpha, double level, int64_t max_steps, int64_t every, int64_t epochs, double *loss,
            double *accuracy, double *concentration, int64_t *sizes, double *angles) {
@@ -319,6 +346,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     uint32_t *places = malloc(n * sizeof *places);
     const double *bias = theta + 2 * h, *readout = theta + 3 * h;
     work w = workspace(n);
+    for (int64_t i = 0; i < n; i++) places[i] = i;
     for (int64_t epoch = 0; epoch <= epochs; epoch++) {
         for (int64_t j = 0; j < h; j++)
             for (int k = 0; k < 2; k++) columns[k * h + j] = theta[2 * j + k];
@@ -336,7 +364,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
         }
         loss[epoch] = mean / B;
         accuracy[epoch] = right / (double)B;
-        concentration[epoch] = gini(theta, n, places, magnitudes, scratch);
+        if (concentration) concentration[epoch] = gini(theta, n, places, magnitudes, scratch);
         memset(gradient + 2 * h, 0, (n - 2 * h) * 8);
         memset(columns, 0, 2 * h * 8);
         for (int b = 0; b < B; b++) {
@@ -392,7 +420,7 @@ void probe_plain(const double *fields, int64_t n_fields, const int64_t *indptr, 
     free(scratch);
 }
 
-/* The machine's limits: additions to random places of a field, and reading it from end to end. */
+/* The machine's limits: additions to random places of a field, reading it from end to end, and arithmetic without memory. */
 void random_adds(double *field, const uint32_t *places, int64_t n_places) {
     for (int64_t k = 0; k < n_places; k++) field[places[k]] += 1.0;
 }
@@ -405,4 +433,11 @@ double stream(const double *field, int64_t n, int64_t times) {
         sums[0] *= 0.5; /* so that one time cannot be taken for all */
     }
     return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+}
+
+double arithmetic(int64_t times) {
+    double lanes[32] = {0};
+    for (int64_t t = 0; t < times; t++)
+        for (int k = 0; k < 32; k++) lanes[k] = lanes[k] * 0.5 + 1.0;
+    return lanes[times % 32];
 }

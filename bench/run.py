@@ -41,20 +41,29 @@ from tdu.throughput import Workload, probe_all, pushes, synthetic
 HERE = Path(__file__).parent
 PAPER = StudyConfig()
 DENSE = replace(PAPER, snapshot_every=1)
+ENOUGH, PATIENCE = 50, 3.0
 
 
-def in_turns(ways, rounds, warm_up=True):
-    """Seconds of every way, (rounds,) each, measured in turns."""
+def in_turns(ways, rounds, warm_up=True, before=lambda: None):
+    """Seconds of every way, one a round, measured in turns; `before` each of which, untimed, something is put right.
+
+    At least `rounds` of them, and more, up to ENOUGH, while they take less than PATIENCE seconds together.
+    """
     if warm_up:
         for run in ways.values():
+            before()
             run()
-    seconds = {name: np.empty(rounds) for name in ways}
-    for k in range(rounds):
+    seconds = {name: [] for name in ways}
+    first = time.perf_counter()
+    for k in range(ENOUGH):
+        if k >= rounds and time.perf_counter() - first > PATIENCE:
+            break
         for name, run in ways.items():
+            before()
             begun = time.perf_counter()
             run()
-            seconds[name][k] = time.perf_counter() - begun
-    return seconds
+            seconds[name].append(time.perf_counter() - begun)
+    return {name: np.array(taken) for name, taken in seconds.items()}
 
 
 def summary(seconds, per=1):
@@ -67,6 +76,18 @@ def ratio(seconds, one, other):
     return float(np.median(seconds[one] / seconds[other])) if one in seconds and other in seconds else None
 
 
+def times(seconds, one, other):
+    """How many times as long one way takes as another: in the median round, and between the best of each."""
+    return {"median": ratio(seconds, one, other), "least": float(seconds[one].min() / seconds[other].min())}
+
+
+def arithmetic(c):
+    """Two equal pieces of arithmetic that touch no memory, on one thread and on two: what the processors give at most."""
+    executor = ThreadPoolExecutor(2)
+    pieces = [20_000_000] * 2  # tens of milliseconds: waking a thread does not count
+    return {f"arithmetic, {t}": lambda m=m: list(m(c.arithmetic, pieces)) for t, m in ((1, map), (2, executor.map))}
+
+
 def installed(module):
     """Whether a module can be imported."""
     return subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True).returncode == 0
@@ -75,7 +96,7 @@ def installed(module):
 def snapshots(hidden):
     """Real gradients: the snapshots of one XOR run, on its own graph."""
     fields, graph = snapshot_fields(PAPER, hidden, 0)
-    times = 2_000_000 // fields.size  # as many sites a round as of synthetic fields
+    times = 10_000_000 // fields.size  # as many sites a round as of synthetic fields
     return Workload(f"XOR, h = {hidden}", np.tile(fields, (times, 1)), graph)
 
 
@@ -105,7 +126,7 @@ def probes(c, sizes, rounds):
             slow["networkx"] = alternatives.networkx_loop
         topplings = {name: run() for name, run in ways.items()}
         assert len(set(topplings.values())) == 1, topplings
-        seconds = in_turns(ways, rounds)
+        seconds = in_turns(ways | arithmetic(c), rounds)
         measured = summary(seconds, n_fields)
         few = Workload(work.name, work.fields[: max(n_fields // 50, 1)], work.graph)
         for name, run in slow.items():
@@ -125,7 +146,8 @@ def probes(c, sizes, rounds):
                 "ratio_to_c": ratio(seconds, "tdu", "C"),
                 "ratio_to_first_draft": ratio(seconds, "tdu", "C, first draft"),
                 "ratio_to_bound": measured["tdu"]["median"] / bound,
-                "two_threads": ratio(seconds, "tdu", "tdu, 2 threads"),
+                "two_threads": times(seconds, "tdu", "tdu, 2 threads"),
+                "arithmetic": times(seconds, "arithmetic, 1", "arithmetic, 2"),
             }
         )
     return rows
@@ -138,17 +160,21 @@ def one_field(n, rounds):
     threshold = float(np.quantile(np.abs(field), 0.9))
     profile, relaxed = np.empty(20, np.int64), np.empty(n)
 
-    def alone():
+    def put_back():
         relaxed[:] = field
+
+    def alone():
         relax(relaxed, work.graph.indptr, work.graph.targets, 0.3, threshold, 20, profile, workspace(n))
-        return relaxed.copy()
+        return relaxed
 
     def shared():
-        relaxed[:] = field
         relax_shared(relaxed, work.graph, 0.3, threshold, 20, profile, 2)
-        return relaxed.copy()
+        return relaxed
 
-    assert np.array_equal(alone(), shared())
+    put_back()
+    expected = alone().copy()
+    put_back()
+    assert np.array_equal(expected, shared())
     places = [np.random.default_rng(k).integers(n, size=2_000_000).astype(np.uint32) for k in range(2)]
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(2) as executor:
         c = alternatives.C(directory)
@@ -163,43 +189,62 @@ def one_field(n, rounds):
         ways = {"1": alone, "2": shared}
         for name, run in (("adds", adds), ("reads", reads)):
             ways |= {f"{name} 1": partial(run, map), f"{name} 2": partial(run, executor.map)}
-        seconds = in_turns(ways, rounds)
+        seconds = in_turns(ways | arithmetic(c), rounds, before=put_back)
     return {
         "n_sites": n,
         "seconds": summary(seconds),
-        "two_threads": ratio(seconds, "1", "2"),
-        "random_adds_two_threads": ratio(seconds, "adds 1", "adds 2"),
-        "reads_two_threads": ratio(seconds, "reads 1", "reads 2"),
+        "two_threads": times(seconds, "1", "2"),
+        "random_adds_two_threads": times(seconds, "adds 1", "adds 2"),
+        "reads_two_threads": times(seconds, "reads 1", "reads 2"),
+        "arithmetic": times(seconds, "arithmetic, 1", "arithmetic, 2"),
     }
 
 
 def grids(c, rounds):
-    """The paper's grid with a probe every epoch, and 1000 runs of one scale: ours and C, on one and on two threads."""
+    """The paper's grid with a probe every epoch, and 1000 runs of one scale: ours and C, on one and on two threads.
+
+    The Gini coefficient, which few of the curves need, takes a third of the time: the grid is run with and without.
+    """
     say("grid of 48 runs")
     addresses = [(h, r) for h in sorted(DENSE.hidden, reverse=True) for r in range(DENSE.replicates)]
     many = replace(PAPER, hidden=(21,), replicates=1000)
     found = {}
-    for name, config, cases in (("grid", DENSE, addresses), ("many", many, [(21, r) for r in range(1000)])):
+    jobs = {
+        "grid": (DENSE, addresses, False),
+        "grid, Gini": (DENSE, addresses, True),
+        "many": (many, [(21, r) for r in range(1000)], True),
+    }
+    for name, (config, cases, with_gini) in jobs.items():
+
+        def in_c(executor, config=config, cases=cases, with_gini=with_gini):
+            list(executor.map(lambda address: c.train(config, *address, with_gini), cases))
+
         ways = {}
         for threads in (1, 2):
             executor = ThreadPoolExecutor(threads)
-            ways[f"tdu, {threads}"] = partial(train_all, config, executor, with_gini=True)
-            ways[f"C, {threads}"] = lambda e=executor, k=config, a=cases: list(e.map(lambda address: c.train(k, *address), a))
-        seconds = in_turns(ways, rounds)
+            ways[f"tdu, {threads}"] = partial(train_all, config, executor, with_gini=with_gini)
+            ways[f"C, {threads}"] = partial(in_c, executor)
+        seconds = in_turns(ways | arithmetic(c), rounds)
         found[name] = {
             "runs": len(cases),
             "seconds": summary(seconds),
             **{f"ratio_to_c_{t}": ratio(seconds, f"tdu, {t}", f"C, {t}") for t in (1, 2)},
-            "two_threads": ratio(seconds, "tdu, 1", "tdu, 2"),
+            "two_threads": times(seconds, "tdu, 1", "tdu, 2"),
+            "arithmetic": times(seconds, "arithmetic, 1", "arithmetic, 2"),
         }
     if installed("torch") and installed("networkx"):
-        epochs = 20
-        taken = sum(alternatives.train_torch_networkx(DENSE, h, epochs) for h in DENSE.hidden)
-        whole = taken * DENSE.replicates * (DENSE.epochs + 1) / epochs
+        epochs, executor, seconds = 20, ThreadPoolExecutor(2), {"tdu, 2": [], "PyTorch, networkx": []}
+        for _ in range(2 * rounds):
+            begun = time.perf_counter()
+            train_all(DENSE, executor)
+            seconds["tdu, 2"].append(time.perf_counter() - begun)
+            few = sum(alternatives.train_torch_networkx(DENSE, h, epochs) for h in DENSE.hidden)
+            seconds["PyTorch, networkx"].append(few * DENSE.replicates * (DENSE.epochs + 1) / epochs)
+        seconds = {name: np.array(taken) for name, taken in seconds.items()}
         found["torch_networkx"] = {
-            "seconds": whole,
+            "seconds": summary(seconds)["PyTorch, networkx"],
             "of_epochs": epochs,
-            "ratio": whole / found["grid"]["seconds"]["tdu, 2"]["median"],
+            "ratio": times(seconds, "PyTorch, networkx", "tdu, 2"),
         }
     return found
 

@@ -18,7 +18,7 @@ FIELDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
     "Gaussian": lambda rng, shape: rng.normal(0.0, 0.5, shape),
     "heavy-tailed": lambda rng, shape: rng.normal(0.0, 0.5, shape) * np.exp(rng.normal(size=shape)),
 }
-_SITES_A_ROUND = 2_000_000  # fields of a round, taken together
+_SITES_A_ROUND = 10_000_000  # fields of a round, taken together: enough that waking a thread does not count
 _ALPHA, _LEVEL, _MAX_STEPS = 0.3, 0.9, 20
 
 
@@ -44,8 +44,8 @@ class Rate:
 
 
 def synthetic(n: int, kind: str, seed: int = 0) -> Workload:
-    """Fields of one kind on a Barabási–Albert graph of `n` sites; as many as make a round of milliseconds."""
-    n_fields = min(max(_SITES_A_ROUND // n, 1), 20_000)
+    """Fields of one kind on a Barabási–Albert graph of `n` sites; as many as make a round of a tenth of a second."""
+    n_fields = max(_SITES_A_ROUND // n, 1)
     fields = FIELDS[kind](np.random.default_rng(seed), (n_fields, n))
     return Workload(f"{kind}, N = {n:,}", fields, barabasi_albert(n, seed=seed))
 
