@@ -64,18 +64,21 @@ def bootstrap(
     unknown = np.isnan(samples).any()
     middle = _of_known(samples, partial(np.nanmedian, axis=0)) if unknown else np.median(samples, axis=0)
     return np.asarray(
-        middle + (samples - middle) * _students_stretch(runs, functional, generator(seed, Stage.BOOTSTRAP, replicate=1))
+        middle
+        + (samples - middle) * _students_stretch(runs, functional, generator(seed, Stage.BOOTSTRAP, replicate=1), through)
     )
 
 
-def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Generator) -> Floats:
+def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Generator, through: Through) -> Floats:
     """Ratio of the 97.5 % quantiles of Student's t and of the normal distribution, per entry of the functional."""
     n_scales, n_runs = runs.shape[-2:]
+    handed_over = _mean_alone if through == "mean" else np.asarray
+    others = handed_over(runs)
     variances = []
     for resampled in range(n_scales):
-        drawn = np.broadcast_to(runs, (_N_VARIANCE, *runs.shape)).copy()
         choice = rng.integers(n_runs, size=(_N_VARIANCE, n_runs))
-        drawn[..., resampled, :] = np.moveaxis(runs[..., resampled, :][..., choice], -2, 0)
+        drawn = np.broadcast_to(others, (_N_VARIANCE, *others.shape)).copy()
+        drawn[..., resampled, :] = np.moveaxis(handed_over(runs[..., resampled, choice]), -2, 0)
         variances.append(_of_known(functional(drawn), partial(np.nanvar, axis=0)))
     of_scales = np.stack(variances)
     total, squares = of_scales.sum(axis=0), (of_scales**2).sum(axis=0)
@@ -172,6 +175,11 @@ def mean_of_known(values: Floats) -> Floats:
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1))
+
+
+def _mean_alone(runs: Floats) -> Floats:
+    """Runs (…, K) as the one run (…, 1) that is their mean."""
+    return mean_of_known(runs)[..., None]
 
 
 def interval(samples: Floats) -> tuple[Floats, Floats]:

@@ -18,7 +18,9 @@ def houdayer_hartmann(x, y, dy):
     k, n = x.shape
     sum_of_means = 0.0
     n_curves = 0
+    right = np.empty(k, np.int64)  # where the other curves have gone beyond x[i, j], which only grows
     for i in range(k):
+        right[:] = 0
         total = 0.0
         count = 0
         for j in range(n):
@@ -30,10 +32,11 @@ def houdayer_hartmann(x, y, dy):
             for other in range(k):
                 if other == i:
                     continue
-                right = np.searchsorted(x[other], x[i, j], side="right")
-                if right == 0 or right == n:
+                while right[other] < n and x[other, right[other]] <= x[i, j]:
+                    right[other] += 1
+                if right[other] == 0 or right[other] == n:
                     continue
-                for p in range(right - 1, right + 1):
+                for p in range(right[other] - 1, right[other] + 1):
                     w = 1.0 / (dy[other, p] * dy[other, p])
                     weight += w
                     weight_x += w * x[other, p]
