@@ -37,12 +37,21 @@ def test_graphs_of_many_words(build, workers):
     both(field, graph, 0.3, float(np.quantile(np.abs(field), 0.9)), 20, workers)
 
 
+@pytest.mark.parametrize("per_end", [0, 1])
 @pytest.mark.parametrize("n", [5, 64, 65, 1000])
-def test_ranges_cover_every_site_once_in_whole_words(n):
-    found = ranges(tdu.barabasi_albert(n), 3)
+def test_ranges_cover_every_site_once_in_whole_words(n, per_end):
+    found = ranges(tdu.barabasi_albert(n), 3, per_end)
     assert found[0][0] == 0
     assert found[-1][1] == n
     assert all(one[1] == other[0] and other[0] % 64 == 0 for one, other in pairwise(found))
+
+
+def test_ranges_are_of_as_many_sites_or_of_as_much_work():
+    graph = tdu.barabasi_albert(100_000)
+    (_, middle), _ = ranges(graph, 2, per_end=0)
+    assert middle == 100_000 // 2 // 64 * 64
+    cost = [6 * (high - low) + graph.indptr[high] - graph.indptr[low] for low, high in ranges(graph, 2, per_end=1)]
+    assert cost[0] == pytest.approx(cost[1], rel=0.01)
 
 
 def test_a_field_of_millions_is_the_same_for_any_number_of_workers():

@@ -73,17 +73,20 @@ def find_marked(field, threshold, marks, low, high, active):
 
 
 @kernel
-def lower(field, indptr, alpha, n_active, active, begin, end, share, toppled):
+def lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled):
     """Take ``alpha`` of their field from the first `n_active` of `active`; note what each neighbour is due, and their rows.
 
-    All sites are lowered before any share arrives: that is what makes the step synchronous. The share of a site without
-    neighbours, which has nobody to go to, is the whole. Returns how many of those there are.
+    All sites are lowered before any share arrives: that is what makes the step synchronous. Those still above the threshold
+    are marked. The share of a site without neighbours, which has nobody to go to, is the whole. Returns how many of those
+    there are.
     """
     n_isolated = 0
     for a in range(n_active):
         i = active[a]
         given = alpha * field[i]
-        field[i] -= given
+        value = field[i] - given
+        field[i] = value
+        marks[i >> _SIX] |= np.uint64(abs(value) > threshold) << np.uint64(i & _LOW)
         toppled[i] = 1
         begin[a] = indptr[i]
         end[a] = indptr[i + _ONE]
@@ -112,54 +115,48 @@ def push(field, indices, n_active, begin, end, share):
 
 
 @kernel
-def push_marking(field, indices, threshold, n_active, active, begin, end, share, marks):
-    """As `push`, marking what is left above the threshold.
+def add_marking(field, threshold, j, due, marks):
+    """Add what site `j` is due, and mark it if that leaves it above the threshold.
 
     Marks are set without asking, since a branch that depends on a value from far away is one the processor guesses wrong.
     """
-    mark_listed(field, threshold, n_active, active, marks)
+    value = field[j] + due
+    field[j] = value
+    marks[j >> _SIX] |= np.uint64(abs(value) > threshold) << np.uint64(j & _LOW)
+
+
+@kernel
+def push_marking(field, indices, threshold, n_active, begin, end, share, marks):
+    """As `push`, marking what is left above the threshold."""
     for a in range(n_active):
         due = share[a]
         for e in range(begin[a], end[a]):
-            j = indices[e]
-            value = field[j] + due
-            field[j] = value
-            marks[j >> _SIX] |= np.uint64(abs(value) > threshold) << np.uint64(j & _LOW)
+            add_marking(field, threshold, indices[e], due, marks)
 
 
 @kernel
-def mark_listed(field, threshold, n_listed, listed, marks):
-    """Mark those of the first `n_listed` of the sites `listed` that lie above the threshold."""
-    for a in range(n_listed):
-        i = listed[a]
-        marks[i >> _SIX] |= np.uint64(abs(field[i]) > threshold) << np.uint64(i & _LOW)
+def push_within(field, indices, threshold, low, high, n_active, begin, end, share, marks):
+    """As `push_marking`, to the sites of [low, high) alone, while other threads push to theirs.
 
-
-@kernel
-def deal(indices, cuts, n_active, begin, end, share, numbers, places, gifts):
-    """Write down what active sites push, in order, for each range of sites apart, instead of pushing it.
-
-    cuts (k-1,) uint32, the first sites of all ranges but the first; of range r, the first ``numbers[r]`` of ``places[r]``
-    (uint32) are to receive ``gifts[r]``. Without branches: where a share goes is not to be guessed.
+    Rows are sorted, and those of other threads' sites are left as soon as they begin: from the side where own sites lie.
     """
-    numbers[:] = 0
-    for a in range(n_active):
-        for e in range(begin[a], end[a]):
-            j = indices[e]
-            r = 0
-            for cut in cuts:
-                r += j >= cut
-            k = numbers[r]
-            places[r, k] = j
-            gifts[r, k] = share[a]
-            numbers[r] = k + 1
-
-
-@kernel
-def receive(field, number, places, gifts):
-    """Add the first `number` of `gifts` to the sites of `places`, one after the other."""
-    for k in range(number):
-        field[places[k]] += gifts[k]
+    if low == 0:
+        for a in range(n_active):
+            for e in range(begin[a], end[a]):
+                j = indices[e]
+                if j >= high:
+                    break
+                add_marking(field, threshold, j, share[a], marks)
+    else:
+        for a in range(n_active):
+            e = end[a]
+            while e > begin[a]:
+                e -= _BIT
+                j = indices[e]
+                if j < low:
+                    break
+                if j < high:
+                    add_marking(field, threshold, j, share[a], marks)
 
 
 @kernel
@@ -188,7 +185,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     while n_active > many and duration < max_steps:
         profile[duration] = n_active
         duration += 1
-        if lower(field, indptr, alpha, n_active, active, begin, end, share, toppled) > 0:
+        if lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled) > 0:
             dissipated = shed(n_active, begin, end, share, dissipated)
         push(field, indices, n_active, begin, end, share)
         mark_above(field, threshold, 0, n, marks)
@@ -196,9 +193,9 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     while n_active > 0 and duration < max_steps:
         profile[duration] = n_active
         duration += 1
-        if lower(field, indptr, alpha, n_active, active, begin, end, share, toppled) > 0:
+        if lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled) > 0:
             dissipated = shed(n_active, begin, end, share, dissipated)
-        push_marking(field, indices, threshold, n_active, active, begin, end, share, marks)
+        push_marking(field, indices, threshold, n_active, begin, end, share, marks)
         n_active = find_marked(field, threshold, marks, 0, n, active)
     size = 0
     peak = 0
