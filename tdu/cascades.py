@@ -99,6 +99,9 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
         _validate.real(quantile, "quantile", 0, 1, open_interval=True),
         _validate.integer(max_steps, "max_steps", 0),
         sizes,
+        np.empty(len(graph)),
+        np.empty(len(graph)),
+        workspace(len(graph)),
     )
     if measured < len(many):
         _validate.finite(many, "fields")  # says where

@@ -33,9 +33,8 @@ class Work(NamedTuple):
     toppled: np.ndarray
 
 
-@kernel
 def workspace(n):
-    """Work space for n sites."""
+    """Work space for n sites. NumPy lets large arrays lie in large pages, which those made by a kernel do not."""
     return Work(
         np.empty(n, np.uint32), np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n),
         np.empty((n + 63) // 64, np.uint64), np.empty(n, np.uint8),

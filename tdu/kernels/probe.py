@@ -3,22 +3,20 @@
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import copy, relax, workspace
+from tdu.kernels.avalanche import copy, relax
 from tdu.kernels.measures import all_finite
 from tdu.kernels.threshold import magnitude_quantile
 
 
 @kernel
-def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes):
+def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relaxed, scratch, work):
     """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are left alone.
+
+    Overwritten: relaxed and scratch (N,), and `work`.
 
     Stops at the first field that is not finite, where a look costs least: the field is on its way into the cache. Returns how
     many fields there are before it.
     """
-    n = fields.shape[1]
-    relaxed = np.empty(n)
-    scratch = np.empty(n)
-    work = workspace(n)
     profile = np.empty(max_steps, np.int64)
     threshold = 0.0
     for t in range(fields.shape[0]):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import copy, relax, workspace
+from tdu.kernels.avalanche import copy, relax
 from tdu.kernels.measures import angle, gini
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.kernels.threshold import magnitude_quantile
@@ -62,10 +62,11 @@ class Snapshots(NamedTuple):
 
 
 @kernel
-def train(theta, problem, probe, curves, snapshots):
+def train(theta, problem, probe, curves, snapshots, work):
     """Full-batch gradient descent of the MLP; `theta` (N,) is trained in place, `curves` and `snapshots` are filled.
 
-    The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0 leaves it as it is (shadow).
+    `work` is work space of an avalanche on N sites. The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0
+    leaves it as it is (shadow).
     """
     n = theta.size
     n_patterns, d = problem.inputs.shape
@@ -78,7 +79,6 @@ def train(theta, problem, probe, curves, snapshots):
     gradient = np.empty(n)
     relaxed = np.empty(n)
     scratch = np.empty(n)
-    work = workspace(n)
     threshold = 0.0
     magnitudes = np.empty(n)
     profile = np.empty(probe.max_steps, np.int64)

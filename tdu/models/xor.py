@@ -5,6 +5,7 @@ import numpy as np
 from tdu import _validate
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
 from tdu.graphs import Graph, barabasi_albert
+from tdu.kernels.avalanche import workspace
 from tdu.kernels.training import Curves, Probe, Problem, Snapshots, train
 from tdu.models import mlp
 from tdu.rng import Stage, derived_seed, generator
@@ -115,7 +116,7 @@ def _train(
     )  # fmt: skip
     activation = mlp.ACTIVATION_NUMBER[config.activation]
     problem = Problem(PATTERNS[config.inputs], TARGETS, float(config.learning_rate), activation)
-    train(theta, problem, probe, curves, snapshots)
+    train(theta, problem, probe, curves, snapshots, workspace(theta.size))
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
         raise ValueError(
