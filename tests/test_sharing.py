@@ -1,6 +1,7 @@
 """Threads that share one field give the bits of one."""
 
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,11 +14,20 @@ from tdu.sharing import ranges, relax_shared
 from tests.strategies import float_fields, graphs
 
 
+def used(n):
+    """Work space as it lies in memory that was something else before."""
+    work = workspace(n)
+    for array in work:
+        array.view(np.uint8)[:] = 0xFF
+    return work
+
+
 def both(field, graph, alpha, threshold, max_steps, workers):
     alone, shared = field.copy(), field.copy()
     profiles = np.full((2, max_steps), -1)
-    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], workspace(field.size))
-    other = relax_shared(shared, graph, alpha, threshold, max_steps, profiles[1], workers)
+    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], used(field.size))
+    with mock.patch("tdu.sharing.workspace", used):
+        other = relax_shared(shared, graph, alpha, threshold, max_steps, profiles[1], workers)
     assert tuple(one) == tuple(other)
     assert np.array_equal(profiles[0], profiles[1])
     assert alone.tolist() == shared.tolist()

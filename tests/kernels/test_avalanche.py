@@ -117,6 +117,13 @@ def test_a_site_at_the_threshold_does_not_topple():
     assert tdu.avalanche([np.nextafter(1.0, 2), 0.5], pair, threshold=1.0).size > 0
 
 
+def test_a_site_that_shares_lift_and_bring_back_to_the_threshold_does_not_topple():
+    path = tdu.Graph.from_edges(3, [(0, 1), (1, 2)])
+    found = tdu.avalanche([8.0, 1.0, -8.0], path, alpha=0.5, threshold=1.0, max_steps=2)
+    assert found.profile.tolist() == [2, 2]
+    assert found.gradient.tolist() == [2.0, 1.0, -2.0]
+
+
 def test_active_neighbours_topple_at_once():
     pair = tdu.Graph.from_edges(2, [(0, 1)])
     found = tdu.avalanche([4.0, 2.0], pair, alpha=0.5, threshold=1.5, max_steps=1)
@@ -193,6 +200,6 @@ def test_one_of_many_fields_that_is_not_finite_is_named():
     fields[1, 65] = np.inf
     with pytest.raises(ValueError, match="`fields` must be finite, but entry 1, 65 is inf"):
         sizes_of(fields, tdu.ring(70), 0.3, 0.9, 20)
-    fields[1, 65] = -np.nan
-    with pytest.raises(ValueError, match="entry 1, 65 is nan"):
+    fields[1, 65], fields[2, 69] = 1.0, -np.nan
+    with pytest.raises(ValueError, match="entry 2, 69 is nan"):
         sizes_of(fields, tdu.ring(70), 0.3, 0.9, 20)
