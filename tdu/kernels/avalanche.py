@@ -216,5 +216,5 @@ def count(flags):
     """How many of `flags` (n,) uint8 are set."""
     total = 0
     for i in range(flags.size):
-        total += flags[i]
+        total += flags[i] != 0
     return total
