@@ -56,27 +56,34 @@ def bracket(field, level, scratch):
 
 
 @kernel
+def keep(field, first, word, scratch, within):
+    """Copy the magnitudes from `first` on that have a bit in `word` behind the `within` already there; return how many now."""
+    while word != 0:
+        scratch[within] = abs(field[first + trailing_zeros(word)])
+        within += 1
+        word &= word - _BIT
+    return within
+
+
+@kernel
 def gather(field, low, high, scratch):
     """Copy the magnitudes within [low, high] to the front of `scratch`; return how many lie below `low`, and within."""
     below = 0
     within = 0
     whole = field.size - field.size % 64
-    for first in range(0, whole, 64):  # 64 at once, and then the few among them that count
+    for first in range(0, whole, 64):  # 64 at once, a number the compiler must know, and then the few among them that count
         word = _NONE
         for bit in range(64):
             magnitude = abs(field[first + bit])
             below += magnitude < low
             word |= np.uint64((magnitude >= low) & (magnitude <= high)) << np.uint64(bit)
-        while word != 0:
-            scratch[within] = abs(field[first + trailing_zeros(word)])
-            within += 1
-            word &= word - _BIT
-    for i in range(whole, field.size):
-        magnitude = abs(field[i])
+        within = keep(field, first, word, scratch, within)
+    word = _NONE
+    for bit in range(field.size - whole):
+        magnitude = abs(field[whole + bit])
         below += magnitude < low
-        scratch[within] = magnitude
-        within += (magnitude >= low) & (magnitude <= high)
-    return below, within
+        word |= np.uint64((magnitude >= low) & (magnitude <= high)) << np.uint64(bit)
+    return below, keep(field, whole, word, scratch, within)
 
 
 @kernel
