@@ -267,18 +267,38 @@ static double sum(double *values, int64_t n) {
     return values[0];
 }
 
-static double norm(const double *values, int64_t n, double *scratch) {
-    for (int64_t i = 0; i < n; i++) scratch[i] = values[i] * values[i];
-    return sqrt(sum(scratch, n));
+enum { LANES = 16 }; /* as many sums at once as additions take to be done */
+
+static double distance(const double *a, double of_a, const double *b, double of_b, int64_t n) {
+    double lanes[LANES] = {0};
+    int64_t whole = n - n % LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++) lanes[k] += (a[i + k] * of_a - b[i + k] * of_b) * (a[i + k] * of_a - b[i + k] * of_b);
+    for (int64_t i = whole; i < n; i++) lanes[i % LANES] += (a[i] * of_a - b[i] * of_b) * (a[i] * of_a - b[i] * of_b);
+    return sqrt(sum(lanes, LANES));
 }
 
-static double angle(const double *a, const double *b, int64_t n, double *restrict scratch) {
-    double of_a = 1 / norm(a, n, scratch), of_b = 1 / norm(b, n, scratch);
-    for (int64_t i = 0; i < n; i++) scratch[i] = (a[i] * of_a - b[i] * of_b) * (a[i] * of_a - b[i] * of_b);
-    double chord = sum(scratch, n);
-    if (chord <= 2) return 2 * asin(sqrt(chord) / 2);
-    for (int64_t i = 0; i < n; i++) scratch[i] = (a[i] * of_a + b[i] * of_b) * (a[i] * of_a + b[i] * of_b);
-    return M_PI - 2 * asin(sqrt(sum(scratch, n)) / 2);
+static double add_up(const double *values, int64_t n) {
+    double lanes[LANES] = {0};
+    int64_t whole = n - n % LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++) lanes[k] += values[i + k];
+    for (int64_t i = whole; i < n; i++) lanes[i % LANES] += values[i];
+    return sum(lanes, LANES);
+}
+
+static double norm(const double *values, int64_t n) {
+    double lanes[LANES] = {0};
+    int64_t whole = n - n % LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++) lanes[k] += values[i + k] * values[i + k];
+    for (int64_t i = whole; i < n; i++) lanes[i % LANES] += values[i] * values[i];
+    return sqrt(sum(lanes, LANES));
+}
+
+static double angle(const double *a, const double *b, int64_t n) {
+    double of_a = 1 / norm(a, n), of_b = 1 / norm(b, n), chord = distance(a, of_a, b, of_b, n);
+    return chord <= sqrt(2) ? 2 * asin(chord / 2) : M_PI - 2 * asin(distance(a, of_a, b, -of_b, n) / 2);
 }
 
 enum { FEW_TO_ORDER = 512 };
@@ -308,7 +328,7 @@ static double gini(const double *theta, int64_t n, uint32_t *places, double *mag
     double largest = 0;
     uint32_t fullest = 1, begin = 0;
     for (int64_t i = 0; i < n; i++) scratch[i] = fabs(theta[i]);
-    double total = sum(scratch, n);
+    double total = add_up(scratch, n);
     if (total == 0 || !(total < INFINITY)) return total == 0 ? 0 : NAN;
     if (n <= FEW_TO_ORDER) {
         put_in_order(theta, n, places, magnitudes);
@@ -331,7 +351,7 @@ static double gini(const double *theta, int64_t n, uint32_t *places, double *mag
             double wrong = magnitudes[i] - magnitudes[i + distance];
             scratch[i + distance] += wrong > 0 ? wrong : 0;
         }
-    return 2 * sum(scratch, n) / (n * total) - (n + 1.0) / n;
+    return 2 * add_up(scratch, n) / (n * total) - (n + 1.0) / n;
 }
 
 /* One in-line run of XOR, tanh units, two inputs, four patterns: curves (epochs + 1,), sizes and angles of the snapshots.
@@ -387,7 +407,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
         avalanche found = relax_in(relaxed, indptr, indices, n, alpha, threshold, max_steps, w);
         if (epoch % every == 0) {
             sizes[epoch / every] = found.size;
-            angles[epoch / every] = angle(gradient, relaxed, n, scratch);
+            angles[epoch / every] = angle(gradient, relaxed, n);
         }
         if (epoch < epochs)
             for (int64_t i = 0; i < n; i++) theta[i] -= rate * relaxed[i];

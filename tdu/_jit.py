@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., object])
 CONFIG: Any = _numba_config  # its settings are set at run time, where no type checker sees them
 
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
-#: ``fastmath`` stays off: results are the bits that the written order of operations gives (but see `contracted`).
+#: ``fastmath`` stays off: results are the bits that the written order of operations gives, but see `contracted`, `regrouped`.
 #: ``forceinline``: an array is handed over as seven numbers, and a call with eight arrays costs as much as a small step.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True}
 
@@ -79,6 +79,14 @@ def contracted(function: F) -> F:
     For formulas that take two thirds of the time so, and of which nobody needs the same last bit on every processor.
     """
     return _compiled(function, OPTIONS | {"fastmath": {"contract"}})
+
+
+def regrouped(function: F) -> F:
+    """As `kernel`, but the terms of a sum may be added in any order, several at once: last bits differ between processors.
+
+    For what is only ever written down.
+    """
+    return _compiled(function, OPTIONS | {"fastmath": {"contract", "reassoc"}})
 
 
 def _compiled(function: F, options: dict[str, Any]) -> F:

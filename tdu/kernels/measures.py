@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tdu._jit import kernel
+from tdu._jit import kernel, regrouped
 
 _ONE = np.uint32(1)
 _FEW = 512  # values of which an order from before is sooner put right than buckets are filled
@@ -23,6 +23,15 @@ def sum_by_halves(values):
             values[i] += values[half + i]
         n = half
     return values[0]
+
+
+@regrouped
+def add_up(values):
+    """Sum of `values` (n,), in whatever order is soonest done."""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total
 
 
 @kernel
@@ -105,7 +114,7 @@ def gini(values, order, magnitudes, scratch):
     n = values.size
     for i in range(n):
         scratch[i] = abs(values[i])
-    total = sum_by_halves(scratch)
+    total = add_up(scratch)
     if total == 0.0 or not total < math.inf:
         return 0.0 if total == 0.0 else math.nan
     if n <= _FEW:
@@ -122,37 +131,40 @@ def gini(values, order, magnitudes, scratch):
         for i in range(n - distance):
             wrong = earlier[i] - later[i]
             shortfall[i] += wrong if wrong > 0.0 else 0.0
-    return 2.0 * sum_by_halves(scratch) / (n * total) - (n + 1) / n
+    return 2.0 * add_up(scratch) / (n * total) - (n + 1) / n
 
 
-@kernel
-def norm(values, scratch):
+@regrouped
+def norm(values):
     """Euclidean norm of `values` (n,)."""
+    squares = 0.0
     for i in range(values.size):
-        scratch[i] = values[i] * values[i]
-    return math.sqrt(sum_by_halves(scratch))
+        squares += values[i] * values[i]
+    return math.sqrt(squares)
+
+
+@regrouped
+def distance(a, scale_a, b, scale_b):
+    """Euclidean distance of `a` times `scale_a` from `b` times `scale_b`, both (n,)."""
+    squares = 0.0
+    for i in range(a.size):
+        difference = a[i] * scale_a - b[i] * scale_b
+        squares += difference * difference
+    return math.sqrt(squares)
 
 
 @kernel
-def angle(a, b, scratch):
-    """Angle between `a` and `b` (n,) in radians, nan where one of them is zero; `scratch` (n,) is overwritten.
+def angle(a, b):
+    """Angle between `a` and `b` (n,) in radians, nan where one of them is zero.
 
     By the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away; beyond a right
     angle, by that between one and the opposite of the other.
     """
-    norm_a = norm(a, scratch)
-    norm_b = norm(b, scratch)
+    norm_a = norm(a)
+    norm_b = norm(b)
     if norm_a == 0.0 or norm_b == 0.0:
         return math.nan
-    scale_a = 1.0 / norm_a
-    scale_b = 1.0 / norm_b
-    for i in range(a.size):
-        difference = a[i] * scale_a - b[i] * scale_b
-        scratch[i] = difference * difference
-    chord = sum_by_halves(scratch)
-    if chord <= 2.0:
-        return 2.0 * math.asin(0.5 * math.sqrt(chord))
-    for i in range(a.size):
-        both = a[i] * scale_a + b[i] * scale_b
-        scratch[i] = both * both
-    return math.pi - 2.0 * math.asin(0.5 * math.sqrt(sum_by_halves(scratch)))
+    chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b)
+    if chord <= math.sqrt(2.0):
+        return 2.0 * math.asin(0.5 * chord)
+    return math.pi - 2.0 * math.asin(0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b))

@@ -110,7 +110,7 @@ def train(theta, problem, probe, curves, snapshots, work):
             snapshots.threshold[t] = threshold
             snapshots.dissipated[t] = dissipated
             snapshots.capped[t] = capped
-            snapshots.deviation_angle[t] = angle(gradient, relaxed, scratch)
+            snapshots.deviation_angle[t] = angle(gradient, relaxed)
             if snapshots.field.shape[0] > 0:
                 snapshots.field[t] = gradient
         if inline and not (measured and probe.alpha == probe.alpha_train):

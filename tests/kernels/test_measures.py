@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdu.kernels import measures
-from tdu.kernels.measures import deal, largest_by_halves, put_in_order, sum_by_halves
+from tdu.kernels.measures import add_up, angle, deal, largest_by_halves, put_in_order, sum_by_halves
 from tests.reference.training import angle_between, gini_of
 
 vectors = st.lists(st.floats(-100, 100).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=1, max_size=30)
@@ -17,12 +17,9 @@ def gini(values):
     return measures.gini(values, np.arange(n).astype(np.uint32), np.empty(n), np.empty(n))
 
 
-def angle(a, b):
-    return measures.angle(a, b, np.empty(a.size))
-
-
 @given(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=200))
-def test_sum_by_halves_adds_every_value_once(values):
+def test_sums_add_every_value_once(values):
+    assert add_up(np.array(values, float)) == sum(values)
     assert sum_by_halves(np.array(values, float)) == sum(values)
 
 
