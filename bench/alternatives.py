@@ -14,6 +14,18 @@ ALPHA, LEVEL, MAX_STEPS = 0.3, 0.9, 20
 SOURCE = Path(__file__).with_name("reference.c")
 
 
+def keep_memory():
+    """Have the C library keep what is freed for the next who asks, where it is glibc.
+
+    Otherwise every large array is mapped anew, and how long that takes depends on what the machine did before.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+        library.mallopt(trim_threshold, -1)
+        library.mallopt(mmap_max, 0)
+
+
 class C:
     """reference.c, compiled for this machine."""
 
