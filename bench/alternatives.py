@@ -190,8 +190,11 @@ def torch_index_add(work):
     return total
 
 
-def train_torch_networkx(config, hidden, epochs):
-    """Seconds of `epochs` epochs of one run as one would write it: PyTorch for the network, networkx for the avalanche."""
+def train_torch_networkx(config, hidden):
+    """Seconds of one run as one would write it: PyTorch for the network, networkx for the avalanche.
+
+    Recorded, as by `C.train`: loss, accuracy, size, and the angle by which the avalanche turns the gradient.
+    """
     import time
 
     import networkx
@@ -204,16 +207,22 @@ def train_torch_networkx(config, hidden, epochs):
     targets = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
     parameters = list(model.parameters())
     graph = networkx.barabasi_albert_graph(sum(p.numel() for p in parameters), 2, seed=0)
+    recorded = []
     begun = time.perf_counter()
-    for _ in range(epochs):
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(inputs), targets)
+    for _ in range(config.epochs + 1):
+        logits = model(inputs)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
+        accuracy = ((logits > 0) == (targets > 0.5)).double().mean()
         model.zero_grad()
         loss.backward()
         gradient = torch.cat([p.grad.ravel() for p in parameters])
         threshold = float(torch.quantile(gradient.abs(), LEVEL))
-        relaxed, _size = relax_on_networkx(graph, gradient.tolist(), threshold)
+        values, size = relax_on_networkx(graph, gradient.tolist(), threshold)
+        relaxed = torch.tensor(values)
+        angle = torch.acos(torch.nn.functional.cosine_similarity(gradient, relaxed, dim=0))
+        recorded.append((loss.item(), accuracy.item(), size, angle.item()))
         torch.nn.utils.vector_to_parameters(
-            torch.nn.utils.parameters_to_vector(parameters).detach() - config.learning_rate * torch.tensor(relaxed), parameters
+            torch.nn.utils.parameters_to_vector(parameters).detach() - config.learning_rate * relaxed, parameters
         )
     return time.perf_counter() - begun
 

@@ -235,17 +235,16 @@ def grids(c, rounds):
             "arithmetic": times(seconds, "arithmetic, 1", "arithmetic, 2"),
         }
     if installed("torch") and installed("networkx"):
-        epochs, executor, seconds = 20, ThreadPoolExecutor(2), {"tdu, 2": [], "PyTorch, networkx": []}
+        executor, seconds = ThreadPoolExecutor(2), {"tdu, 2": [], "PyTorch, networkx": []}
         for _ in range(2 * rounds):
             begun = time.perf_counter()
             train_all(DENSE, executor)
             seconds["tdu, 2"].append(time.perf_counter() - begun)
-            few = sum(alternatives.train_torch_networkx(DENSE, h, epochs) for h in DENSE.hidden)
-            seconds["PyTorch, networkx"].append(few * DENSE.replicates * (DENSE.epochs + 1) / epochs)
+            one_of_each = sum(alternatives.train_torch_networkx(DENSE, h) for h in DENSE.hidden)
+            seconds["PyTorch, networkx"].append(one_of_each * DENSE.replicates)
         seconds = {name: np.array(taken) for name, taken in seconds.items()}
         found["torch_networkx"] = {
             "seconds": summary(seconds)["PyTorch, networkx"],
-            "of_epochs": epochs,
             "ratio": times(seconds, "PyTorch, networkx", "tdu, 2"),
         }
     return found

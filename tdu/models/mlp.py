@@ -20,8 +20,13 @@ def n_parameters(hidden: int, n_inputs: int = 2) -> int:
 def parameter_views(theta: Floats, n_inputs: int = 2) -> dict[str, Floats]:
     """Named views into the flat vector `theta` (N,): W1 (h, d), b1 (h,), W2 (h,), b2 (1,), in this order."""
     hidden = (theta.size - 1) // (n_inputs + 2)
-    w1, b1, w2, b2 = np.split(theta, np.cumsum([hidden * n_inputs, hidden, hidden]))
-    return {"W1": w1.reshape(hidden, n_inputs), "b1": b1, "W2": w2, "b2": b2}
+    of_w1 = hidden * n_inputs
+    return {
+        "W1": theta[:of_w1].reshape(hidden, n_inputs),
+        "b1": theta[of_w1 : of_w1 + hidden],
+        "W2": theta[of_w1 + hidden : -1],
+        "b2": theta[-1:],
+    }
 
 
 def initial_parameters(
