@@ -237,22 +237,22 @@ void probe(const double *fields, int64_t n_fields, const int64_t *indptr, const 
     release(w);
 }
 
+/* Lambert's fraction at a quarter of the argument, doubled twice. */
 static void tanh_all(double *values, int64_t n) {
-    static const double a[] = {1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800};
     for (int64_t i = 0; i < n; i++) {
-        double x = fabs(values[i]), z = (x < 19.1 ? x : 19.1) * -0.0625, p = a[10];
-        p = p * z + a[9];
-        p = p * z + a[8];
-        p = p * z + a[7];
-        p = p * z + a[6];
-        p = p * z + a[5];
-        p = p * z + a[4];
-        p = p * z + a[3];
-        p = p * z + a[2];
-        p = p * z + a[1];
-        p = (p * z + a[0]) * z;
-        for (int k = 0; k < 5; k++) p = p * (p + 2);
-        values[i] = copysign(p / (p + 2), values[i]);
+        double x = fabs(values[i]), y = (x < 19.1 ? x : 19.1) * 0.25, square = y * y, a = square + 990, b = 45 * square + 13860;
+        a = a * square + 135135;
+        a = a * square + 4729725;
+        a = (a * square + 34459425) * y;
+        b = b * square + 945945;
+        b = b * square + 16216200;
+        b = b * square + 34459425;
+        for (int k = 0; k < 2; k++) {
+            double twice = 2 * a * b;
+            b = twice + (b - a) * (b - a);
+            a = twice;
+        }
+        values[i] = copysign(a / b, values[i]);
     }
 }
 
@@ -287,17 +287,17 @@ static double add_up(const double *values, int64_t n) {
     return sum(lanes, LANES);
 }
 
-static double norm(const double *values, int64_t n) {
+static double dot(const double *a, const double *b, int64_t n) {
     double lanes[LANES] = {0};
     int64_t whole = n - n % LANES;
     for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++) lanes[k] += values[i + k] * values[i + k];
-    for (int64_t i = whole; i < n; i++) lanes[i % LANES] += values[i] * values[i];
-    return sqrt(sum(lanes, LANES));
+        for (int k = 0; k < LANES; k++) lanes[k] += a[i + k] * b[i + k];
+    for (int64_t i = whole; i < n; i++) lanes[i % LANES] += a[i] * b[i];
+    return sum(lanes, LANES);
 }
 
 static double angle(const double *a, const double *b, int64_t n) {
-    double of_a = 1 / norm(a, n), of_b = 1 / norm(b, n), chord = distance(a, of_a, b, of_b, n);
+    double of_a = 1 / sqrt(dot(a, a, n)), of_b = 1 / sqrt(dot(b, b, n)), chord = distance(a, of_a, b, of_b, n);
     return chord <= sqrt(2) ? 2 * asin(chord / 2) : M_PI - 2 * asin(distance(a, of_a, b, -of_b, n) / 2);
 }
 
@@ -361,7 +361,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
            double *accuracy, double *concentration, int64_t *sizes, double *angles) {
     enum { B = 4 };
     int64_t n = 4 * h + 1;
-    double *hidden = malloc(B * h * 8), *columns = malloc(2 * h * 8), *delta = malloc(h * 8), *gradient = malloc(n * 8);
+    double *hidden = malloc(B * h * 8), *columns = malloc(2 * h * 8), *gradient = malloc(n * 8);
     double *relaxed = malloc(n * 8), *scratch = malloc(n * 8), *magnitudes = malloc(n * 8), dlogits[B], threshold = 0;
     uint32_t *places = malloc(n * sizeof *places);
     const double *bias = theta + 2 * h, *readout = theta + 3 * h;
@@ -376,8 +376,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
             double *units = hidden + b * h;
             for (int64_t j = 0; j < h; j++) units[j] = bias[j] + columns[j] * inputs[2 * b] + columns[h + j] * inputs[2 * b + 1];
             tanh_all(units, h);
-            for (int64_t j = 0; j < h; j++) delta[j] = readout[j] * units[j];
-            double z = theta[n - 1] + sum(delta, h), decay = exp(-fabs(z)), p = (z >= 0 ? 1 : decay) / (1 + decay);
+            double z = theta[n - 1] + dot(readout, units, h), decay = exp(-fabs(z)), p = (z >= 0 ? 1 : decay) / (1 + decay);
             mean += fmax(z, 0) - z * targets[b] + log1p(decay);
             dlogits[b] = (p - targets[b]) / B;
             right += (z > 0) == (targets[b] > 0.5);
@@ -414,7 +413,6 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     }
     free(hidden);
     free(columns);
-    free(delta);
     free(gradient);
     free(relaxed);
     free(scratch);

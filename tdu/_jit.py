@@ -82,10 +82,7 @@ def contracted(function: F) -> F:
 
 
 def regrouped(function: F) -> F:
-    """As `kernel`, but the terms of a sum may be added in any order, several at once: last bits differ between processors.
-
-    For what is only ever written down.
-    """
+    """As `contracted`, but the terms of a sum may be added in any order, as many at once as the processor has it."""
     return _compiled(function, OPTIONS | {"fastmath": {"contract", "reassoc"}})
 
 

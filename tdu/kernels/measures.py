@@ -10,21 +10,6 @@ _ONE = np.uint32(1)
 _FEW = 512  # values of which an order from before is sooner put right than buckets are filled
 
 
-@kernel
-def sum_by_halves(values):
-    """Sum of `values` (n,), which are overwritten: the second half is added to the first until one is left.
-
-    The order is fixed, the additions of a round are independent, and rounding grows with log n.
-    """
-    n = values.size
-    while n > 1:
-        half = (n + 1) // 2
-        for i in range(n - half):
-            values[i] += values[half + i]
-        n = half
-    return values[0]
-
-
 @regrouped
 def add_up(values):
     """Sum of `values` (n,), in whatever order is soonest done."""
@@ -34,9 +19,18 @@ def add_up(values):
     return total
 
 
+@regrouped
+def dot(a, b):
+    """Sum of the products of `a` and `b` (n,)."""
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
 @kernel
 def largest_by_halves(values):
-    """Largest of `values` (n,), which are overwritten, as `sum_by_halves` adds them."""
+    """Largest of `values` (n,), which are overwritten: the second half is held against the first until one is left."""
     n = values.size
     while n > 1:
         half = (n + 1) // 2
@@ -135,15 +129,6 @@ def gini(values, order, magnitudes, scratch):
 
 
 @regrouped
-def norm(values):
-    """Euclidean norm of `values` (n,)."""
-    squares = 0.0
-    for i in range(values.size):
-        squares += values[i] * values[i]
-    return math.sqrt(squares)
-
-
-@regrouped
 def distance(a, scale_a, b, scale_b):
     """Euclidean distance of `a` times `scale_a` from `b` times `scale_b`, both (n,)."""
     squares = 0.0
@@ -160,8 +145,8 @@ def angle(a, b):
     By the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away; beyond a right
     angle, by that between one and the opposite of the other.
     """
-    norm_a = norm(a)
-    norm_b = norm(b)
+    norm_a = math.sqrt(dot(a, a))
+    norm_b = math.sqrt(dot(b, b))
     if norm_a == 0.0 or norm_b == 0.0:
         return math.nan
     chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b)

@@ -86,7 +86,7 @@ def train(theta, problem, probe, curves, snapshots, work):
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
-        forward(theta, problem.inputs, problem.activation, columns, delta, hidden, logits)
+        forward(theta, problem.inputs, problem.activation, columns, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
         if curves.gini.size > 0:
             curves.gini[epoch] = gini(theta, order, magnitudes, scratch)
