@@ -94,5 +94,6 @@ def test_values_that_are_not_finite_do_no_harm():
 
 def test_angle_keeps_what_an_arc_cosine_loses():
     assert math.isclose(angle(np.array([1.0, 0.0]), np.array([1.0, 1e-9])), 1e-9, rel_tol=1e-6)
+    assert math.isclose(math.pi - angle(np.array([1.0, 0.0]), np.array([-1.0, 1e-9])), 1e-9, rel_tol=1e-5)
     assert angle(np.array([3.0, 4.0]), np.array([6.0, 8.0])) < 1e-15
     assert math.isclose(angle(np.array([1.0, 0.0]), np.array([-2.0, 0.0])), math.pi)
