@@ -55,23 +55,50 @@ def activate(values, activation):
             values[i] = (1.0 if values[i] >= 0 else decay) / (1.0 + decay)
 
 
+@kernel
+def to_columns(theta, columns):
+    """Fill `columns` (d, h) with W1, transposed."""
+    d, h = columns.shape
+    if d == 2:  # with a stride that is known, several go at once
+        for j in range(h):
+            columns[0, j] = theta[2 * j]
+            columns[1, j] = theta[2 * j + 1]
+    else:
+        for k in range(d):
+            for j in range(h):
+                columns[k, j] = theta[d * j + k]
+
+
+@kernel
+def from_columns(columns, theta):
+    """Fill W1 with `columns` (d, h), transposed."""
+    d, h = columns.shape
+    if d == 2:
+        for j in range(h):
+            theta[2 * j] = columns[0, j]
+            theta[2 * j + 1] = columns[1, j]
+    else:
+        for k in range(d):
+            for j in range(h):
+                theta[d * j + k] = columns[k, j]
+
+
 @contracted
 def forward(theta, inputs, activation, columns, hidden, logits):
     """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2; `columns` is work space."""
     n_patterns, h = hidden.shape
     d = inputs.shape[1]
     bias, readout, b2 = theta[h * d : h * d + h], theta[h * d + h : -1], theta[-1]
-    for k in range(d):
-        for j in range(h):
-            columns[k, j] = theta[d * j + k]
+    to_columns(theta, columns)
     for b in range(n_patterns):
         units = hidden[b]
         for j in range(h):
             units[j] = bias[j]
         for k in range(d):
             x = inputs[b, k]
-            for j in range(h):
-                units[j] += columns[k, j] * x
+            if x != 0.0:  # half of those of XOR are
+                for j in range(h):
+                    units[j] += columns[k, j] * x
         activate(units, activation)
         logits[b] = b2 + dot(readout, units)
 
@@ -129,9 +156,8 @@ def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradien
             of_bias[j] += delta[j]
         for k in range(d):
             x = inputs[b, k]
-            for j in range(h):
-                columns[k, j] += delta[j] * x
+            if x != 0.0:
+                for j in range(h):
+                    columns[k, j] += delta[j] * x
         of_readout[h] += due
-    for k in range(d):
-        for j in range(h):
-            gradient[d * j + k] = columns[k, j]
+    from_columns(columns, gradient)
