@@ -82,7 +82,7 @@ def contracted(function: F) -> F:
 
 
 def regrouped(function: F) -> F:
-    """As `contracted`, but the terms of a sum may be added in any order, as many at once as the processor has it."""
+    """As `contracted`, but the terms of a sum may be added in any order, as many at once as the processor can."""
     return _compiled(function, OPTIONS | {"fastmath": {"contract", "reassoc"}})
 
 

@@ -120,9 +120,9 @@ def gini(values, order, magnitudes, scratch):
         fullest = deal(values, largest_by_halves(scratch), order, magnitudes)
     for i in range(n):
         scratch[i] = (i + 1) * magnitudes[i]
-    for distance in range(1, fullest):
-        earlier, later, shortfall = magnitudes[: n - distance], magnitudes[distance:], scratch[distance:]
-        for i in range(n - distance):
+    for apart in range(1, fullest):
+        earlier, later, shortfall = magnitudes[: n - apart], magnitudes[apart:], scratch[apart:]
+        for i in range(n - apart):
             wrong = earlier[i] - later[i]
             shortfall[i] += wrong if wrong > 0.0 else 0.0
     return 2.0 * add_up(scratch) / (n * total) - (n + 1) / n
