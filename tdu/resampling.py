@@ -10,7 +10,7 @@ from scipy.special import ndtri, stdtrit
 
 from tdu.kernels.resampling import means_of_picks
 from tdu.rng import Stage, generator
-from tdu.types import Estimate, Floats, Integers, Statistic
+from tdu.types import Booleans, Estimate, Floats, Integers, Statistic
 
 N_RESAMPLES = 10_000
 _BLOCK = 500  # resamples held in memory at a time
@@ -32,60 +32,80 @@ def through(statistic: Statistic) -> Through:
 def bootstrap(
     values: npt.ArrayLike,
     functional: Functional,
-    seed: int = 0,
+    seed: int | None = 0,
     n_resamples: int = N_RESAMPLES,
     *,
     through: Through = "runs",
     stretched: bool = True,
+    reflected: bool | None = None,
 ) -> Floats:
     """`functional` of resampled runs: (n_resamples, …) from `values` (…, S, K), K runs in each of S scales, nan for no value.
 
-    Runs are drawn with replacement within their scale, K − 1 of K (McCarthy & Snowden 1985; Rao & Wu 1988): with few runs a
-    scale, drawing K would make the variance of a mean too small by (K − 1)/K. And their spread is itself uncertain: samples are
-    stretched about their median by the ratio of Student's to the normal quantile (the expanded percentile interval of
-    Hesterberg 2015), at the degrees of freedom that Satterthwaite's rule finds in the scales' shares of the variance. Not
-    `stretched` are extremes over runs, which cannot lie beyond them.
+    Runs are drawn with replacement within their scale, k − 1 of the k known (McCarthy & Snowden 1985; Rao & Wu 1988): with few
+    runs a scale, drawing k would make the variance of a mean too small by (k − 1)/k. And their spread is itself uncertain:
+    samples are stretched about their median by the ratio of Student's to the normal quantile (the expanded percentile
+    interval of Hesterberg 2015), at the degrees of freedom that Satterthwaite's rule finds in the scales' shares of the
+    variance. Not `stretched` are extremes over runs, which cannot lie beyond them.
 
     Where the functional takes the largest of the runs (`through` the maximum), drawing from the runs at hand fails: no draw
-    exceeds the largest, and intervals of nominal 95 % cover 75 %. K runs a scale are then drawn from the log-normal with
-    the mean and the covariance (over the leading indices: snapshots, phases, settings) of the runs at hand.
+    exceeds the largest, and intervals of nominal 95 % cover 75 %. As many runs as are known are then drawn from the log-normal
+    with the mean and the covariance (over the leading indices: snapshots, phases, settings) of the runs at hand.
 
-    One run a scale has no spread to resample: a single sample of nan.
+    `reflected` are the samples of functionals that resampling shifts, as it does R² and, which is why it is their default,
+    maxima: their deviations from their own mean are taken off the value found (the basic interval of Davison & Hinkley 1997).
+    The shift is the fitted law's, not the runs', and would set the interval off its value.
+
+    One run a scale has no spread to resample, and `seed` None asks for none: a single sample of nan.
     """
     runs = np.asarray(values, np.float64)
-    n_runs = runs.shape[-1]
-    if n_runs < 2:
+    if runs.shape[-1] < 2 or seed is None:
         return np.full((1, *np.shape(functional(runs[None]))[1:]), np.nan)
+    reflected = through == "maximum" and stretched if reflected is None else reflected
     draw = {"runs": _with_replacement, "mean": _means, "maximum": _lognormal_maxima}[through](runs)
     blocks = [(seed, start, min(_BLOCK, n_resamples - start)) for start in range(0, n_resamples, _BLOCK)]
     samples = np.concatenate([functional(draw(block)) for block in blocks])
-    if through == "maximum" or not stretched:
+    if reflected:
+        samples = functional(runs[None]) - (samples - _middle(samples, np.mean, np.nanmean))
+    if not stretched:
         return samples
-    unknown = np.isnan(samples).any()
-    middle = _of_known(samples, partial(np.nanmedian, axis=0)) if unknown else np.median(samples, axis=0)
-    return np.asarray(
-        middle
-        + (samples - middle) * _students_stretch(runs, functional, generator(seed, Stage.BOOTSTRAP, replicate=1), through)
-    )
+    middle = functional(runs[None]) if reflected else _middle(samples, np.median, np.nanmedian)
+    return np.asarray(middle + (samples - middle) * _students_stretch(runs, functional, seed, through, draw))
 
 
-def _students_stretch(runs: Floats, functional: Functional, rng: np.random.Generator, through: Through) -> Floats:
+def _middle(samples: Floats, reduce: Callable[..., Any], reduce_known: Callable[..., Any]) -> Floats:
+    """Mean or median over the first axis."""
+    if np.isnan(samples).any():
+        return _of_known(samples, partial(reduce_known, axis=0))
+    return np.asarray(reduce(samples, axis=0))
+
+
+def _students_stretch(runs: Floats, functional: Functional, seed: int, through: Through, draw: "Sampler") -> Floats:
     """Ratio of the 97.5 % quantiles of Student's t and of the normal distribution, per entry of the functional."""
-    n_scales, n_runs = runs.shape[-2:]
-    handed_over = _mean_alone if through == "mean" else np.asarray
-    others = handed_over(runs)
+    known = _known(runs)
+    if through == "maximum":
+        others = _largest(runs)
+        fitted = draw((seed, 0, _N_VARIANCE))
+    else:
+        others = _mean_alone(runs) if through == "mean" else runs
+        rng = generator(seed, Stage.BOOTSTRAP, replicate=1)
     variances = []
-    for resampled in range(n_scales):
-        choice = rng.integers(n_runs, size=(_N_VARIANCE, n_runs))
+    for resampled, of_scale in enumerate(known):
         drawn = np.broadcast_to(others, (_N_VARIANCE, *others.shape)).copy()
-        drawn[..., resampled, :] = np.moveaxis(handed_over(runs[..., resampled, choice]), -2, 0)
+        if through == "maximum":
+            drawn[..., resampled, :] = fitted[..., resampled, :]
+        else:
+            n_known = int(of_scale.sum())
+            choice = np.flatnonzero(of_scale)[rng.integers(max(n_known, 1), size=(_N_VARIANCE, n_known))]
+            chosen = np.moveaxis(runs[..., resampled, choice], -2, 0)
+            drawn[..., resampled, : chosen.shape[-1]] = _mean_alone(chosen) if through == "mean" else chosen
+            drawn[..., resampled, chosen.shape[-1] :] = np.nan
         variances.append(_of_known(functional(drawn), partial(np.nanvar, axis=0)))
     of_scales = np.stack(variances)
-    total, squares = of_scales.sum(axis=0), (of_scales**2).sum(axis=0)
+    of_each = known.sum(axis=1).reshape(-1, *(1,) * (of_scales.ndim - 1)) - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = (n_runs - 1) * total**2 / squares
-    known = np.where(np.isfinite(freedom), freedom, np.inf)  # nothing varies, or nothing is known
-    return np.asarray(stdtrit(known, 0.975) / ndtri(0.975))
+        freedom = of_scales.sum(axis=0) ** 2 / (of_scales**2 / of_each).sum(axis=0)
+    finite = np.where(np.isfinite(freedom), freedom, np.inf)  # nothing varies, or nothing is known
+    return np.asarray(stdtrit(finite, 0.975) / ndtri(0.975))
 
 
 # Samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
@@ -110,13 +130,31 @@ def _weights(block: Block, n_scales: int, n_runs: int) -> Floats:
     return generator(seed, Stage.BOOTSTRAP, start).standard_normal((n_runs, n_scales, n_runs, count))
 
 
+def _picks(block: Block, known: Booleans) -> Integers:
+    """Which runs are drawn, (K − 1, count, S): k − 1 of the k known of a scale, and for what is left K, which is none."""
+    n_scales, n_runs = known.shape
+    picks = _draws(block, n_scales, n_runs)
+    if known.all():
+        return picks
+    picks = picks.copy()
+    for scale, of_scale in enumerate(known):
+        n_known = int(of_scale.sum())
+        if n_known < n_runs:
+            picks[:, :, scale] = n_runs
+        if 1 < n_known < n_runs:
+            picks[: n_known - 1, :, scale] = np.flatnonzero(of_scale)[_draws(block, n_scales, n_known)[..., scale]]
+    return picks
+
+
 def _with_replacement(runs: Floats) -> Sampler:
     n_scales, n_runs = runs.shape[-2:]
-    by_run = np.ascontiguousarray(np.moveaxis(runs.reshape(-1, n_scales, n_runs), 0, -1))  # (S, K, L)
+    known = _known(runs)
+    by_run = np.moveaxis(runs.reshape(-1, n_scales, n_runs), 0, -1)  # (S, K, L)
+    by_run = np.concatenate([by_run, np.full_like(by_run[:, :1], np.nan)], axis=1)  # and a run that is none
     scale = np.arange(n_scales)
 
     def draw(block: Block) -> Floats:
-        of_runs = by_run[scale, _draws(block, n_scales, n_runs)]  # (K − 1, count, S, L)
+        of_runs = by_run[scale, _picks(block, known)]  # (K − 1, count, S, L)
         return np.asarray(of_runs.transpose(1, 3, 2, 0).reshape(-1, *runs.shape[:-1], n_runs - 1))
 
     return draw
@@ -124,11 +162,13 @@ def _with_replacement(runs: Floats) -> Sampler:
 
 def _means(runs: Floats) -> Sampler:
     n_scales, n_runs = runs.shape[-2:]
-    rows = np.ascontiguousarray(runs.reshape(-1, n_scales * n_runs).T)  # (S · K, L)
-    first = n_runs * np.arange(n_scales)
+    known = _known(runs)
+    padded = np.concatenate([runs, np.full_like(runs[..., :1], np.nan)], axis=-1)  # a last run that is none
+    rows = np.ascontiguousarray(padded.reshape(-1, n_scales * (n_runs + 1)).T)  # (S · (K + 1), L)
+    first = (n_runs + 1) * np.arange(n_scales)
 
     def draw(block: Block) -> Floats:
-        return picked_means(rows, first + _draws(block, n_scales, n_runs)).reshape(-1, *runs.shape[:-1], 1)
+        return picked_means(rows, first + _picks(block, known)).reshape(-1, *runs.shape[:-1], 1)
 
     return draw
 
@@ -142,27 +182,39 @@ def picked_means(rows: Floats, picks: Integers) -> Floats:
 
 
 def _lognormal_maxima(runs: Floats) -> Sampler:
-    """The largest of runs whose logarithms are the mean plus a normal combination of the deviations from it.
+    """The largest of as many runs as are known, whose logarithms are the mean plus a normal combination of the deviations.
 
-    With independent standard weights over √(K − 1) the covariance of such runs is the sample covariance.
+    With independent standard weights over √(k − 1) the covariance of such runs is the sample covariance of the k at hand.
     """
     n_scales, n_runs = runs.shape[-2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.moveaxis(np.log(runs).reshape(-1, n_scales, n_runs), 0, 1)  # (S, L, K)
         mean = mean_of_known(logs)[..., None]
-        freedom = (~np.isnan(logs)).sum(axis=-1, keepdims=True) - 1
-        deviations = np.where(np.isnan(logs), 0.0, logs - mean) / np.sqrt(freedom)
+        n_known = (~np.isnan(logs)).sum(axis=-1, keepdims=True)  # (S, L, 1)
+        deviations = np.where(np.isnan(logs), 0.0, logs - mean) / np.sqrt(n_known - 1)
+    fewest = n_known.min()
 
     def draw(block: Block) -> Floats:
         weights = _weights(block, n_scales, n_runs)
         largest = deviations @ weights[0]  # (S, L, count)
-        for of_run in weights[1:]:
-            np.maximum(largest, deviations @ of_run, out=largest)
+        for number, of_run in enumerate(weights[1:], start=1):
+            drawn = deviations @ of_run
+            np.maximum(largest, drawn if number < fewest else np.where(number < n_known, drawn, -np.inf), out=largest)
         with np.errstate(invalid="ignore"):
-            drawn = np.exp(mean + largest).transpose(2, 1, 0)
-        return np.asarray(drawn.reshape(-1, *runs.shape[:-1], 1))
+            maxima = np.exp(mean + largest).transpose(2, 1, 0)
+        return np.asarray(maxima.reshape(-1, *runs.shape[:-1], 1))
 
     return draw
+
+
+def _known(runs: Floats) -> Booleans:
+    """(S, K): which runs have any value."""
+    return np.asarray(~np.isnan(runs).reshape(-1, *runs.shape[-2:]).all(axis=0))
+
+
+def _largest(runs: Floats) -> Floats:
+    """Runs (…, K) as the one run (…, 1) that is their largest."""
+    return np.asarray(np.fmax.reduce(runs, axis=-1, keepdims=True))
 
 
 def mean_of_known(values: Floats) -> Floats:
@@ -185,8 +237,11 @@ def _mean_alone(runs: Floats) -> Floats:
 def interval(samples: Floats) -> tuple[Floats, Floats]:
     """Central 95 % of bootstrap `samples` (B, …), by percentiles; shapes (…).
 
-    Resamples without a value, as where only runs that never grok were drawn, are left out; where they are most, it is nan.
+    Resamples without a value, as where only runs that never grok were drawn, are left out; where they are most, it is nan. One
+    sample has no spread, and no interval.
     """
+    if len(samples) == 1:
+        return np.full(samples.shape[1:], np.nan), np.full(samples.shape[1:], np.nan)
     if np.isnan(samples).any():
         low, high = (_of_known(samples, partial(np.nanpercentile, q=q, axis=0)) for q in (2.5, 97.5))
     else:
@@ -204,14 +259,17 @@ def estimate(
     values: npt.ArrayLike,
     functional: Functional,
     statistic: str,
-    seed: int = 0,
+    seed: int | None = 0,
     note: str = "",
     *,
     through: Through = "runs",
     stretched: bool = True,
     n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
-    """A scalar `functional` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how)."""
+    """A scalar `functional` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how).
+
+    `seed` None: the value alone, its interval unknown.
+    """
     runs = np.asarray(values, np.float64)
     low, high = interval(bootstrap(runs, functional, seed, n_resamples, through=through, stretched=stretched))
     return Estimate(float(functional(runs[None])[0]), float(low), float(high), statistic, note)

@@ -4,8 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
+from tdu.resampling import N_RESAMPLES, Functional, bootstrap, estimate, interval, mean_of_known, through
 from tdu.types import CascadeLog, Estimate, Floats, ScalingFit, Statistic, TimeSeries
+
+#: Where z = artanh R of a perfect fit is cut off.
+_LARGEST_R2 = 1 - 1e-12
 
 
 def scaling_exponent(n: npt.ArrayLike, s: npt.ArrayLike) -> ScalingFit:
@@ -91,7 +94,7 @@ def exponent_of_runs(n: npt.NDArray[np.generic], statistic: Statistic) -> Functi
     return lambda values: slopes(n, over_runs(values, statistic))
 
 
-def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int = 0) -> Estimate:
+def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """Exponent over the system sizes `n` (S,) of one value per run (S, K); R² and standard error are in the note."""
     try:
         fit = scaling_exponent(n, over_runs(values, statistic))
@@ -101,7 +104,7 @@ def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Sta
     return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note, through=through(statistic))
 
 
-def exponent(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
+def exponent(log: CascadeLog, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """Exponent of the `statistic` of avalanche sizes over all runs and snapshots of a log."""
     return exponent_estimate(log.n_sites, per_run(log.size, statistic), statistic, seed)
 
@@ -122,7 +125,7 @@ def over_time(log: CascadeLog) -> Floats:
     return np.moveaxis(log.size, -1, 0).astype(np.float64)
 
 
-def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> TimeSeries:
+def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int | None = 0) -> TimeSeries:
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
     values = over_time(log)
     value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
@@ -131,12 +134,12 @@ def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) ->
     return TimeSeries(value=value, low=low, high=high, r2=r2)
 
 
-def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int = 0) -> Estimate:
+def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
     """Mean of D(t) over the snapshots `inside` (T,), with its interval."""
     return mean_exponent(log.n_sites, over_time(log)[inside], statistic, seed)
 
 
-def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int = 0) -> Estimate:
+def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """Mean over T snapshots of the exponent of `values` (T, S, K) over the system sizes `n` (S,), with its interval."""
     if len(values) == 0:
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
@@ -145,10 +148,25 @@ def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statist
     return estimate(values, lambda v: exponents(v).mean(axis=-1), statistic, seed, note, through=through(statistic))
 
 
-def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int = 0) -> Estimate:
+def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """The poorest R² among the fits of D(t)."""
+    return r2_estimate(log.n_sites, over_time(log), statistic, seed)
 
-    def least(values: Floats) -> Floats:
-        return np.asarray(slope_and_r2(log.n_sites, over_runs(values, statistic))[1].min(axis=-1))
 
-    return estimate(over_time(log), least, statistic, seed, through=through(statistic), stretched=False)
+def r2_estimate(
+    n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0, n_resamples: int = N_RESAMPLES
+) -> Estimate:
+    """R² of the fit to `values` (S, K) over the system sizes `n` (S,), the least of T fits if they are (T, S, K).
+
+    R² ends at 1 and resampling lowers it, as resampled runs carry the scatter of the runs once more: the interval is of
+    Fisher's z = artanh R, reflected.
+    """
+
+    def fishers_z(drawn: Floats) -> Floats:
+        r2 = slope_and_r2(n, over_runs(drawn, statistic))[1]
+        of_fits = r2.reshape(len(drawn), -1)
+        return np.asarray(np.arctanh(np.sqrt(np.minimum(of_fits.min(axis=-1), _LARGEST_R2))))
+
+    samples = bootstrap(values, fishers_z, seed, n_resamples, through=through(statistic), reflected=True)
+    value, low, high = (float(np.tanh(np.maximum(z, 0.0)) ** 2) for z in (fishers_z(values[None])[0], *interval(samples)))
+    return Estimate(value, low, high, statistic)

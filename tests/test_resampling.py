@@ -55,7 +55,7 @@ def test_what_belongs_to_one_run_is_drawn_together():
 
 def test_the_lognormal_has_the_mean_and_the_covariance_of_the_runs():
     logs = np.random.default_rng(3).normal(size=(2, 1, 6)) + np.array([1.0, 2.0])[:, None, None]
-    drawn = np.log(bootstrap(np.exp(logs), lambda v: v, n_resamples=20_000, through="maximum"))  # (B, 2, 1, 1)
+    drawn = np.log(bootstrap(np.exp(logs), lambda v: v, n_resamples=20_000, through="maximum", stretched=False))  # (B, 2, 1, 1)
     assert drawn.shape == (20_000, 2, 1, 1)
     rng = np.random.default_rng(4)
     wanted = rng.multivariate_normal(logs.mean(axis=-1)[:, 0], np.cov(logs[:, 0]), size=(20_000, 6)).max(axis=1)
@@ -77,7 +77,7 @@ def test_the_mean_is_handed_over_as_the_runs_would_have_been():
 
 def test_draws_of_maxima_reach_beyond_the_runs_at_hand():
     values = np.exp(np.random.default_rng(4).normal(size=(1, 6)))
-    largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), through="maximum")
+    largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), through="maximum", stretched=False)
     assert (largest > values.max()).mean() > 0.2
     assert bootstrap(values, lambda v: v.max(axis=(-2, -1)), stretched=False).max() == values.max()
 
@@ -98,14 +98,62 @@ def test_unknown_runs_are_left_out():
     assert np.isfinite([found.value, found.low, found.high]).all()
 
 
-def test_runs_without_a_value_are_left_out_of_intervals():
-    """As of runs that never grok: a resample that has drawn nothing else has no value, and does not count."""
-    runs = np.random.default_rng(0).lognormal(sigma=0.2, size=(3, 4))
-    runs[1, 2] = np.nan
-    fit = exponent_of_runs(np.array([10, 100, 1000]), "mean")
-    samples = bootstrap(runs, fit, n_resamples=4000, through="mean")
-    assert 0 < np.isnan(samples).mean() < 0.05  # three times the unknown run of four, in one scale of three: 1/64
-    low, high = interval(samples)
-    assert low < fit(runs) < high
+@pytest.mark.parametrize("how", ["runs", "mean", "maximum"])
+def test_with_a_run_missing_draws_count_the_known_ones(how):
+    """Samples of three runs and an unknown one are distributed as those of the three: means over k − 1, the largest of k."""
+    logs = 0.3 * np.random.default_rng(0).normal(size=(3, 3))
+    missing = np.concatenate([logs, np.full((3, 1), np.nan)], axis=-1)
+
+    def exponent(v):
+        of_scales = mean_of_known(np.log(v)) if how != "maximum" else np.log(np.fmax.reduce(v, axis=-1))
+        return of_scales @ np.array([-1.0, 0.25, 0.75])
+
+    if how == "mean":
+        logs, missing = 1 + logs, 1 + missing
+
+        def exponent(v):
+            return mean_of_known(v) @ np.array([-1.0, 0.25, 0.75])
+
+    else:
+        logs, missing = np.exp(logs), np.exp(missing)
+    wanted, found = (bootstrap(v, exponent, 3, 20_000, through=how, stretched=False) for v in (logs, missing))
+    assert not np.isnan(found).any()
+    assert found.mean() == pytest.approx(wanted.mean(), abs=0.01)
+    assert found.std() == pytest.approx(wanted.std(), rel=0.03)
+    wanted, found = (bootstrap(v, exponent, 3, 2000, through=how) for v in (logs, missing))
+    assert found.std() == pytest.approx(wanted.std(), rel=0.08)  # stretched at the same degrees of freedom
+
+
+def test_runs_unknown_in_one_phase_count_in_the_other():
+    """Six runs of which two have no first phase: its largest is over four draws, that of the second over six."""
+    runs = np.exp(0.5 * np.random.default_rng(1).normal(size=(2, 1, 6)))
+    runs[0, 0, 4:] = np.nan
+    drawn = np.log(bootstrap(runs, lambda v: v, n_resamples=40_000, through="maximum", stretched=False))[..., 0, 0]
+    for phase, n_known, of_normals in ((0, 4, 1.02938), (1, 6, 1.26721)):  # expected largest of as many standard normals
+        logs = np.log(runs[phase, 0, :n_known])
+        assert drawn[:, phase].mean() == pytest.approx(logs.mean() + of_normals * logs.std(ddof=1), abs=0.01)
+
+
+def test_a_scale_with_one_known_run_has_no_spread_and_no_interval():
+    runs = np.array([[1.0, np.nan, np.nan], [1, 2, 3]])
+    for how in ("runs", "mean", "maximum"):
+        found = estimate(runs, lambda v: mean_of_known(np.fmax.reduce(v, axis=-1)), "", through=how)
+        assert np.isfinite(found.value) or how == "mean"
+        low, high = interval(bootstrap(runs, exponent_of_runs(np.array([10, 100]), "mean"), through=how))
+        assert np.isnan([low, high]).all()
     mostly = np.where(np.arange(100)[:, None] < [60, 40], np.nan, 1.0)
     assert np.array_equal(interval(mostly), [[np.nan, 1.0], [np.nan, 1.0]], equal_nan=True)
+
+
+def test_the_interval_of_a_maximum_lies_about_its_value():
+    """Of bimodal runs the log-normal puts the largest too low: reflected, this shift does not move the interval."""
+    runs = np.where(np.arange(6) < 1, 2.0, 1.0) * np.exp(0.05 * np.random.default_rng(2).normal(size=(8, 6)))
+    runs = runs * np.array([81, 121, 201, 281, 401, 481, 801, 2001])[:, None]
+    fit = exponent_of_runs(np.array([81, 121, 201, 281, 401, 481, 801, 2001]), "peak")
+    samples = bootstrap(runs, fit, through="maximum")
+    assert samples.mean() == pytest.approx(float(fit(runs)), abs=1e-9)
+    shifted = bootstrap(runs, lambda v: np.log(v).max(axis=-1).mean(axis=-1), through="maximum", stretched=False)
+    assert shifted.mean() < np.log(runs).max(axis=-1).mean() - 0.15
+    centred = bootstrap(runs, lambda v: np.log(v).max(axis=-1).mean(axis=-1), through="maximum")
+    low, high = interval(centred)
+    assert (low + high) / 2 == pytest.approx(np.log(runs).max(axis=-1).mean(), abs=0.02)

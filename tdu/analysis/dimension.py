@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from tdu.resampling import estimate, through
+from tdu.resampling import estimate
 from tdu.scaling import (
     dimension_over_time,
     exponent,
     least_r2_over_time,
     over_runs,
     per_run,
+    r2_estimate,
     scaling_exponent,
-    slope_and_r2,
     window_dimension,
 )
 from tdu.types import CascadeLog, Estimate, Findings, Statistic, shallow
@@ -20,9 +20,9 @@ from tdu.types import CascadeLog, Estimate, Findings, Statistic, shallow
 _DISTINCT: tuple[Statistic, ...] = ("peak", "mean")
 
 
-def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
+def analyse(log: CascadeLog, window: tuple[float, float], *, intervals: bool = True) -> Findings:
     """Exponents of a log over all epochs, at each, and before and after the grokking `window` (epochs)."""
-    seed = log.config.seed
+    seed = log.config.seed if intervals else None
     before, after = log.epoch < window[0], log.epoch > window[1]
     readings: dict[str, dict[str, Estimate]] = {
         "dimension_time_average": {"mean": window_dimension(log, "mean", log.epoch >= 0, seed)},
@@ -36,8 +36,8 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
         "gamma": exponent(log, "mean", seed),
         "dimension_early": window_dimension(log, "peak", before, seed),
         "dimension_late": window_dimension(log, "peak", after, seed),
-        "dimension_r2": _r2(log, "peak"),
-        "gamma_r2": _r2(log, "mean"),
+        "dimension_r2": r2_estimate(log.n_sites, per_run(log.size, "peak"), "peak", seed),
+        "gamma_r2": r2_estimate(log.n_sites, per_run(log.size, "mean"), "mean", seed),
         "dimension_time_average": window_dimension(log, "peak", log.epoch >= 0, seed),
         "r2_min": least_r2_over_time(log, "peak", seed),
         "deviation_angle": estimate(
@@ -60,28 +60,15 @@ def analyse(log: CascadeLog, window: tuple[float, float]) -> Findings:
         estimates,
         readings,
         series={
-            "dimension_over_time": over_time(log),
+            "dimension_over_time": over_time(log, seed),
             "scaling": {"n_sites": log.n_sites, "peak": _line(log, "peak"), "mean": _line(log, "mean")},
         },
     )
 
 
-def _r2(log: CascadeLog, statistic: Statistic) -> Estimate:
-    """R² of the fit over all epochs; it cannot exceed 1, and its samples are not stretched."""
-    values = per_run(log.size, statistic)
-    return estimate(
-        values,
-        lambda v: slope_and_r2(log.n_sites, over_runs(v, statistic))[1],
-        statistic,
-        log.config.seed,
-        through=through(statistic),
-        stretched=False,
-    )
-
-
-def over_time(log: CascadeLog) -> dict[str, Any]:
+def over_time(log: CascadeLog, seed: int | None) -> dict[str, Any]:
     """D(t) in its three statistics, of which `run-peak` and `mean` are one: at a snapshot a run has a single size."""
-    peak, mean = (shallow(dimension_over_time(log, name, log.config.seed)) for name in _DISTINCT)
+    peak, mean = (shallow(dimension_over_time(log, name, seed)) for name in _DISTINCT)
     return {"epoch": log.epoch, "peak": peak, "run-peak": mean, "mean": mean}
 
 
