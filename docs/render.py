@@ -17,7 +17,8 @@ def sources() -> dict[str, Source]:
     """The study itself, and every experiment by its name."""
     results = load_results(HERE / "results.json")
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
-    return {"": Source(results.quantities, results.readings), **experiments}
+    of_study = Source(results.quantities, results.pooled, results.readings)
+    return {"": of_study, "pooled": Source(results.pooled), **experiments}
 
 
 def pages() -> dict[Path, str]:

@@ -50,24 +50,28 @@ class Scope:
     """How far `tdu reproduce` goes beyond the study itself.
 
     `n_gini_runs` runs of `example_hidden` units for Fig. 1c; `n_draws` synthetic fields per topology, scale and seed;
-    `n_repeats` further studies of other seeds; `n_null_draws` draws of each null per snapshot; and the diffusion strengths and
-    threshold levels of the robustness sweeps. `figure_formats`: what the figures are written as.
+    `n_studies` studies of successive seeds, the study's own the first, are pooled; `n_null_draws` draws of each null per
+    snapshot; and the diffusion strengths and threshold levels of the robustness sweeps. `figure_formats`: what the figures are
+    written as.
     """
 
     example_hidden: int = 21
     n_gini_runs: int = 1000
     n_draws: int = 50
-    n_repeats: int = 5
+    n_studies: int = 12
     n_null_draws: int = 8
     alphas: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     quantiles: tuple[float, ...] = (0.80, 0.85, 0.90, 0.95)
     figure_formats: tuple[str, ...] = ("pdf", "svg", "png")
 
 
+#: What the studies that are pooled take less of than a single one: as many of them share the work.
+POOLED_FRACTION = {"n_gini_runs": 10, "n_draws": 5, "n_null_draws": 4}
+
 QUICK_SCOPE = Scope(
     n_gini_runs=50,
     n_draws=5,
-    n_repeats=2,
+    n_studies=3,
     n_null_draws=2,
     alphas=(0.1, 0.3, 0.5),
     quantiles=(0.80, 0.90, 0.95),

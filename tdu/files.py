@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 SCHEMA = 1
+#: Of results.json: 2 since there are pooled studies and verdicts in words.
+RESULTS_SCHEMA = 2
 _PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
 TEMPORARY = ".part"
 
@@ -41,17 +43,17 @@ def write_json(path: Path, value: object) -> None:
         file.write((json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Read a JSON object of this package's schema, or a ValueError that names the file."""
+def read_json(path: Path, what: str, schema: int = SCHEMA) -> dict[str, Any]:
+    """Read a JSON object of a `schema`, or a ValueError that names the file."""
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: {path.parent} holds no {what}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a {what}: {error}") from None
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+    if not isinstance(value, dict) or value.get("schema") != schema:
         found = value.get("schema") if isinstance(value, dict) else None
-        raise ValueError(f"{path} has schema {found}, but this version of tdu reads schema {SCHEMA}")
+        raise ValueError(f"{path} has schema {found}, but this version of tdu reads schema {schema}: make it again")
     return value
 
 

@@ -2,15 +2,16 @@
 
 In a template, ``{{key}}`` is a quantity with its interval, ``{{key:published}}`` the published figure, ``{{key:verdict}}`` the
 verdict in words, ``{{key:note}}`` its note, ``{{key|reading}}`` the value under another reading. ``{{table}}`` is the verdict
-table, ``{{table:name}}`` a whole table of the data, and ``{{name[row].column}}`` one cell of it, the row by its first entry.
-Where a page has several sources, ``source/`` stands before any of these.
+table, of pooled studies with a single one beside them if there are any, ``{{table:name}}`` a whole table of the data, and
+``{{name[row].column}}`` one cell of it, the row by its first entry. Where a page has several sources, ``source/`` stands before
+any of these.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tdu.published import label, verdict, where, with_interval
+from tdu.published import in_full, label, where, with_interval
 from tdu.types import Quantity
 
 Row = Mapping[str, str]
@@ -21,6 +22,7 @@ class Source:
     """What a page can quote: quantities by key, their readings, and tables of text by name."""
 
     quantities: Mapping[str, Quantity]
+    pooled: Mapping[str, Quantity] = field(default_factory=dict)
     readings: Mapping[str, Mapping[str, Quantity]] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
@@ -37,7 +39,7 @@ def render(template: str, sources: Mapping[str, Source]) -> str:
 
 def _quoted(what: str, source: Source) -> str:
     if what == "table":
-        return _verdicts(source.quantities)
+        return _verdicts(source)
     if what.startswith("table:"):
         return _markdown([dict(row) for row in source.tables[what.removeprefix("table:")]])
     if cell := re.fullmatch(r"([\w-]+)\[(.+)\]\.(.+)", what):
@@ -46,24 +48,21 @@ def _quoted(what: str, source: Source) -> str:
     if ":" in what:
         key, aspect = what.split(":")
         quantity = source.quantities[key]
-        return {"published": quantity.published_text, "verdict": verdict(quantity), "note": quantity.note}[aspect]
+        return {"published": quantity.published_text, "verdict": in_full(quantity), "note": quantity.note}[aspect]
     key, _, reading = what.partition("|")
     return with_interval(source.readings[key][reading] if reading else source.quantities[key])
 
 
-def _verdicts(quantities: Mapping[str, Quantity]) -> str:
-    return _markdown(
-        [
-            {
-                "quantity": label(key),
-                "ours [95 % interval]": with_interval(q),
-                "published": q.published_text,
-                "where": where(key),
-                "verdict": verdict(q),
-            }
-            for key, q in quantities.items()
-        ]
-    )
+def _verdicts(source: Source) -> str:
+    rows = []
+    for key, one in source.quantities.items():
+        row = {"quantity": label(key), "published": one.published_text, "where": where(key)}
+        if source.pooled:
+            pooled = source.pooled[key]
+            row |= {"pooled studies [95 % interval]": with_interval(pooled), "verdict": in_full(pooled)}
+        row |= {"one study": with_interval(one), "its verdict" if source.pooled else "verdict": in_full(one)}
+        rows.append(row)
+    return _markdown(rows)
 
 
 def _markdown(rows: list[dict[str, str]]) -> str:

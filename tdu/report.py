@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tdu import figures
 from tdu.files import atomic
-from tdu.published import label, other_settings, verdict, where, with_interval
-from tdu.types import Quantity, Results
+from tdu.published import in_full, label, other_settings, where, with_interval
+from tdu.types import Results
 
 _CSS = Path(__file__).with_name("report.css")
 _CLASS = {"agrees": "yes", "does not agree": "no"}
@@ -29,7 +29,7 @@ def page(results: Results, drawn: Path) -> str:
         "<h1>Grokking as dimensional phase transition: what reproduces</h1>",
         _summary(results),
         "<h2>Verdicts</h2>",
-        _verdicts(results.quantities),
+        _verdicts(results),
         "<h2>Figures</h2>",
         *(_figure(name, drawn) for name in figures.drawable(results)),
         "<h2>Other readings</h2>",
@@ -54,32 +54,49 @@ def page(results: Results, drawn: Path) -> str:
 
 
 def _summary(results: Results) -> str:
-    verdicts = [verdict(q) for q in results.quantities.values() if q.published_text]
-    words = {"agrees": "agree", "does not agree": "do not agree", "undecided": "undecided", "not measured": "not measured"}
+    decided = results.pooled or results.quantities
+    verdicts = [q.verdict for q in decided.values() if q.published_text]
+    words = {
+        "agrees": "agree",
+        "does not agree": "do not agree",
+        "cannot tell": "cannot be told",
+        "not measured": "not measured",
+    }
     counts = ", ".join(f"{verdicts.count(one)} {many}" for one, many in words.items() if one in verdicts)
     lines = [
         "<p>P. Wang, <i>Grokking as Dimensional Phase Transition in Neural Networks</i>, arXiv:2604.04655, measured again "
-        f"by tdu. Of {len(verdicts)} published figures: {counts}. A figure agrees if our interval meets the published value "
-        "with its error, or lies within the published bound.</p>"
+        f"by tdu. Of {len(verdicts)} published figures: {counts}. A figure agrees if our whole interval lies in the published "
+        "range, widened by an equivalence margin where its note states one; it does not agree if the interval lies outside; "
+        "else the interval cannot tell, and the half-width that could is given.</p>"
     ]
+    if results.pooled and results.scope:
+        lines.append(
+            f"<p>Verdicts are of {results.scope.n_studies} pooled studies of successive seeds, with intervals over studies. "
+            "One study is shown beside them: it is what the paper's design can resolve.</p>"
+        )
     if other := other_settings(results.config):
         lines.append(f"<p><b>Not the paper's setting in {_text(', '.join(other))}:</b> read the verdicts accordingly.</p>")
     return "".join(lines)
 
 
-def _verdicts(quantities: dict[str, Quantity]) -> str:
-    head = ("quantity", "ours [95 % interval]", "published", "verdict", "where", "statistic", "note")
-    rows = [
-        (label(key), with_interval(q), q.published_text, verdict(q), where(key), q.statistic, q.note)
-        for key, q in quantities.items()
-    ]
-    return _table("verdicts", head, rows, verdict_column=3)
+def _verdicts(results: Results) -> str:
+    several = bool(results.pooled)
+    head = ["quantity", "published", "ours [95 % interval]", "verdict", "where", "statistic", "note"]
+    if several and results.scope:
+        head[2] = f"{results.scope.n_studies} studies [95 % interval]"
+        head[4:4] = ["one study [95 % interval]", "its verdict"]
+    rows = []
+    for key, q in results.quantities.items():
+        measured = (results.pooled[key], q) if several else (q,)
+        cells = [cell for of in measured for cell in (with_interval(of), in_full(of))]
+        rows.append((label(key), q.published_text, *cells, where(key), q.statistic, q.note))
+    return _table("verdicts", head, rows, verdict_columns=(3, 5) if several else (3,))
 
 
 def _readings(results: Results, key: str) -> str:
     named = {f"{results.quantities[key].statistic} (above)": results.quantities[key], **results.readings[key]}
-    rows = [(name, with_interval(q), q.published_text, verdict(q), q.note) for name, q in named.items()]
-    return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "ours", "published", "verdict", "note"), rows, 3)
+    rows = [(name, with_interval(q), q.published_text, in_full(q), q.note) for name, q in named.items()]
+    return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "ours", "published", "verdict", "note"), rows, (3,))
 
 
 def _robustness(results: Results) -> Iterable[str]:
@@ -103,9 +120,9 @@ def _figure(name: str, drawn: Path) -> str:
     return f'<figure id="{name}">{image}<figcaption>{caption}</figcaption></figure>'
 
 
-def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], verdict_column: int | None = None) -> str:
+def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], verdict_columns: tuple[int, ...] = ()) -> str:
     def cell(text: str, column: int) -> str:
-        style = f' class="{_CLASS[text]}"' if column == verdict_column and text in _CLASS else ""
+        style = f' class="{_CLASS[text]}"' if column in verdict_columns and text in _CLASS else ""
         return f"<td{style}>{_text(text)}</td>"
 
     titles = "".join(f"<th>{_text(title)}</th>" for title in head)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from tdu import figures, files, report, store
-from tdu.analysis import concentration, control, dimension, excess, grokking, phases, repeats, robustness, shadow, tails
+from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
 from tdu.cascades import gather
-from tdu.config import NULLS, GrokkingConfig, Scope, StudyConfig
+from tdu.config import NULLS, POOLED_FRACTION, GrokkingConfig, Scope, StudyConfig
 from tdu.ensembles import finish, train_all
 from tdu.models.xor import checked
-from tdu.published import PUBLISHED, compare, label, other_settings, verdict, with_interval
+from tdu.published import PUBLISHED, compare, in_full, label, other_settings, with_interval
 from tdu.types import CascadeLog, Estimate, Findings, Quantity, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
@@ -75,58 +75,85 @@ def measure_log(log: CascadeLog, executor: Executor) -> Results:
 def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
     """Every quantity of the paper: those of the log, and of the side studies that `scope` describes, which are run here.
 
-    Side studies are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits.
+    Side studies are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits. The
+    quantities of further studies of the same design, of the seeds that follow, are pooled with those of this one.
     """
     config = log.config
+    say("snapshots at every epoch")
+    dense = train_all(replace(config, snapshot_every=1), executor)
+    findings = _findings(log, scope, executor, say, dense)
+    return replace(results_of(config, scope, findings), pooled=_pooled(log, scope, executor, say))
+
+
+def _pooled(log: CascadeLog, scope: Scope, executor: Executor, say: Say) -> dict[str, Quantity]:
+    """The quantities over the study of the `log` and those of the seeds that follow, with intervals over studies."""
+    less = {name: max(getattr(scope, name) // share, 1) for name, share in POOLED_FRACTION.items()}
+    studies = []
+    for further in range(scope.n_studies):
+        say(f"pooled studies: {further + 1} of {scope.n_studies}")
+        config = replace(log.config, seed=log.config.seed + further)
+        one = train_all(config, executor) if further else log
+        studies.append(_as_one(_findings(one, replace(scope, **less), executor)))
+    return {key: compare(value, key) for key, value in pooled.analyse(studies, log.config.seed).items()} if studies else {}
+
+
+def _findings(
+    log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent, dense: CascadeLog | None = None
+) -> list[Findings]:
+    """What the analysis finds in a log and the side studies of its seed; without `dense` snapshots, values alone."""
+    config, intervals = log.config, dense is not None
     many = replace(config, hidden=(scope.example_hidden,), replicates=scope.n_gini_runs)
     say("synthetic control")
     synthetic = control.measure(config, scope, executor)
-    say("shadow, and snapshots at every epoch")
+    say("shadow")
     in_shadow = train_all(replace(config, alpha_train=0.0), executor)
-    dense = train_all(replace(config, snapshot_every=1), executor)
     say(f"{scope.n_gini_runs} runs of h = {scope.example_hidden}, in-line and shadow")
     inline_gini = train_all(many, executor, with_gini=True)
     shadow_gini = train_all(replace(many, alpha_train=0.0), executor, with_gini=True)
     say("robustness sweeps")
-    sweeps = robustness.measure(log, scope, executor)
-    say("the study again, with other seeds")
-    again = repeats.measure(config, scope, executor)
+    sweeps = robustness.measure(log, scope, executor, with_shadow=intervals)
     say("null models")
     nulls = excess.measure(config, scope.n_null_draws, executor)
     say("exponents and intervals")
-    when = grokking.analyse(log)
     window = grokking.window(log)
     companion = Estimate(
         np.nan, np.nan, np.nan, "not measured", "needs a test split, which XOR has not: see experiments/modadd"
     )
-    analyses: list[Callable[[], Findings]] = [
-        lambda: grokking.one_run(inline_gini),
-        lambda: dimension.analyse(log, window),
-        lambda: shadow.analyse(log, in_shadow, window),
-        lambda: phases.analyse(log, dense, control.sizes_for_bootstrap(synthetic)),
-        lambda: tails.analyse(log),
-        lambda: control.analyse(config, synthetic),
-        lambda: robustness.analyse(config, log.n_sites, scope, sweeps, synthetic),
-        lambda: concentration.analyse(inline_gini, shadow_gini),
-        lambda: repeats.analyse(again),
+    analyses: list[Callable[..., Findings]] = [
+        partial(grokking.analyse, log),
+        partial(dimension.analyse, log, window),
+        partial(shadow.analyse, log, in_shadow, window),
+        partial(phases.analyse, log, dense, control.sizes_for_bootstrap(synthetic)),
+        partial(tails.analyse, log),
+        partial(control.analyse, config, synthetic),
+        partial(robustness.analyse, config, log.n_sites, scope, sweeps, synthetic),
+        partial(concentration.analyse, inline_gini, shadow_gini),
         *(partial(excess.analyse, log, nulls, name) for name in NULLS),
     ]
-    findings = list(executor.map(lambda analyse: analyse(), analyses))
-    return results_of(config, scope, [when, *findings, Findings(estimates={"companion": companion})])
+    found = executor.map(lambda analyse: analyse(intervals=intervals), analyses)
+    return [grokking.one_run(inline_gini), *found, Findings(estimates={"companion": companion})]
 
 
-def results_of(config: StudyConfig | GrokkingConfig, scope: Scope | None, findings: list[Findings]) -> Results:
-    """All findings as one, quantities in the order of the published table."""
+def _as_one(findings: list[Findings]) -> Findings:
+    """All findings in one."""
     estimates: dict[str, Estimate] = {}
-    readings: dict[str, dict[str, Quantity]] = {}
+    readings: dict[str, dict[str, Estimate]] = {}
     series: dict[str, object] = {}
     for found in findings:
         estimates |= found.estimates
         series |= found.series
         for key, named in found.readings.items():
-            readings.setdefault(key, {}).update({name: compare(value, key) for name, value in named.items()})
-    order = [key for key in PUBLISHED if key in estimates] + [key for key in estimates if key not in PUBLISHED]
-    return Results(config, scope, files.provenance(), {key: compare(estimates[key], key) for key in order}, readings, series)
+            readings.setdefault(key, {}).update(named)
+    return Findings(estimates, readings, series)
+
+
+def results_of(config: StudyConfig | GrokkingConfig, scope: Scope | None, findings: list[Findings]) -> Results:
+    """All findings beside the published figures, quantities in the order of the published table."""
+    found = _as_one(findings)
+    order = [key for key in PUBLISHED if key in found.estimates] + [key for key in found.estimates if key not in PUBLISHED]
+    quantities = {key: compare(found.estimates[key], key) for key in order}
+    readings = {key: {name: compare(e, key) for name, e in named.items()} for key, named in found.readings.items()}
+    return Results(config, scope, files.provenance(), quantities, readings, found.series)
 
 
 def reproduce(
@@ -144,13 +171,20 @@ def reproduce(
 
 
 def table(results: Results) -> str:
-    """The verdict table as text: quantity, ours with its 95 % interval, published, agrees or not."""
-    rows = [("quantity", "ours [95 % interval]", "published", "")]
-    rows += [(label(key), with_interval(q), q.published_text, verdict(q)) for key, q in results.quantities.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    """The verdict table as text: of pooled studies where there are any, and beside them what one study can tell."""
+    several = results.scope is not None and bool(results.pooled)
+    head = ["quantity", "published", "ours [95 % interval]", "verdict"]
+    if several and results.scope is not None:
+        head[2:3] = [f"{results.scope.n_studies} studies [95 % interval]"]
+        head += ["one study", "verdict"]
+    rows = [tuple(head)]
+    for key, q in results.quantities.items():
+        measured = (results.pooled[key], q) if several else (q,)
+        rows.append((label(key), q.published_text, *(cell for of in measured for cell in (with_interval(of), in_full(of)))))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if results.config.replicates == 1:
-        lines.append("\none run a scale leaves no interval (nan) and no verdict: use --replicates 2 or more")
+        lines.append("\none run a scale leaves no interval (nan): use --replicates 2 or more")
     if other := other_settings(results.config):
         lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
     return "\n".join(lines)

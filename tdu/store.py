@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from tdu.config import Scope, StudyConfig
-from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_arrays, read_json, write_json
+from tdu.files import RESULTS_SCHEMA, SCHEMA, TEMPORARY, atomic, provenance, read_arrays, read_json, write_json
 from tdu.types import Quantity, Results, Run, shallow
 
 #: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
@@ -162,14 +162,22 @@ def _plain(value: object) -> str:
 def results_as_json(results: Results) -> dict[str, Any]:
     """The content of results.json; what could not be estimated (nan) becomes null."""
     return {
-        "schema": SCHEMA,
+        "schema": RESULTS_SCHEMA,
         "config": asdict(results.config),
         "scope": asdict(results.scope) if results.scope else None,
         "provenance": results.provenance,
-        "quantities": _to_json({key: asdict(quantity) for key, quantity in results.quantities.items()}),
-        "readings": _to_json({key: {name: asdict(q) for name, q in named.items()} for key, named in results.readings.items()}),
+        "quantities": {key: _quantity_as_json(quantity) for key, quantity in results.quantities.items()},
+        "pooled": {key: _quantity_as_json(quantity) for key, quantity in results.pooled.items()},
+        "readings": {key: {n: _quantity_as_json(q) for n, q in named.items()} for key, named in results.readings.items()},
         "series": _to_json(results.series),
     }
+
+
+def _quantity_as_json(quantity: Quantity) -> dict[str, Any]:
+    """`agrees` says the verdict once more, true, false, or null where the interval cannot tell; it is there if there is one."""
+    said = {"agrees": True, "does not agree": False, "cannot tell": None}
+    agrees = {"agrees": said[quantity.verdict]} if quantity.verdict in said else {}
+    return cast(dict[str, Any], _to_json(asdict(quantity) | agrees))
 
 
 def save_results(path: Path, results: Results) -> None:
@@ -179,17 +187,15 @@ def save_results(path: Path, results: Results) -> None:
 
 def load_results(path: Path) -> Results:
     """Read results.json."""
-    value = read_json(path, "results of `tdu reproduce`")
+    value = read_json(path, "results of `tdu reproduce`", RESULTS_SCHEMA)
     try:
         return Results(
             config=StudyConfig(**_with_tuples(value["config"])),
             scope=Scope(**_with_tuples(value["scope"])) if value["scope"] else None,
             provenance=value["provenance"],
-            quantities={key: Quantity(**_nan_null(quantity)) for key, quantity in value["quantities"].items()},
-            readings={
-                key: {name: Quantity(**_nan_null(quantity)) for name, quantity in named.items()}
-                for key, named in value["readings"].items()
-            },
+            quantities={key: _quantity(quantity) for key, quantity in value["quantities"].items()},
+            pooled={key: _quantity(quantity) for key, quantity in value["pooled"].items()},
+            readings={key: {n: _quantity(q) for n, q in named.items()} for key, named in value["readings"].items()},
             series=_from_json(value["series"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -221,5 +227,6 @@ def _with_tuples(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
-def _nan_null(quantity: dict[str, Any]) -> dict[str, Any]:
-    return {**quantity, **{name: float("nan") for name in ("value", "low", "high") if quantity[name] is None}}
+def _quantity(written: dict[str, Any]) -> Quantity:
+    unknown = {name: float("nan") for name in ("value", "low", "high", "needed") if written[name] is None}
+    return Quantity(**{name: entry for name, entry in {**written, **unknown}.items() if name != "agrees"})

@@ -1,5 +1,6 @@
 """The values that travel along the chain: frozen, typed, and knowing nothing of who made them."""
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -17,6 +18,8 @@ Booleans = npt.NDArray[np.bool_]
 #: run's largest; or no maximum at all but the mean size.
 Statistic = Literal["peak", "run-peak", "mean"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+#: Whether a measurement and a published figure agree; empty where nothing was published.
+Verdict = Literal["agrees", "does not agree", "cannot tell", "not measured", ""]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +162,7 @@ class TimeSeries:
 class Quantity:
     """An `Estimate` beside the published figure: its text, value and error (None where it is only a bound), and the verdict.
 
-    `agrees` is None where nothing was published to compare with.
+    `needed`: where the verdict is that the interval cannot tell, the half-width of one that could, else nan.
     """
 
     value: float
@@ -169,7 +172,8 @@ class Quantity:
     published: float | None = None
     published_error: float | None = None
     published_text: str = ""
-    agrees: bool | None = None
+    verdict: Verdict = ""
+    needed: float = math.nan
     note: str = ""
 
 
@@ -190,7 +194,8 @@ class Findings:
 class Results:
     """What a study says: quantities by key, their other readings, and arrays (nested dictionaries) for the figures.
 
-    `scope` is None where only a cascade log was measured, without the paper's side studies.
+    `pooled` are the same quantities over many studies of the same design, by the same keys. `scope` is None where only a
+    cascade log was measured, without the paper's side studies and without others to pool with.
     """
 
     config: StudyConfig | GrokkingConfig
@@ -199,6 +204,7 @@ class Results:
     quantities: dict[str, Quantity]
     readings: dict[str, dict[str, Quantity]]
     series: dict[str, Any]
+    pooled: dict[str, Quantity] = field(default_factory=dict)
 
 
 def grokking_epochs(accuracy: Floats) -> Integers:

@@ -14,7 +14,6 @@ from tdu.analysis import (
     grokking,
     marginals,
     phases,
-    repeats,
     robustness,
     shadow,
     tails,
@@ -229,15 +228,6 @@ def test_one_draw_of_a_null_is_one_arrangement_for_all_snapshots():
         assert not np.array_equal(drawn, fields)
     signed = excess.same_for_all("signs", fields + 1, np.random.default_rng(0))
     assert np.array_equal(np.sign(signed[0]), np.sign(signed[2]))
-
-
-def test_repeats_are_studies_of_the_seeds_that_follow():
-    with ThreadPoolExecutor(2) as executor:
-        logs = repeats.measure(SMALL, Scope(n_repeats=2), executor)
-        assert np.array_equal(logs[1].size, train_all(replace(SMALL, seed=2), executor).size)
-    (reading,) = repeats.analyse(logs).readings["gamma"].values()
-    assert reading.low < reading.value < reading.high
-    assert repeats.analyse(logs[:1]).readings == {}
 
 
 def test_nulls_are_of_the_studys_own_snapshots_for_any_number_of_workers():

@@ -134,14 +134,29 @@ def test_reproduce_leaves_log_results_figures_and_report(reproduced):
     assert result.stderr == ""  # progress is for terminals
     assert "not the paper's setting in hidden, replicates, epochs" in result.stdout
     content = json.loads((out / "results.json").read_text())
-    assert set(content) == {"schema", "config", "scope", "provenance", "quantities", "readings", "series"}
+    assert set(content) == {"schema", "config", "scope", "provenance", "quantities", "pooled", "readings", "series"}
     series = content["series"]["dimension_over_time"]
     assert series["epoch"] == [0, 10, 20, 30, 40]
     for name in ("peak", "run-peak", "mean"):
         assert {len(column) for column in series[name].values()} == {5}
     for key in PUBLISHED:
-        columns = ["value", "low", "high", "statistic", "published", "published_error", "published_text", "agrees", "note"]
-        assert list(content["quantities"][key]) == columns
+        columns = [
+            "value",
+            "low",
+            "high",
+            "statistic",
+            "published",
+            "published_error",
+            "published_text",
+            "verdict",
+            "needed",
+            "note",
+        ]
+        for quantity in (content["quantities"][key], content["pooled"][key]):
+            said = {"agrees": True, "does not agree": False, "cannot tell": None}
+            assert list(quantity) == columns + ["agrees"] * (quantity["verdict"] in said)
+            assert quantity.get("agrees") == said.get(quantity["verdict"])
+    assert list(content["pooled"]) == list(content["quantities"])
     for name in FIGURES:
         assert (out / "figures" / f"{name}.svg").stat().st_size > 1000  # PNG and PDF, too, where a study is not a quick one
     assert (out / "report.html").stat().st_size > 10_000

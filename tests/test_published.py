@@ -2,39 +2,81 @@ import math
 
 import pytest
 
-from tdu.published import PUBLISHED, compare, label, verdict, where, with_interval
+from tdu.published import MARGIN, PUBLISHED, compare, in_full, label, where, with_interval
 from tdu.types import Estimate
 
 
 @pytest.mark.parametrize(
     ("key", "low", "high", "words"),
     [
-        ("dimension", 0.95, 0.985, "agrees"),  # 1.00 ± 0.02
-        ("dimension", 0.90, 0.97, "does not agree"),
-        ("dimension", 1.03, 1.10, "does not agree"),
+        ("dimension", 0.935, 1.065, "agrees"),  # 1.00 ± 0.02, equivalent within 0.05
+        ("dimension", 0.92, 1.0, "cannot tell"),
+        ("dimension", 0.32, 1.31, "cannot tell"),  # however near its middle is
+        ("dimension", 0.85, 0.925, "does not agree"),
+        ("dimension", 1.075, 1.10, "does not agree"),
+        ("gamma", 1.10, 1.20, "agrees"),  # 1.15 ± 0.06, without a margin
+        ("gamma", 1.19, 1.22, "cannot tell"),
+        ("gamma", 1.22, 1.25, "does not agree"),
+        ("grokking_first", 3, 21, "agrees"),  # 12, equivalent within 10
+        ("grokking_first", 1, 21, "cannot tell"),
+        ("grokking_last", 120, 123.5, "does not agree"),  # 134
+        ("grokking_example", 16, 98, "agrees"),  # one run of 27 among ours
+        ("grokking_example", 28, 98, "does not agree"),
         ("steps_mean", 5, 9.9, "agrees"),  # < 10
-        ("steps_mean", 9, 11, "undecided"),
+        ("steps_mean", 9, 11, "cannot tell"),
         ("steps_mean", 10.5, 11, "does not agree"),
         ("r2_min", 0.985, 0.99, "agrees"),  # > 0.98
-        ("r2_min", 0.97, 0.99, "undecided"),
-        ("phase_separation", 0.1, 0.26, "does not agree"),  # 0.30 ± 0.03
+        ("r2_min", 0.97, 0.99, "cannot tell"),
+        ("phase_separation", 0.1, 0.21, "does not agree"),  # 0.30 ± 0.03, equivalent within 0.05
         ("phases_apart", 0.1, 0.4, "agrees"),  # above 0
         ("shadow_change", -0.01, 0.01, "agrees"),  # within ± 0.02
-        ("shadow_change", -0.05, 0.05, "undecided"),
-        ("phases_apart", -0.1, 0.4, "undecided"),
+        ("shadow_change", -0.05, 0.05, "cannot tell"),
+        ("phases_apart", -0.1, 0.4, "cannot tell"),
         ("phases_apart", -0.4, -0.1, "does not agree"),
-        ("dimension", math.nan, math.nan, "undecided"),
+        ("dimension", math.nan, math.nan, "cannot tell"),
     ],
 )
 def test_verdicts(key, low, high, words):
-    assert verdict(compare(Estimate((low + high) / 2 if low == low else 1.0, low, high, "peak"), key)) == words
+    assert compare(Estimate((low + high) / 2 if low == low else 1.0, low, high, "peak"), key).verdict == words
 
 
 def test_what_was_not_measured_or_not_published_has_no_verdict():
     nan = math.nan
-    assert verdict(compare(Estimate(nan, nan, nan, "none"), "companion")) == "not measured"
-    assert verdict(compare(Estimate(1.0, 0.9, 1.1, "S"), "collapse_quality")) == ""
+    assert compare(Estimate(nan, nan, nan, "none"), "companion").verdict == "not measured"
+    assert compare(Estimate(1.0, 0.9, 1.1, "S"), "collapse_quality").verdict == ""
     assert with_interval(compare(Estimate(nan, nan, nan, "none"), "companion")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "low", "high", "needed", "words"),
+    [
+        ("dimension", 1.03, 0.92, 1.14, 0.04, "cannot tell: needs ± 0.04, has ± 0.11"),  # 1.07 is the nearer edge
+        ("dimension", 0.9, 0.85, 0.95, 0.03, "cannot tell: needs ± 0.03, has ± 0.05"),  # outside, 0.93 is
+        ("r2_min", 0.99, 0.97, 0.996, 0.01, "cannot tell: needs ± 0.01, has ± 0.013"),
+        ("steps_mean", 12, math.nan, math.nan, 2, "cannot tell: needs ± 2, no interval"),
+        ("steps_mean", 5, 4, 6, math.nan, "agrees"),
+    ],
+)
+def test_what_cannot_be_told_says_the_half_width_that_could(key, value, low, high, needed, words):
+    found = compare(Estimate(value, low, high, "peak"), key)
+    assert found.needed == pytest.approx(needed, nan_ok=True)
+    assert in_full(found) == words
+
+
+def test_the_equivalence_margin_is_stated_where_there_is_one():
+    for key, published in PUBLISHED.items():
+        if published.margin:
+            assert f"equivalent within {published.margin:g}" in published.reading, key
+    assert {key for key, published in PUBLISHED.items() if published.margin == MARGIN} == {
+        "dimension", "dimension_time_average", "dimension_early", "dimension_late", "dimension_pre", "dimension_post",
+        "phase_separation",
+    }  # fmt: skip
+
+
+def test_a_value_that_cannot_be_told_from_0_is_shown_as_its_bound():
+    assert with_interval(compare(Estimate(0.0, 0.0, 0.1718, "CV"), "alpha_cv")) == "< 0.172"
+    assert with_interval(compare(Estimate(0.0, 0.0, 0.0, "share"), "steps_capped")) == "0 [0, 0]"
+    assert with_interval(compare(Estimate(0.03, 0.0, 0.19, "CV"), "alpha_cv")) == "0.030 [0.000, 0.190]"
 
 
 def test_numbers_have_two_digits_of_their_intervals_half_width():

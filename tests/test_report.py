@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tdu import figures, report, store
-from tdu.published import label, with_interval
+from tdu.published import in_full, label, with_interval
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
@@ -60,7 +60,9 @@ def test_table_and_every_figure_are_on_the_page(drawn, width):
         assert wide > min(300, 0.8 * width)
         assert high > 100
     assert [row[0] for row in seen["rows"]] == [label(key) for key in results.quantities]
-    assert [row[1] for row in seen["rows"]] == [with_interval(quantity) for quantity in results.quantities.values()]
+    assert [row[2] for row in seen["rows"]] == [with_interval(quantity) for quantity in results.pooled.values()]
+    assert [row[3] for row in seen["rows"]] == [in_full(quantity) for quantity in results.pooled.values()]
+    assert [row[4] for row in seen["rows"]] == [with_interval(quantity) for quantity in results.quantities.values()]
     assert {"agrees", "does not agree"} <= {row[3] for row in seen["rows"]}
     assert seen["headings"][0] == "Verdicts"
     assert {"Figures", "Configuration", "Provenance", "How to regenerate"} <= set(seen["headings"])

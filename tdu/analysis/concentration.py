@@ -13,13 +13,14 @@ _NEAR = 10  # "within ±10 epochs"
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def analyse(inline: CascadeLog, shadow: CascadeLog) -> Findings:
+def analyse(inline: CascadeLog, shadow: CascadeLog, *, intervals: bool = True) -> Findings:
     """Rise, length and timing of the Gini peak over the many runs of one scale, trained in-line, beside the same in shadow.
 
     Rise: largest Gini of a run over that at its start. Length: epochs at or above half of that rise, around the peak. Timing:
     epoch of the peak minus the grokking epoch. A rise that never comes back is no transient peak: the share of runs that fall
     by half of their rise before the end stands beside it. Runs that never rise above their start have a rise of 0 and no peak.
     """
+    seed = inline.config.seed if intervals else None
     of_inline, of_shadow = _measures(inline), _measures(shadow)
     estimates, readings = {}, {}
     for key, statistic in (
@@ -29,8 +30,8 @@ def analyse(inline: CascadeLog, shadow: CascadeLog) -> Findings:
         ("gini_transient", "share of runs whose rise halves again, %"),
         ("gini_at_grokking", "mean over runs, % of the start"),
     ):
-        estimates[key] = _mean(of_inline[key], statistic, inline.config.seed)
-        readings[key] = {"shadow": _mean(of_shadow[key], statistic, inline.config.seed)}
+        estimates[key] = _mean(of_inline[key], statistic, seed)
+        readings[key] = {"shadow": _mean(of_shadow[key], statistic, seed)}
     return Findings(
         estimates,
         readings,
@@ -38,7 +39,7 @@ def analyse(inline: CascadeLog, shadow: CascadeLog) -> Findings:
     )
 
 
-def _mean(values: Floats, statistic: str, seed: int) -> Estimate:
+def _mean(values: Floats, statistic: str, seed: int | None) -> Estimate:
     """Mean over the runs (K,) for which the value is known."""
     note = f"{np.isfinite(values).sum()} runs"
     return estimate(values[None], lambda v: mean_of_known(v)[..., 0], statistic, seed, note, n_resamples=_N_RESAMPLES)

@@ -65,18 +65,17 @@ def _of_address(
     )
 
 
-def analyse(config: StudyConfig, control: Control) -> Findings:
+def analyse(config: StudyConfig, control: Control, *, intervals: bool = True) -> Findings:
     """D_synth from ⟨S⟩ ~ N^D, and how little it varies over topologies."""
+    seed = config.seed if intervals else None
     n_sites = np.array([n_parameters(hidden) for hidden in config.hidden])
     exponents = exponent_of_runs(n_sites, "mean")
     note = f"{len(TOPOLOGIES)} topologies × {config.replicates} seeds, {control.n_draws} fields each"
-    samples = bootstrap(control.topologies, exponents, config.seed, through="mean")
+    samples = bootstrap(control.topologies, exponents, seed, through="mean")
     low, high = interval(samples)
     return Findings(
         estimates={
-            "dimension_synthetic": estimate(
-                control.topologies, lambda v: exponents(v).mean(axis=-1), "mean size", config.seed, note
-            ),
+            "dimension_synthetic": estimate(control.topologies, lambda v: exponents(v).mean(axis=-1), "mean size", seed, note),
             "synthetic_topology_cv": variation_beyond_noise(
                 exponents(control.topologies), samples, "CV over topologies, %", note
             ),
@@ -97,14 +96,24 @@ def variation_beyond_noise(exponents: Floats, samples: Floats, statistic: str, n
     """CV (%) of `exponents` (settings,) less what the scatter of runs alone would make, from bootstrap `samples` (B, settings).
 
     A CV of noisy values is never 0. Its noise is measured by resamples centred so that all settings agree, and taken off in
-    squares: once from the value, and twice from resamples, which carry that of the runs and their own.
+    squares: once from the value, and twice from resamples, which carry that of the runs and their own. Where nothing is left,
+    the CV is not measured but bounded: `high` is at least what settings that agree could show in 97.5 % of cases.
     """
-    centred = samples - exponents + exponents.mean()
-    noise = float((variation(centred) ** 2).mean())
-    value = np.sqrt(max(float(variation(exponents)) ** 2 - noise, 0.0))
+    of_centred = variation(samples - exponents + exponents.mean()) ** 2
+    noise = float(of_centred.mean())
+    beyond = float(variation(exponents)) ** 2 - noise
     low, high = interval(np.sqrt(np.maximum(variation(samples) ** 2 - 2 * noise, 0.0)))
+    could_show = np.sqrt(np.maximum(np.percentile(of_centred, 97.5) - noise, 0.0))
     said = f"raw CV {float(variation(exponents)):.2f}, of which runs alone make {np.sqrt(noise):.2f}"
-    return Estimate(float(value), float(low), float(high), statistic, "; ".join(part for part in (said, note) if part))
+    bound = "" if beyond > 0 else "a bound, as runs alone would make as much"
+    note = "; ".join(part for part in (said, bound, note) if part)
+    return Estimate(
+        float(np.sqrt(np.maximum(beyond, 0.0))),
+        float(low) if beyond > 0 else 0.0 * noise,  # nan where there is no interval
+        float(np.maximum(high, could_show)),
+        statistic,
+        note,
+    )
 
 
 def sizes_for_bootstrap(control: Control) -> Floats:

@@ -82,24 +82,26 @@ def same_for_all(name: str, fields: Floats, rng: np.random.Generator) -> Floats:
     return null(fields, rng)
 
 
-def analyse(log: CascadeLog, nulls: NullSizes, name: str) -> Findings:
+def analyse(log: CascadeLog, nulls: NullSizes, name: str, *, intervals: bool = True) -> Findings:
     """Excess of the exponents over one null, paired by run; the mean size after grokking is drawn and heads the readings.
 
     Sizes of a run under a null are the mean over its draws. That suits statistics that are means over runs, which the largest
     over runs is not: `run-peak` stands for the maxima.
     """
-    sizes, seed = nulls.sizes[name], log.config.seed
+    sizes, seed = nulls.sizes[name], log.config.seed if intervals else None
     compared = _comparisons(log, sizes)
     readings = {reading: excess(*comparison, seed) for reading, comparison in compared.items()}
     unknown = Estimate(np.nan, np.nan, np.nan, "real − null", "no snapshot after the window")
     estimates = {f"excess_{name}": readings.pop(_HEADLINE, unknown)}
     if _HEADLINE in compared:
         real, null, exponent = compared[_HEADLINE]
-        estimates[f"share_{name}"] = surviving_share(real, null.mean(axis=0), exponent, seed)
-    return Findings(estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.epoch, **_over_time(log, sizes)}})
+        estimates[f"share_{name}"] = lost_share(real, null.mean(axis=0), exponent, seed)
+    return Findings(
+        estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.epoch, **_over_time(log, sizes, seed)}}
+    )
 
 
-def excess(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Estimate:
+def excess(real: Floats, null: Floats, exponent: Exponent, seed: int | None = 0) -> Estimate:
     """`exponent` of the `real` values (…, S, K) minus that of the mean of the draws of `null` (draws, …, S, K).
 
     The interval resamples runs, each with its null: it is of the mean over runs like these. The p-value in the note is
@@ -108,6 +110,8 @@ def excess(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Est
     """
     both = np.stack([real, null.mean(axis=0)])
     found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed, n_resamples=_N_RESAMPLES, through="mean")
+    if seed is None:
+        return found
     p = permutation_p(real, null, exponent, seed)
     return Estimate(found.value, found.low, found.high, found.statistic, f"p = {p:.4f} over {N_PERMUTATIONS} permutations")
 
@@ -133,8 +137,8 @@ def permutation_p(real: Floats, null: Floats, exponent: Exponent, seed: int = 0,
     return (1 + extreme) / (1 + n)
 
 
-def surviving_share(real: Floats, null: Floats, exponent: Exponent, seed: int = 0) -> Estimate:
-    """Share (%) of the excess of the exponent over 1 that is also an excess over the null: (D − D_null) / (D − 1)."""
+def lost_share(real: Floats, null: Floats, exponent: Exponent, seed: int | None = 0) -> Estimate:
+    """Share (%) of the excess of the exponent over 1 that is lost under the null: (D − D_null) / (D − 1)."""
 
     def share(values: Floats) -> Floats:
         of_real, of_null = exponent(values[:, 0]), exponent(values[:, 1])
@@ -188,14 +192,12 @@ def _comparisons(log: CascadeLog, null: Integers) -> dict[str, tuple[Floats, Flo
     return compared
 
 
-def _over_time(log: CascadeLog, null: Integers) -> dict[str, Floats]:
+def _over_time(log: CascadeLog, null: Integers, seed: int | None) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, "mean")
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
-    low, high = interval(bootstrap(both[1], fit, log.config.seed, _N_RESAMPLES, through="mean"))
-    excess_low, excess_high = interval(
-        bootstrap(both, lambda v: _difference(v, fit), log.config.seed, _N_RESAMPLES, through="mean")
-    )
+    low, high = interval(bootstrap(both[1], fit, seed, _N_RESAMPLES, through="mean"))
+    excess_low, excess_high = interval(bootstrap(both, lambda v: _difference(v, fit), seed, _N_RESAMPLES, through="mean"))
     value, null_value = (slopes(log.n_sites, sizes.mean(axis=-1)) for sizes in both)
     return {
         "value": null_value,

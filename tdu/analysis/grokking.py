@@ -17,13 +17,13 @@ def window(log: CascadeLog) -> tuple[float, float]:
     return float(of_scales.min()), float(of_scales.max())
 
 
-def analyse(log: CascadeLog) -> Findings:
+def analyse(log: CascadeLog, *, intervals: bool = True) -> Findings:
     """The grokking window of a study.
 
     The paper's inset gives one epoch per scale, "spanning 12–134": the window is read as earliest and latest mean of a scale
     over its grokked runs. Over single runs the range is wider, and grows with their number; that reading stands beside it.
     """
-    seed = log.config.seed
+    seed = log.config.seed if intervals else None
     epoch = epochs_of_runs(log)
     ungrokked = int(np.isnan(epoch).sum())
     note = f"{ungrokked} of {epoch.size} runs never grok" if ungrokked else "every run groks"
@@ -43,7 +43,7 @@ def analyse(log: CascadeLog) -> Findings:
     )
 
 
-def _extreme(epoch: Floats, reduce: np.ufunc, statistic: str, seed: int, note: str) -> Estimate:
+def _extreme(epoch: Floats, reduce: np.ufunc, statistic: str, seed: int | None, note: str) -> Estimate:
     return estimate(epoch, lambda v: np.asarray(reduce.reduce(v, axis=(-2, -1))), statistic, seed, note, stretched=False)
 
 

@@ -13,13 +13,15 @@ from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Floats, Statis
 _BINS = 80
 
 
-def analyse(log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats | None = None) -> Findings:
+def analyse(
+    log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats | None = None, *, intervals: bool = True
+) -> Findings:
     """D_pre and D_post of a `log`, and of the same runs with `dense` snapshots, beside D of the `synthetic` sizes (S, K).
 
     The three statistics, and the two densities of snapshots, are readings of the same words; the peak over the log's own
     snapshots is drawn. A run without snapshots in a phase takes no part in it.
     """
-    seed, n_sites = log.config.seed, log.n_sites
+    seed, n_sites = log.config.seed if intervals else None, log.n_sites
     phases = split_at_grokking(log)
     sources = [("every snapshot", log, phases)] + ([("every epoch", dense, split_at_grokking(dense))] if dense else [])
     estimates: dict[str, Estimate] = {}
@@ -69,7 +71,7 @@ def _separation(
     size: npt.NDArray[np.int64],
     phases: dict[str, npt.NDArray[np.bool_]],
     statistic: Statistic,
-    seed: int,
+    seed: int | None,
 ) -> Estimate:
     """D_post − D_pre, both phases of a run resampled together."""
     both = np.stack([per_run(size, statistic, inside) for inside in phases.values()])
@@ -78,7 +80,7 @@ def _separation(
 
 
 def _least_gap(
-    n_sites: npt.NDArray[np.int64], phases: dict[str, npt.NDArray[np.bool_]], size: npt.NDArray[np.int64], seed: int
+    n_sites: npt.NDArray[np.int64], phases: dict[str, npt.NDArray[np.bool_]], size: npt.NDArray[np.int64], seed: int | None
 ) -> Estimate:
     """Least D_post − D_pre that leaving any one scale out of both can give: above 0, the phases stay apart."""
     both = np.stack([per_run(size, "peak", inside) for inside in phases.values()])

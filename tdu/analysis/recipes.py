@@ -83,7 +83,7 @@ def shape_of(found: dict[str, Estimate]) -> str:
 
 def n_agreeing(found: dict[str, Estimate]) -> int:
     """How many of the published figures in `COMPARED` are met."""
-    return sum(compare(found[key], key).agrees is True for key in COMPARED)
+    return sum(compare(found[key], key).verdict in ("agrees", "cannot tell") for key in COMPARED)
 
 
 def _distance(early: Floats, late: Floats) -> Floats:

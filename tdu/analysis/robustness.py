@@ -17,17 +17,28 @@ from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statisti
 
 @dataclass(frozen=True, eq=False)
 class Sweeps:
-    """Avalanche sizes (A or Q, S, K, T) of real training over the scope's settings, in-line and in shadow."""
+    """Avalanche sizes (A or Q, S, K, T) of real training over the scope's settings, in-line and, unless left out, in shadow."""
 
     inline_alphas: Integers
     inline_quantiles: Integers
-    shadow_alphas: Integers
-    shadow_quantiles: Integers
+    shadow_alphas: Integers | None = None
+    shadow_quantiles: Integers | None = None
 
 
-def measure(log: CascadeLog, scope: Scope, executor: Executor) -> Sweeps:
+def measure(log: CascadeLog, scope: Scope, executor: Executor, *, with_shadow: bool = True) -> Sweeps:
     """Train the study of `log` under each setting in-line; in shadow the training is one, its snapshots probed under each."""
     config = log.config
+
+    def inline(alpha: float, level: float) -> Integers:
+        changed = replace(config, alpha=alpha, alpha_train=alpha, quantile=level)
+        return log.size if changed == config else train_all(changed, executor).size
+
+    sweeps = Sweeps(
+        inline_alphas=np.array([inline(alpha, config.quantile) for alpha in scope.alphas]),
+        inline_quantiles=np.array([inline(config.alpha, level) for level in scope.quantiles]),
+    )
+    if not with_shadow:
+        return sweeps
     shadow = replace(config, alpha_train=0.0)
     pairs = [(alpha, config.quantile) for alpha in scope.alphas] + [(config.alpha, level) for level in scope.quantiles]
 
@@ -39,28 +50,24 @@ def measure(log: CascadeLog, scope: Scope, executor: Executor) -> Sweeps:
     of_runs = np.moveaxis(np.array(list(executor.map(probed, grid))), 1, 0)  # (settings, S·K, T)
     in_shadow = of_runs.reshape(len(pairs), len(config.hidden), config.replicates, -1)
 
-    def inline(alpha: float, level: float) -> Integers:
-        changed = replace(config, alpha=alpha, alpha_train=alpha, quantile=level)
-        return log.size if changed == config else train_all(changed, executor).size
-
-    return Sweeps(
-        inline_alphas=np.array([inline(alpha, config.quantile) for alpha in scope.alphas]),
-        inline_quantiles=np.array([inline(config.alpha, level) for level in scope.quantiles]),
-        shadow_alphas=in_shadow[: len(scope.alphas)],
-        shadow_quantiles=in_shadow[len(scope.alphas) :],
-    )
+    return replace(sweeps, shadow_alphas=in_shadow[: len(scope.alphas)], shadow_quantiles=in_shadow[len(scope.alphas) :])
 
 
-def analyse(config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps, control: Control) -> Findings:
+def analyse(
+    config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps, control: Control, *, intervals: bool = True
+) -> Findings:
     """Coefficients of variation of D and γ over the sweeps, and the exponents at every setting with intervals."""
+    seed = config.seed if intervals else None
     cases: dict[str, tuple[Floats, Statistic]] = {}
     for axis in ("alpha", "quantile"):
         for training in ("inline", "shadow"):
             size = getattr(sweeps, f"{training}_{axis}s")
+            if size is None:
+                continue
             for statistic in ("peak", "run-peak", "mean"):
                 cases[f"{axis}, {training}, {statistic}"] = per_run(size, statistic), statistic
         cases[f"{axis}, synthetic, mean"] = getattr(control, f"{axis}s"), "mean"
-    found = {name: over_settings(n_sites, *case, config.seed) for name, case in cases.items()}
+    found = {name: over_settings(n_sites, *case, seed) for name, case in cases.items()}
     estimates = {
         "alpha_cv": found["alpha, inline, peak"][0],
         "quantile_cv": found["quantile, inline, peak"][0],
@@ -83,7 +90,9 @@ def analyse(config: StudyConfig, n_sites: Integers, scope: Scope, sweeps: Sweeps
     )
 
 
-def over_settings(n_sites: Integers, values: Floats, statistic: Statistic, seed: int) -> tuple[Estimate, dict[str, Floats]]:
+def over_settings(
+    n_sites: Integers, values: Floats, statistic: Statistic, seed: int | None
+) -> tuple[Estimate, dict[str, Floats]]:
     """CV (%) of the exponent over the settings in `values` (settings, S, K), and the exponent at each with its interval."""
     exponents = exponent_of_runs(n_sites, statistic)
     samples = bootstrap(values, exponents, seed, through=through(statistic))

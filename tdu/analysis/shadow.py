@@ -11,9 +11,9 @@ from tdu.types import CascadeLog, Estimate, Findings, Statistic
 _BOTH: tuple[Statistic, ...] = ("peak", "mean")
 
 
-def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float]) -> Findings:
+def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float], *, intervals: bool = True) -> Findings:
     """Exponents of a `shadow` log beside those of the in-line `log` of the same initial states and graphs."""
-    seed = log.config.seed
+    seed = log.config.seed if intervals else None
     before, after = log.epoch < window[0], log.epoch > window[1]
     early_late = {
         key: {f"shadow, {statistic}": window_dimension(shadow, statistic, inside, seed) for statistic in _BOTH}
@@ -31,11 +31,13 @@ def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float]) ->
                 "before the window, mean": _change(log, shadow, before, "mean", seed),
             },
         },
-        series={"dimension_over_time_shadow": dimension.over_time(shadow)},
+        series={"dimension_over_time_shadow": dimension.over_time(shadow, seed)},
     )
 
 
-def _change(log: CascadeLog, shadow: CascadeLog, inside: npt.NDArray[np.bool_], statistic: Statistic, seed: int) -> Estimate:
+def _change(
+    log: CascadeLog, shadow: CascadeLog, inside: npt.NDArray[np.bool_], statistic: Statistic, seed: int | None
+) -> Estimate:
     """Mean of D(t) over the snapshots `inside`, shadow minus in-line, paired by run."""
     if not inside.any():
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")

@@ -16,9 +16,9 @@ _EXPONENTS = (0.5, 2.0)  # where the best collapse is looked for
 _N_RESAMPLES = 100  # of the best exponent: each is a minimization
 
 
-def analyse(log: CascadeLog) -> Findings:
+def analyse(log: CascadeLog, *, intervals: bool = True) -> Findings:
     """CCDFs of the scales of a `log`, the quality of their collapse at D and at its own best exponent, and power-law fits."""
-    seed, n_sites = log.config.seed, log.n_sites
+    seed, n_sites = log.config.seed if intervals else None, log.n_sites
     at_regression = exponent(log, "peak", seed).value
     tails = _tails(log.size)
     best = _best_exponent(n_sites, *tails)
@@ -33,7 +33,7 @@ def analyse(log: CascadeLog) -> Findings:
             _quality(best, n_sites, *resampled),
         )
 
-    low, high = interval(_of_resampled_logs(log, collapse))
+    low, high = interval(_of_resampled_logs(log, collapse, seed))
     inflated = "resampling adds about 1 to S: read its interval as a scale"
     collapsed = [
         Estimate(value, float(low[i]), float(high[i]), statistic, note)
@@ -75,7 +75,7 @@ def _widest_range(ends: Floats) -> Floats:
     return np.asarray((ends[:, 1].max(axis=-1) - ends[:, 0].min(axis=-1)).max(axis=-1))
 
 
-def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[float, ...]]) -> Floats:
+def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[float, ...]], seed: int | None) -> Floats:
     """`measure` of the sizes (S, k, T) of resampled runs, a row per resample."""
     n_scales, n_runs, _ = log.size.shape
     scale = np.arange(n_scales)[:, None]
@@ -84,9 +84,9 @@ def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[floa
         return np.array([measure(log.size[scale, which]) for which in drawn.astype(int)])
 
     which_run = np.broadcast_to(np.arange(n_runs), (n_scales, n_runs))
-    if n_runs < 2:
+    if n_runs < 2 or seed is None:
         return np.full((1, 3), np.nan)
-    return bootstrap(which_run, measured, log.config.seed, _N_RESAMPLES, stretched=False)
+    return bootstrap(which_run, measured, seed, _N_RESAMPLES, stretched=False)
 
 
 def _tails(size: Integers) -> tuple[Floats, Floats, Floats]:

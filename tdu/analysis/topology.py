@@ -55,7 +55,7 @@ def analyse(shadow: CascadeLog, sizes: OnGraphs) -> Findings:
         return window_dimension(replace(shadow, size=size), "mean", after, shadow.config.seed)
 
     def over_time(size: Integers) -> dict[str, Floats]:
-        return dict(dimension.over_time(replace(shadow, size=size))["mean"])
+        return dict(dimension.over_time(replace(shadow, size=size), shadow.config.seed)["mean"])
 
     return Findings(
         estimates={key_of(name): late(size) for name, size in sizes.real.items()},

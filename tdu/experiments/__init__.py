@@ -18,7 +18,7 @@ from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
 from tdu.experiments.experiment import Experiment
 from tdu.files import atomic, read_csv, write_csv, write_json
 from tdu.pages import Source, render
-from tdu.published import compare, label, verdict
+from tdu.published import compare, label
 from tdu.reproduce import fittable, results_of
 from tdu.types import Estimate, Quantity, Results
 
@@ -108,7 +108,7 @@ def committed(folder: Path) -> Source:
             readings.setdefault(row["key"], {})[row["reading"]] = quantity
         else:
             quantities[row["key"]] = quantity
-    return Source(quantities, readings, tables)
+    return Source(quantities, readings=readings, tables=tables)
 
 
 def experiment_of(question: str) -> Experiment:
@@ -132,7 +132,7 @@ def _quantities(results: Results) -> list[dict[str, object]]:
             "high": q.high,
             "statistic": q.statistic,
             "published": q.published_text,
-            "verdict": verdict(q),
+            "verdict": q.verdict,
             "note": q.note,
         }
         for key, reading, q in named
