@@ -7,6 +7,7 @@ stands for a number in a template.
 from pathlib import Path
 
 from tdu.experiments import committed
+from tdu.files import read_csv
 from tdu.pages import Source, render
 from tdu.store import load_results
 
@@ -18,7 +19,8 @@ def sources() -> dict[str, Source]:
     results = load_results(HERE / "results.json")
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.pooled, results.readings)
-    return {"": of_study, "pooled": Source(results.pooled), **experiments}
+    counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
+    return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, **experiments}
 
 
 def pages() -> dict[Path, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import zeta
 
 from tdu import _validate
 from tdu.graphs import seeded_igraph
@@ -63,12 +64,19 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     n_tail = int((tail >= fit.xmin).sum())
     return PowerLawFit(
         alpha=fit.alpha,
-        stderr=(fit.alpha - 1) / np.sqrt(n_tail),
+        stderr=_standard_error(fit.alpha, int(fit.xmin), n_tail),
         xmin=int(fit.xmin),
         ks=fit.D,
         n_tail=n_tail,
         decades=float(np.log10(tail.max() / fit.xmin)),
     )
+
+
+def _standard_error(alpha: float, xmin: int, n: int) -> float:
+    """Of the discrete exponent: 1/√(n d² log ζ(α, xmin) / dα²); (α − 1)/√n is its limit for large xmin."""
+    step = 1e-3
+    below, at, above = np.log(zeta(alpha + step * np.array([-1.0, 0.0, 1.0]), xmin))
+    return float(1 / np.sqrt(n * (below - 2 * at + above) / step**2))
 
 
 def collapse_quality(x: npt.ArrayLike, y: npt.ArrayLike, dy: npt.ArrayLike) -> float:

@@ -38,7 +38,11 @@ def test_power_law_fits_agree_with_the_exact_likelihood_and_with_powerlaw(sample
         assert fit.alpha == pytest.approx(fixed["powerlaw"]["alpha"], abs=2e-4)
         assert fit.ks == pytest.approx(fixed["scipy_zeta_exact"]["D"], abs=1e-6)
         assert fit.n_tail == fixed["scipy_zeta_exact"]["n_tail"]
-        assert fit.stderr == pytest.approx(fixed["powerlaw"]["sigma"], abs=1e-4)
+        assert (fit.alpha - 1) / np.sqrt(fit.n_tail) == pytest.approx(fixed["powerlaw"]["sigma"], abs=1e-4)  # of large xmin
+        x = np.arange(fit.xmin, 10**6, dtype=float)
+        p = x**-fit.alpha / (x**-fit.alpha).sum()
+        spread = p @ np.log(x) ** 2 - (p @ np.log(x)) ** 2  # Fisher's information of the exponent is the variance of log s
+        assert fit.stderr == pytest.approx(1 / np.sqrt(fit.n_tail * spread), rel=2e-3)
     free, wanted = tdu.fit_power_law(sizes), sample["free_xmin"]["igraph_plfit"]
     assert (free.alpha, free.xmin) == pytest.approx((wanted["alpha"], wanted["xmin"]), abs=1e-6)
     assert free.ks == pytest.approx(wanted["D"], abs=1e-6)

@@ -1,95 +1,61 @@
-"""Planted exponents come back, and intervals of 95 % cover as often as they say, within the error of counting.
+"""Intervals of 95 % cover as often as docs/theory.md says, under the law they assume and under others (`coverage` counts).
 
-Each case is repeated over independent studies of the paper's shape (8 scales × 6 runs). A coverage of 0.95 counted over M
-studies has a standard deviation of √(0.95 · 0.05 / M); three of them are allowed.
+A coverage p counted over M studies has a standard deviation of √(p (1 − p) / M), here and in the committed table; three of both
+together are allowed.
 """
 
 import numpy as np
 import pytest
 
-from tdu.config import StudyConfig
-from tdu.resampling import bootstrap, interval, through
-from tdu.scaling import exponent_of_runs, over_runs, without_each_scale
+from tdu.resampling import bootstrap, interval
+from tdu.scaling import exponent_of_runs
+from tests.statistical.coverage import KINDS, LAWS, N_RESAMPLES, N_SITES, N_STUDIES, PLANTED, committed, coverage, studies
 
 pytestmark = pytest.mark.statistical
 
-N_SITES = np.array([4 * h + 1 for h in StudyConfig().hidden])
-N_STUDIES = 500
-TOLERANCE = 3 * np.sqrt(0.95 * 0.05 / N_STUDIES)
-PLANTED = 1.1
-N_RESAMPLES = 1000
-
-#: Scatter of a run around N^D: as large as that of real training, whose run maxima scatter by 9 to 32 %, and of other shapes.
-SCATTER = {
-    "log-normal": lambda rng, shape: np.exp(0.25 * rng.normal(size=shape)),
-    "gamma": lambda rng, shape: rng.gamma(16, 1 / 16, size=shape),
-    "wider for small N": lambda rng, shape: np.exp(np.linspace(0.32, 0.09, 8)[:, None] * rng.normal(size=shape)),
-}
-
-
-def studies(kind, n_runs=6, seed=0):
-    rng = np.random.default_rng(seed)
-    for _ in range(N_STUDIES):
-        yield 3 * N_SITES[:, None] ** PLANTED * SCATTER[kind](rng, (N_SITES.size, n_runs))
+N_AGAIN = 100
+CASES = [
+    *(("exponent of means", law, n) for law in LAWS for n in (3, 6)),
+    *(("exponent of the largest", law, n) for law in LAWS for n in (3, 6)),
+    ("mean of D(t), of the largest", "log-normal", 6),
+    ("least exponent, a scale left out", "log-normal", 6),
+    ("R², of means", "log-normal", 6),
+    ("CV over settings", "log-normal", 6),
+    ("largest of all runs", "log-normal", 6),
+    *(("12 pooled studies, of the largest", law, 6) for law in LAWS),
+]
 
 
-def coverage(kind, statistic, truth):
-    functional = exponent_of_runs(N_SITES, statistic)
-    hits, found = 0, []
-    for number, values in enumerate(studies(kind)):
-        low, high = interval(bootstrap(values, functional, number, N_RESAMPLES, through=through(statistic)))
-        hits += low <= truth <= high
-        found.append(functional(values))
-    return hits / N_STUDIES, np.array(found)
+@pytest.mark.parametrize(("name", "law", "n_runs"), CASES)
+def test_intervals_cover_as_often_as_committed(name, law, n_runs):
+    wanted = committed()[name, n_runs, law] / 100
+    spread = np.sqrt(max(wanted * (1 - wanted), 0.02) * (1 / N_AGAIN + 1 / N_STUDIES))
+    assert coverage(name, law, n_runs, N_AGAIN, seed=2) == pytest.approx(wanted, abs=3 * spread)
 
 
-@pytest.mark.parametrize("kind", SCATTER)
-def test_the_exponent_of_means_comes_back_and_its_interval_covers(kind):
-    expected = PLANTED
-    covered, found = coverage(kind, "mean", _expected(kind, "mean"))
-    assert abs(found.mean() - _expected(kind, "mean")) < 4 * found.std() / np.sqrt(N_STUDIES)
-    assert abs(covered - 0.95) < TOLERANCE
-    if kind != "wider for small N":
-        assert _expected(kind, "mean") == pytest.approx(expected, abs=0.005)
+def test_where_their_law_holds_intervals_cover_95_percent():
+    found = committed()
+    three_errors = 300 * np.sqrt(0.95 * 0.05 / N_STUDIES)
+    for name in KINDS:
+        if name in ("largest of all runs", "CV over settings"):  # no 95 %, and more than 95 %
+            continue
+        for n_runs in (3, 6):
+            short = 2 if name.startswith("R²") else 0  # by which docs/theory.md says that it falls short
+            assert found[name, n_runs, "log-normal"] > 95 - short - three_errors, (name, n_runs)
+    for law in LAWS:  # no law is assumed of runs
+        assert found["12 pooled studies, of the largest", 6, law] == pytest.approx(95, abs=three_errors + 1), law
 
 
-@pytest.mark.parametrize("kind", SCATTER)
-def test_the_exponent_of_maxima_covers_too(kind):
-    truth = _expected(kind, "peak")
-    covered, found = coverage(kind, "peak", truth)
-    assert abs(found.mean() - truth) < 4 * found.std() / np.sqrt(N_STUDIES)
-    assert abs(covered - 0.95) < TOLERANCE + 0.02  # a log-normal is a model of the runs, not their distribution
+@pytest.mark.parametrize("statistic", ["mean", "run-peak", "peak"])
+def test_a_planted_exponent_comes_back(statistic):
+    drawn = studies("log-normal", KINDS["exponent of means"], 6, np.random.default_rng(3), 4000)
+    found = exponent_of_runs(N_SITES, statistic)(drawn)
+    assert found.mean() == pytest.approx(PLANTED, abs=4 * found.std() / np.sqrt(found.size))
 
 
 def test_drawing_from_the_runs_at_hand_would_not_do_for_maxima():
     """The reason for the log-normal: the plain bootstrap of a maximum over six runs falls short of its 95 %."""
     functional = exponent_of_runs(N_SITES, "peak")
-    kind = "wider for small N"
-    truth = _expected(kind, "peak")
-    bounds = [interval(bootstrap(v, functional, i, N_RESAMPLES)) for i, v in enumerate(studies(kind))]
-    plain = np.mean([low <= truth <= high for low, high in bounds])
-    assert plain < 0.95 - 2 * TOLERANCE
-    assert plain < coverage(kind, "peak", truth)[0]
-
-
-def test_leaving_a_scale_out_covers_as_well():
-    functional = without_each_scale(N_SITES, "mean")
-    truth = _expected("log-normal", "mean")
-    bounds = [interval(bootstrap(v, functional, i, N_RESAMPLES)) for i, v in enumerate(studies("log-normal"))]
-    covered = np.mean([(low <= truth) & (truth <= high) for low, high in bounds], axis=0)
-    assert covered.shape == (8,)
-    assert np.abs(covered - 0.95).max() < TOLERANCE
-
-
-def _expected(kind, statistic):
-    """Expectation of the estimator, which for maxima and for scatter that depends on N is not the planted exponent."""
-    rng = np.random.default_rng(99)
-    values = 3 * N_SITES[:, None, None] ** PLANTED * SCATTER[kind](rng, (8, 20_000 * 6)).reshape(8, -1, 6)
-    return float(np.mean(exponent_of_runs(N_SITES, statistic)(np.moveaxis(values, 0, 1))))
-
-
-def test_expectations_are_of_the_planted_exponent_where_scatter_is_the_same_for_all_scales():
-    for kind in ("log-normal", "gamma"):
-        for statistic in ("mean", "run-peak", "peak"):
-            assert _expected(kind, statistic) == pytest.approx(PLANTED, abs=0.005)
-    assert over_runs(np.ones((8, 6)), "mean").tolist() == [1.0] * 8
+    drawn = studies("log-normal", KINDS["exponent of the largest"], 6, np.random.default_rng(4), 200)
+    bounds = [interval(bootstrap(values, functional, i, N_RESAMPLES)) for i, values in enumerate(drawn)]
+    assert np.mean([low <= PLANTED <= high for low, high in bounds]) < 0.85
