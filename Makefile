@@ -5,7 +5,7 @@ OUT ?= results
 BIN = $(VENV)/bin
 PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce experiments bench test docs clean
+.PHONY: reproduce experiments bench test test-torch beside-torch docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -35,6 +35,17 @@ test: $(VENV)/test.stamp
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels -m "not compiled"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/kernels
 
+# Networks and optimisers beside PyTorch itself, in an environment of its own: `make test` has only the vectors it made.
+test-torch:
+	$(MAKE) --no-print-directory VENV=$(VENV)-torch beside-torch
+
+beside-torch: $(VENV)/torch.stamp
+	$(BIN)/python -m pytest tests/test_torch.py -m torch
+
+$(VENV)/torch.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[test,torch]'
+	touch $@
+
 $(VENV)/run.stamp: constraints.txt setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'tdu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
@@ -51,4 +62,4 @@ $(VENV)/bench.stamp: $(VENV)/run.stamp
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(VENV)-torch $(OUT)

@@ -1,4 +1,4 @@
-"""Layers, networks, optimisers and tasks, each against plain Python, finite differences, or PyTorch where it is installed."""
+"""Layers, networks, optimisers and tasks, each against plain Python or finite differences; PyTorch is in test_torch.py."""
 
 import numpy as np
 import pytest
@@ -112,44 +112,6 @@ def test_a_network_learns_xor():
     assert accuracy == 1
 
 
-@pytest.mark.parametrize("which", ["plain", "normed gelu"])
-def test_forward_loss_and_gradient_are_those_of_autograd(which):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: autograd is one oracle more")
-    from torch.nn import functional
-
-    network = built(which)
-    theta = somewhere(network)
-    flat = torch.tensor(theta, requires_grad=True)
-    parts = torch.split(flat, list(network.blocks))
-    p = {name: part.reshape(shape) for (name, shape), part in zip(network.shapes.items(), parts, strict=True)}
-
-    def norm(k, x):
-        if "norm0.gain" not in p:
-            return x
-        return functional.layer_norm(x, x.shape[-1:], p[f"norm{k}.gain"], p[f"norm{k}.bias"])
-
-    tokens = torch.tensor(network.task.tokens[network.task.train], dtype=torch.long)
-    readout = torch.full((len(tokens), 1), network.task.n_tokens)
-    x = p["tokens"][torch.cat([tokens, readout], dim=1)] + p["positions"]
-    y = norm(0, x)
-
-    def by_head(z):
-        return z.reshape(*z.shape[:2], network.heads, -1).transpose(1, 2)
-
-    q, k, v = (by_head(y @ p[name].T) for name in ("query", "key", "value"))
-    z = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
-    stream = (x + z @ p["output"].T)[:, -1]
-    unit = functional.gelu if network.unit_forward is layers.gelu_forward else functional.relu
-    stream = stream + unit(norm(1, stream) @ p["up.weight"].T + p["up.bias"]) @ p["down.weight"].T + p["down.bias"]
-    logits = norm(2, stream) @ p["unembedding"].T
-    loss = functional.cross_entropy(logits, torch.tensor(network.task.answers[network.task.train]))
-    loss.backward()
-    mine = network.loss_and_gradient(theta, network.task.train)
-    np.testing.assert_allclose(network.logits(theta, network.task.train), logits.detach(), atol=1e-12)
-    assert mine[0] == pytest.approx(loss.item(), rel=1e-12)
-    np.testing.assert_allclose(mine[2], flat.grad, atol=1e-14)
-
-
 GRADIENTS = np.random.default_rng(2).normal(size=(6, 5))
 START = np.random.default_rng(3).normal(size=5)
 
@@ -176,27 +138,6 @@ def test_sgd_and_momentum_are_the_plain_ones(decay, momentum):
     theta = START.copy()
     stepped(SGD(theta, 0.01, decay, momentum), theta)
     np.testing.assert_allclose(theta, reference.sgd(START.tolist(), GRADIENTS.tolist(), 0.01, decay, momentum), rtol=1e-13)
-
-
-def test_optimisers_are_those_of_torch():
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: its optimisers are one oracle more")
-
-    def theirs(make):
-        theta = torch.tensor(START, requires_grad=True)
-        method = make([theta])
-        for gradient in GRADIENTS:
-            theta.grad = torch.tensor(gradient)
-            method.step()
-        return theta.detach().numpy()
-
-    pairs = [
-        (AdamW, (0.01, 0.5, (0.9, 0.98)), lambda p: torch.optim.AdamW(p, 0.01, (0.9, 0.98), weight_decay=0.5)),
-        (SGD, (0.01,), lambda p: torch.optim.SGD(p, 0.01)),
-        (SGD, (0.01, 0.0, 0.9), lambda p: torch.optim.SGD(p, 0.01, momentum=0.9)),
-    ]
-    for ours, settings, make in pairs:
-        theta = START.copy()
-        np.testing.assert_allclose(stepped(ours(theta, *settings), theta), theirs(make), rtol=1e-12)
 
 
 def test_optimisers_by_name():
