@@ -15,7 +15,7 @@ from tdu.config import NULLS, POOLED_FRACTION, GrokkingConfig, Scope, StudyConfi
 from tdu.ensembles import finish, train_all
 from tdu.models.xor import checked
 from tdu.published import PUBLISHED, compare, in_full, label, other_settings, with_interval
-from tdu.types import CascadeLog, Estimate, Findings, Quantity, Results, Run
+from tdu.types import CascadeLog, Estimate, Findings, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
 Watch = Callable[[Iterator[Run], int], Iterator[Run]]
@@ -81,23 +81,23 @@ def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = 
     config = log.config
     say("snapshots at every epoch")
     dense = train_all(replace(config, snapshot_every=1), executor)
-    findings = _findings(log, scope, executor, say, dense)
-    return replace(results_of(config, scope, findings), pooled=_pooled(log, scope, executor, say))
+    results = results_of(config, scope, findings_of(log, scope, executor, say, dense))
+    over_studies = measure_pooled(config, scope, executor, say)
+    return replace(results, pooled={key: compare(over_studies[key], key) for key in results.quantities})
 
 
-def _pooled(log: CascadeLog, scope: Scope, executor: Executor, say: Say) -> dict[str, Quantity]:
-    """The quantities over the study of the `log` and those of the seeds that follow, with intervals over studies."""
+def measure_pooled(config: StudyConfig, scope: Scope, executor: Executor, say: Say = _silent) -> dict[str, Estimate]:
+    """Every quantity over the studies of the seed of `config` and of those that follow, with intervals over studies."""
     less = {name: max(getattr(scope, name) // share, 1) for name, share in POOLED_FRACTION.items()}
     studies = []
     for further in range(scope.n_studies):
         say(f"pooled studies: {further + 1} of {scope.n_studies}")
-        config = replace(log.config, seed=log.config.seed + further)
-        one = train_all(config, executor) if further else log
-        studies.append(_as_one(_findings(one, replace(scope, **less), executor)))
-    return {key: compare(value, key) for key, value in pooled.analyse(studies, log.config.seed).items()} if studies else {}
+        log = train_all(replace(config, seed=config.seed + further), executor)
+        studies.append(as_one(findings_of(log, replace(scope, **less), executor)))
+    return pooled.analyse(studies, config.seed)
 
 
-def _findings(
+def findings_of(
     log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent, dense: CascadeLog | None = None
 ) -> list[Findings]:
     """What the analysis finds in a log and the side studies of its seed; without `dense` snapshots, values alone."""
@@ -134,7 +134,7 @@ def _findings(
     return [grokking.one_run(inline_gini), *found, Findings(estimates={"companion": companion})]
 
 
-def _as_one(findings: list[Findings]) -> Findings:
+def as_one(findings: list[Findings]) -> Findings:
     """All findings in one."""
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Estimate]] = {}
@@ -149,7 +149,7 @@ def _as_one(findings: list[Findings]) -> Findings:
 
 def results_of(config: StudyConfig | GrokkingConfig, scope: Scope | None, findings: list[Findings]) -> Results:
     """All findings beside the published figures, quantities in the order of the published table."""
-    found = _as_one(findings)
+    found = as_one(findings)
     order = [key for key in PUBLISHED if key in found.estimates] + [key for key in found.estimates if key not in PUBLISHED]
     quantities = {key: compare(found.estimates[key], key) for key in order}
     readings = {key: {name: compare(e, key) for name, e in named.items()} for key, named in found.readings.items()}

@@ -23,7 +23,7 @@ from tdu.reproduce import fittable, results_of
 from tdu.types import Estimate, Quantity, Results
 
 #: Question → the module that holds its `EXPERIMENT`.
-QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "modadd")
+QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "verdicts", "modadd")
 
 
 @dataclass(frozen=True)
