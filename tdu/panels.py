@@ -209,7 +209,7 @@ def phases_figure(results: Results) -> Figure:
     of = results.series["topologies"]
     at = np.arange(len(of["name"]))
     topologies.errorbar(
-        at, of["dimension"], yerr=error_bars(of["dimension"], of["low"], of["high"]), fmt="s", color="C0", capsize=2
+        at, of["dimension"], yerr=error_bars(of["dimension"], of["low"], of["high"]), fmt=MARKERS[2], color="C0", capsize=2
     )
     published = PUBLISHED["dimension_synthetic"]
     topologies.axhspan(published.low, published.high, color="C0", alpha=0.2, linewidth=0)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ PROBE = """<script>addEventListener("load", () => {
       f.scrollIntoView();
       const middle = () => document.elementFromPoint(innerWidth / 2, innerHeight / 2);
       const look = () => ({width: image.getBoundingClientRect().width, over: middle() === label || middle() === image,
-        y: scrollY, wider: document.documentElement.scrollWidth - innerWidth, reach: label.scrollWidth, inside: label.clientWidth - 16,
-        hint: getComputedStyle(label, "::after").content});
+        y: scrollY, wider: document.documentElement.scrollWidth - innerWidth, reach: label.scrollWidth,
+        inside: label.clientWidth - 16, hint: getComputedStyle(label, "::after").content});
       box.focus();
       const outline = getComputedStyle(label).outlineStyle;
       const closed = look(); image.click(); const open = look(); box.click(); const again = look();
@@ -50,6 +51,7 @@ def drawn(tmp_path_factory):
     return directory, results
 
 
+@cache
 def seen_at(directory, width):
     page = directory / f"probed-{width}.html"
     page.write_text((directory / "report.html").read_text().replace("</body>", PROBE + "</body>"))
