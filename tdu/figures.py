@@ -99,10 +99,10 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "dimension": (
         "dimension_figure",
         ("dimension_over_time",),
-        "Fig. 1b. Effective dimensionality D(t) from the largest and from the mean size over the seeds at each "
+        "Fig. 1b. (a) Effective dimensionality D(t) from the largest and from the mean size over the seeds at each "
         "snapshot, with 95 % bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the"
-        " earliest and the latest scale's mean grokking epoch; grey lines, the published levels. Below: R² of each fit,"
-        " dotted the published bound.",
+        " earliest and the latest scale's mean grokking epoch; grey lines, the published levels. (b) R² of each fit;"
+        " dotted, the published bound.",
     ),
     "gini": (
         "gini_figure",
@@ -125,28 +125,28 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
         ("dimension_over_time", *(f"null_{name}" for name in NULLS)),
         "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
-        "signs, on a rewired graph, and replaced by independent Gaussians. (b) Real minus null, paired by run, with 95 % "
-        "bands.",
+        "signs, on a rewired graph, and replaced by independent Gaussians. (b–e) D(t) of the real gradients minus that of each "
+        "null but the Gaussian, paired by run, with 95 % bands. Shaded, the grokking window.",
     ),
     "power-law": (
         "power_law_figure",
         ("power_law",),
-        "A panel of our own: discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
-        "intervals, and the decades between x_min and the largest avalanche. Exponents over less than 1.5 decades say "
-        "little.",
+        "A figure of our own. (a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) "
+        "with 95 % intervals. (b) The decades between x_min and the largest avalanche; exponents over less than 1.5 decades "
+        "(dotted) say little.",
     ),
     "phases": (
         "phases_figure",
         ("bootstrap", "leave_one_out", "topologies"),
         "Fig. 3. (a) Bootstrap distributions of D_pre and D_post, from the largest size over runs and snapshots of a "
         "phase, each run split at its own grokking epoch, and of D_synth from the mean size; shaded, the published "
-        "values with their errors. (b) The same exponents with one scale left out; dotted, with all. (c) D_synth on "
-        "five topologies. Bars are 95 % intervals.",
+        "values with their errors. (b) The same exponents with one scale left out, side by side at its N; dotted, with all. "
+        "(c) D_synth on five topologies (SW, small world). Bars are 95 % intervals.",
     ),
     "robustness": (
         "robustness_figure",
         ("robustness",),
-        "D and γ over diffusion strengths and threshold levels, for training in-line, in shadow, and for synthetic "
-        "fields, with 95 % intervals.",
+        "(a, b) D of the largest and (c, d) γ of the mean size over diffusion strengths α and threshold levels Q, for training "
+        "in-line, in shadow, and for synthetic fields, side by side at each setting, with 95 % intervals.",
     ),
 }

@@ -116,8 +116,10 @@ def _robustness(results: Results) -> Iterable[str]:
 def _figure(name: str, drawn: Path) -> str:
     data = base64.b64encode((drawn / f"{name}.svg").read_bytes()).decode()
     caption = _text(figures.caption(name))
-    image = f'<img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
-    return f'<figure id="{name}">{image}<figcaption>{caption}</figcaption></figure>'
+    # a checkbox, so that a figure opens larger without script: by a tap on its label or by the keyboard
+    opened = f'<input type="checkbox" id="larger-{name}" aria-label="Figure {name}: larger">'
+    image = f'<label for="larger-{name}"><img alt="{caption}" src="data:image/svg+xml;base64,{data}"></label>'
+    return f'<figure id="{name}">{opened}{image}<figcaption>{caption}</figcaption></figure>'
 
 
 def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], verdict_columns: tuple[int, ...] = ()) -> str:

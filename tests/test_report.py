@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,22 @@ COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 PROBE = """<script>addEventListener("load", () => {
   const box = e => { const b = e.getBoundingClientRect(); return [b.width, b.height]; };
   const seen = {
-    images: [...document.images].map(i => [i.parentElement.id, i.complete && i.naturalWidth > 0, ...box(i)]),
+    images: [...document.images].map(i => [i.closest("figure").id, i.complete && i.naturalWidth > 0, ...box(i)]),
     rows: [...document.querySelectorAll("table.verdicts tbody tr")].map(r => [...r.cells].map(c => c.innerText)),
     headings: [...document.querySelectorAll("h2")].map(h => h.innerText),
     overflow: document.documentElement.scrollWidth - window.innerWidth,
+    opening: [...document.querySelectorAll("figure")].map(f => {
+      const [box, label, image] = ["input", "label", "img"].map(name => f.querySelector(name));
+      f.scrollIntoView();
+      const middle = () => document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+      const look = () => ({width: image.getBoundingClientRect().width, over: middle() === label || middle() === image,
+        y: scrollY, wider: document.documentElement.scrollWidth - innerWidth, reach: label.scrollWidth,
+        inside: label.clientWidth - 16, hint: getComputedStyle(label, "::after").content});
+      box.focus();
+      const outline = getComputedStyle(label).outlineStyle;
+      const closed = look(); image.click(); const open = look(); box.click(); const again = look();
+      return {name: box.getAttribute("aria-label"), tab: box.tabIndex, outline, closed, open, again};
+    }),
     loaded: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
   };
   const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen);
@@ -38,6 +51,7 @@ def drawn(tmp_path_factory):
     return directory, results
 
 
+@cache
 def seen_at(directory, width):
     page = directory / f"probed-{width}.html"
     page.write_text((directory / "report.html").read_text().replace("</body>", PROBE + "</body>"))
@@ -68,6 +82,35 @@ def test_table_and_every_figure_are_on_the_page(drawn, width):
     assert {"Figures", "Configuration", "Provenance", "How to regenerate"} <= set(seen["headings"])
     assert seen["overflow"] <= 0, "the page must not be wider than the window"
     assert seen["loaded"] == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/debian-packages installs it")
+@pytest.mark.parametrize("width", [1280, 500])
+def test_a_figure_opens_larger_and_closes_again(drawn, width):
+    for one, name in zip(seen_at(drawn[0], width)["opening"], figures.FIGURES, strict=True):
+        small, large = one["closed"], one["open"]
+        assert one["again"] == small, f"{name} is as it was, at the same place of the page"
+        inside = large["inside"]  # of the window, without scrollbars
+        assert inside > width - 50
+        assert large["width"] == (max(min(inside, 768), 672) if name == "dimension" else max(inside, 1024)), name
+        assert large["width"] > 1.35 * small["width"]
+        assert large["over"], f"{name} does not lie over the page"
+        assert large["reach"] >= large["width"] - 1, f"{name} cannot be moved about"
+        assert large["y"] == small["y"]
+        assert large["wider"] <= 0, "the page must not be wider than the window"
+        assert (small["hint"], large["hint"]) == ("none" if width > 960 else '"larger"', '"close"')
+        assert one["name"] == f"Figure {name}: larger"
+        assert (one["tab"], one["outline"]) == (0, "solid"), "the keyboard reaches it, and it shows"
+
+
+def test_fonts_in_pdf_are_true_type(drawn):
+    """Type 3, matplotlib's own choice, is refused by publishers and cannot be searched or edited."""
+    written = sorted((drawn[0] / "figures").glob("*.pdf"))
+    assert len(written) == len(figures.FIGURES)
+    for path in written:
+        content = path.read_bytes()
+        assert set(re.findall(rb"/Subtype /(Type\d|TrueType|CIDFontType\d)", content)) == {b"Type0", b"CIDFontType2"}, path.name
+        assert b"/FontFile2" in content, f"{path.name} carries no font"
 
 
 def test_the_page_asks_for_nothing_from_anywhere(drawn):

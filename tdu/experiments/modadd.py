@@ -1,13 +1,14 @@
 """Does D fall through 1 where a transformer groks modular addition, as the companion study says, and do its nulls?"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ from tdu.analysis.alignment import FIELDS, Aligned
 from tdu.config import NULLS, QUICK_GROKKING, GrokkingConfig, NetworkConfig, Scope
 from tdu.experiments.experiment import Experiment, Say, Table, columns, settings_of, with_band
 from tdu.monitor import NetworkRun, one_blas_thread, train_network
-from tdu.panels import NULL_COLOURS, WIDE, panel_title
+from tdu.panels import NULL_COLOURS, NULL_DASHES, SIZES, WIDE, band, panel_title
 from tdu.types import STATISTICS, Estimate, Findings, Results
 
 _GROKKING, _DELAYED, _FEW, _NO_DECAY = "grokking", "delayed", "few-data", "no-decay"
@@ -263,45 +264,67 @@ def _table_over(name: str, series: dict[str, Any], axis: str, label: str) -> Tab
 
 
 def draw(results: Results) -> Figure:
-    """Accuracies of every width; D(t) aligned at grokking beside its nulls; grokking runs beside those that do not."""
+    """(a, b) Accuracies of every width; (c–f) D(t) at grokking, and its nulls; (g, h) runs that grok and runs that do not."""
     aligned = {name.removeprefix("aligned_"): of for name, of in results.series.items() if name.startswith("aligned_")}
     training = results.series["training"]
     drawn: list[tuple[str, Callable[[Axes], None]]] = [
-        *((name, partial(_draw_accuracies, runs=training[name])) for name in (next(iter(aligned)), next(reversed(aligned)))),
-        *((name, partial(_draw_aligned, aligned=of)) for name, of in aligned.items()),
+        *(
+            (_in_words(name), partial(_draw_accuracies, runs=training[name]))
+            for name in (next(iter(aligned)), next(reversed(aligned)))
+        ),
+        *((_in_words(name), partial(_draw_aligned, aligned=of)) for name, of in aligned.items()),
         ("$D(t)$ at absolute epochs", partial(_draw_groups, results=results)),
-        ("grokking − control, in standard errors", partial(_draw_differences, results=results)),
+        ("grokking − control", partial(_draw_differences, results=results)),
     ]
     n_rows = (len(drawn) + 1) // 2
-    figure = Figure(figsize=(WIDE, 2.15 * n_rows))
+    figure = Figure(figsize=(WIDE, 2.25 * n_rows))
     panels = figure.subplots(n_rows, 2).ravel()
     for axes, letter, (title, draw_on) in zip(panels, "abcdefgh", drawn, strict=False):
         draw_on(axes)
-        panel_title(axes, letter, title.replace("-", ", "))
+        panel_title(axes, letter, title)
     for axes in panels[len(drawn) :]:
         axes.set_axis_off()
     figure.legend(*panels[2].get_legend_handles_labels(), loc="outside upper center", ncols=7)
     return figure
 
 
+def _in_words(name: str) -> str:
+    """A condition's name in labels: kind, modulus, training."""
+    kind, modulus, training = name.rsplit("-", 2)
+    return f"{kind}, $p = {modulus}$, {'in-line' if training == 'inline' else training}"
+
+
+def _styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A colour for each modulus and training, a line for each kind; kinds there is but one of have their own colour too."""
+    of = {name: name.rsplit("-", 2) for name in names}
+    groups = list(dict.fromkeys((modulus, training) for _, modulus, training in of.values()))
+    lines = {_GROKKING: "-", _FEW: "--", _DELAYED: "-.", _NO_DECAY: ":"}
+    own = {_DELAYED: "C6", _NO_DECAY: "C3"}
+    return {
+        name: {"color": own.get(kind, f"C{groups.index((modulus, training))}"), "linestyle": lines[kind]}
+        for name, (kind, modulus, training) in of.items()
+    }
+
+
 def _draw_accuracies(axes: Axes, runs: Aligned) -> None:
-    for k, n in enumerate(runs.n_sites):
-        axes.plot(runs.epoch, runs.accuracy[k].mean(axis=0), color=f"C{k}", linewidth=0.8, linestyle="--")
-        axes.plot(runs.epoch, runs.test_accuracy[k].mean(axis=0), color=f"C{k}", label=f"{n:,}")
+    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(runs.n_sites)))
+    for k, (n, colour) in enumerate(zip(runs.n_sites, colours, strict=True)):
+        axes.plot(runs.epoch, runs.accuracy[k].mean(axis=0), color=colour, linewidth=0.8, linestyle="--")
+        axes.plot(runs.epoch, runs.test_accuracy[k].mean(axis=0), color=colour, label=f"{n:,}")
     axes.axhline(0.99, color="0.35", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="epoch", ylabel="accuracy: train (dashed), test")
+    axes.set(xlabel="epoch", ylabel="accuracy (train dashed)")
     axes.legend(title="$N$", fontsize="x-small")
 
 
 def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
     real = aligned["fields"]["real"]
-    axes.fill_between(aligned["offset"], real["low"], real["high"], color="C0", alpha=0.2, linewidth=0)
+    band(axes, aligned["offset"], real["low"], real["high"], "C0")
     axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real", zorder=3)
     for name, colour in NULL_COLOURS.items():
         null = aligned["fields"][name]
         if name in ("permuted", "blocks"):
-            axes.fill_between(aligned["offset"], null["low"], null["high"], color=colour, alpha=0.15, linewidth=0)
-        axes.plot(aligned["offset"], null["value"], color=colour, label=name)
+            band(axes, aligned["offset"], null["low"], null["high"], colour, NULL_DASHES[name])
+        axes.plot(aligned["offset"], null["value"], color=colour, linestyle=NULL_DASHES[name], label=name)
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.axvline(0, color="C4", linewidth=0.8)
     axes.set(xlabel="epochs from grokking", ylabel="$D(t)$ of the mean size")
@@ -309,25 +332,26 @@ def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
 
 def _draw_groups(axes: Axes, results: Results) -> None:
     over_time = {name.removeprefix("epochs_"): of for name, of in results.series.items() if name.startswith("epochs_")}
-    for k, name in enumerate(results.series["training"]):
+    for name, style in _styles(results.series["training"]).items():
         of = over_time[name]
-        style = "--" if name.startswith(_DELAYED) else "-"
-        axes.plot(of["epoch"], of["fields"]["real"]["value"], style, color=f"C{k}", linewidth=0.9, label=name)
+        axes.plot(of["epoch"], of["fields"]["real"]["value"], linewidth=0.9, label=_in_words(name), **style)
     axes.axhline(1, color="0.35", linewidth=0.8)
     low, high = axes.get_ylim()
     last = min(of["epoch"][-1] for of in over_time.values())  # those that are delayed go on
     axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, last), ylim=(low - 0.5 * (high - low), high))
-    axes.legend(fontsize="xx-small", loc="lower right", ncols=2)
+    axes.legend(fontsize="x-small", loc="lower right", ncols=2, columnspacing=1)
 
 
 def _draw_differences(axes: Axes, results: Results) -> None:
-    for k, (name, of) in enumerate((n, of) for n, of in results.series.items() if n.startswith("difference_")):
-        ratio = np.asarray(of["difference"]) / np.asarray(of["error"])
-        axes.plot(of["epoch"], ratio, color=f"C{k}", linewidth=0.9, label=name.removeprefix("difference_"))
+    for name, style in _styles(results.series["training"]).items():
+        of = results.series.get(f"difference_{name}")
+        if of is not None:
+            ratio = np.asarray(of["difference"]) / np.asarray(of["error"])
+            axes.plot(of["epoch"], ratio, linewidth=0.9, label=_in_words(name), **style)
     for bound in (-divergence.LEVEL, divergence.LEVEL):
         axes.axhline(bound, color="0.35", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="epoch", ylabel="difference / standard error")
-    axes.legend(fontsize="xx-small")
+    axes.set(xlabel="epoch", ylabel="standard errors")
+    axes.legend(fontsize="x-small")
 
 
 _QUICK = settings_of(

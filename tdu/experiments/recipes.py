@@ -14,7 +14,7 @@ from tdu.panels import panel_title
 from tdu.published import PUBLISHED
 from tdu.types import Estimate, Findings, Results
 
-_COLOURS = {"rises": "C0", "rises through 1": "C0", "falls": "C3", "falls through 1": "C3"}
+_COLOURS = {"rises": "C0", "rises through 1": "C0", "falls": "C1", "falls through 1": "C1"}
 _SHAPES = ("rises through 1", "rises", "undecided", "falls", "falls through 1", "a scale never groks")
 
 
@@ -106,7 +106,7 @@ def _short(estimate: Estimate) -> str:
 
 
 def draw(results: Results) -> Figure:
-    """D(t) before and after the grokking window of every recipe, in-line and in shadow."""
+    """D(t) before and after the grokking window of every recipe, (a) in-line and (b) in shadow."""
     rows = results.series["recipes"]["rows"]
     names = list(dict.fromkeys(row["recipe"] for row in rows))
     figure = Figure(figsize=(7.0, 0.2 * len(names) + 1.2))
@@ -136,7 +136,7 @@ def draw(results: Results) -> Figure:
         Line2D([], [], color="0.2", marker="o", markerfacecolor="white", linewidth=0, label="before the window"),
         Line2D([], [], color="0.2", marker="o", linewidth=0, label="after"),
         Line2D([], [], color="C0", label="rises"),
-        Line2D([], [], color="C3", label="falls"),
+        Line2D([], [], color="C1", label="falls"),
         Line2D([], [], color="0.5", label="undecided"),
         Line2D([], [], color="0.35", linestyle=":", label="published before"),
         Line2D([], [], color="0.35", linestyle="-.", label="published after"),

@@ -3,13 +3,14 @@
 from concurrent.futures import Executor
 from dataclasses import replace
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from tdu.analysis import control, grokking, topology
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.panels import WIDE, error_bars, panel_title, shade_grokking_window
+from tdu.panels import DASHES, MARKERS, NULL_COLOURS, WIDE, error_bars, names_below, panel_title, shade_grokking_window
 from tdu.published import PUBLISHED
 from tdu.types import Findings, Results
 
@@ -45,28 +46,29 @@ def tables(results: Results) -> dict[str, Table]:
 
 
 def draw(results: Results) -> Figure:
-    """D(t) of real gradients on five topologies, and its late value beside that of permuted and synthetic fields."""
+    """(a) D(t) of real gradients on five topologies, (b) its late value beside that of permuted and synthetic fields."""
     figure = Figure(figsize=(WIDE, 2.8))
     over_time, late = figure.subplots(1, 2, width_ratios=(3, 2))
     of, synthetic = results.series["on_graphs"], results.series["topologies"]
     shade_grokking_window(over_time, results)
-    for name, found in of["real"].items():
-        over_time.plot(of["epoch"], found["value"], label=name)
+    for dashes, (name, found) in zip(DASHES, of["real"].items(), strict=True):
+        over_time.plot(of["epoch"], found["value"], linestyle=dashes, label=name.replace("p = ", "$p = $"))
     over_time.axhline(1, color="0.35", linewidth=0.8)
     over_time.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of["epoch"][-1], 1)))
     over_time.legend(loc="lower right", ncols=2)
     panel_title(over_time, "a", "real gradients, in shadow")
     real = [results.quantities[topology.key_of(name)] for name in synthetic["name"]]
     null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic["name"]]
-    for offset, label, colour, found in ((-0.15, "real", "C0", real), (0.0, "permuted", "C1", null)):
-        value, low, high = ([getattr(q, part) for q in found] for part in ("value", "low", "high"))
-        at = [i + offset for i in range(len(value))]
-        late.errorbar(at, value, yerr=error_bars(value, low, high), fmt="o", color=colour, capsize=2, label=label)
-    at = [i + 0.15 for i in range(len(synthetic["name"]))]
-    bars = error_bars(synthetic["dimension"], synthetic["low"], synthetic["high"])
-    late.errorbar(at, synthetic["dimension"], yerr=bars, fmt="s", color="C6", capsize=2, label="synthetic Gaussian")
+    drawn = (
+        ("real", "C0", [[getattr(q, part) for q in real] for part in ("value", "low", "high")]),
+        ("permuted", NULL_COLOURS["permuted"], [[getattr(q, part) for q in null] for part in ("value", "low", "high")]),
+        ("synthetic Gaussian", NULL_COLOURS["gaussian"], [synthetic[part] for part in ("dimension", "low", "high")]),
+    )
+    for place, (label, colour, (value, low, high)) in enumerate(drawn):
+        at = np.arange(len(value)) + 0.15 * (place - 1)
+        late.errorbar(at, value, yerr=error_bars(value, low, high), fmt=MARKERS[place], color=colour, capsize=2, label=label)
     late.axhline(PUBLISHED["dimension_synthetic"].value or 1, color="0.35", linewidth=0.8, linestyle=":")
-    late.set_xticks(range(len(synthetic["name"])), [n.replace("small world, ", "SW ") for n in synthetic["name"]], rotation=40)
+    names_below(late, synthetic["name"], 40)
     late.set(ylabel="$D(t)$ after the window")
     late.legend(loc=(0.3, 0.15))
     panel_title(late, "b", "after grokking")

@@ -11,12 +11,19 @@ from tdu.analysis import dimension, excess, grokking, marginals
 from tdu.config import Scope, StudyConfig
 from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.panels import SIZES, WIDE, log_scale, panel_title, shade_grokking_window
+from tdu.panels import DASHES, NULL_COLOURS, SIZES, WIDE, band, log_scale, panel_title, shade_grokking_window
 from tdu.surrogates import SURROGATES
 from tdu.types import Findings, Floats, Results
 
 _NAMES = (*SURROGATES, "gaussian")
-_DRAWN = {"own-tail": "C1", "own-bulk": "C2", "laplace": "C3", "student-t": "C4", "log-normal": "C5", "gaussian": "C6"}
+_DRAWN = {
+    "own-tail": ("C1", DASHES[0]),
+    "own-bulk": ("C2", DASHES[1]),
+    "laplace": ("C3", DASHES[2]),
+    "student-t": ("C4", DASHES[3]),
+    "log-normal": ("C7", DASHES[0]),
+    "gaussian": (NULL_COLOURS["gaussian"], DASHES[-1]),
+}
 _LEVEL = 0.9  # the share below the threshold
 
 
@@ -56,7 +63,7 @@ def tables(results: Results) -> dict[str, Table]:
 
 
 def draw(results: Results) -> Figure:
-    """The tail of |g|/τ before, at and after grokking, and D(t) of what keeps one property of it."""
+    """The tail of |g|/τ (a) before, (b) at and (c) after grokking; (d) D(t) and (e) sizes of what keeps one property of it."""
     figure = Figure(figsize=(WIDE, 4.8))
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.1))[:, 0]
     tail = results.series["tail"]
@@ -64,9 +71,9 @@ def draw(results: Results) -> Figure:
     before_at_after = top.subplots(1, 3, sharey=True)
     for letter, phase, axes in zip("abc", marginals.PHASES, before_at_after, strict=True):
         for colour, hidden, share in zip(colours, tail["hidden"], tail[phase], strict=True):
-            axes.plot(tail["x"], np.where(share > 0, share, np.nan), color=colour, linewidth=0.9, label=f"h = {hidden}")
+            axes.plot(tail["x"], np.where(share > 0, share, np.nan), color=colour, linewidth=0.9, label=f"$h = {hidden}$")
         axes.plot(tail["x"], _gaussian_tail(tail["x"]), color="0.35", linestyle=":", label="Gaussian")
-        axes.set(xlabel="$|g|/τ$", ylim=(1e-5, 0.15))
+        axes.set(xlabel=r"$|g|/\tau$", ylim=(1e-5, 0.15))
         log_scale(axes, "xy")
         panel_title(axes, letter, f"{phase} grokking")
     before_at_after[0].set(ylabel="share of sites beyond")
@@ -74,19 +81,23 @@ def draw(results: Results) -> Figure:
     of = results.series["dimension_over_time"]
     axes, per_site = bottom.subplots(1, 2, width_ratios=(3, 2))
     shade_grokking_window(axes, results)
-    axes.fill_between(of["epoch"], of["mean"]["low"], of["mean"]["high"], color="C0", alpha=0.2, linewidth=0)
+    band(axes, of["epoch"], of["mean"]["low"], of["mean"]["high"], "C0")
     axes.plot(of["epoch"], of["mean"]["value"], color="C0", linewidth=1.8, label="real")
-    for name, colour in _DRAWN.items():
-        axes.plot(of["epoch"], results.series[f"null_{name}"]["value"], color=colour, label=name)
+    for name, (colour, dashes) in _DRAWN.items():
+        value = results.series[f"null_{name}"]["value"]
+        axes.plot(
+            of["epoch"], value, color=colour, linestyle=dashes, label=name.replace("-t", "-$t$", name.startswith("student"))
+        )
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of["epoch"][-1], 1)))
     panel_title(axes, "d", "independent entries, one property kept")
     share = results.series["size_share"]
     per_site.plot(np.repeat(share["n_sites"], share["runs"].shape[1]), share["runs"].ravel(), "_", color="C0", alpha=0.5)
-    for name, colour in {"real": "C0", **_DRAWN}.items():
-        per_site.plot(share["n_sites"], share[name], "o-", color=colour, markersize=3, linewidth=1.8 if name == "real" else 0.8)
+    for name, (colour, dashes) in {"real": ("C0", "-"), **_DRAWN}.items():
+        width = 1.8 if name == "real" else 0.8
+        per_site.plot(share["n_sites"], share[name], marker="o", linestyle=dashes, color=colour, markersize=3, linewidth=width)
     log_scale(per_site, "x")
-    per_site.set(xlabel="parameters $N$", ylabel="⟨$s$⟩$/N$ after the window", ylim=(0, None))
+    per_site.set(xlabel="parameters $N$", ylabel=r"$\langle s\rangle / N$ after the window", ylim=(0, None))
     panel_title(per_site, "e", "flat where $D = 1$")
     bottom.legend(*axes.get_legend_handles_labels(), loc="outside right")
     return figure

@@ -1,0 +1,118 @@
+"""Figures as a journal asks for them: lettered, in fonts a printer takes, readable without colour."""
+
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from tdu import figures, panels, store
+from tdu.config import NULLS
+
+COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
+
+
+@pytest.fixture(scope="module")
+def results():
+    return store.load_results(COMMITTED)
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    with mpl.rc_context(fname=figures.STYLE):
+        yield
+
+
+def letters_of(figure):
+    return re.findall(r"^\((.)\) ", "\n".join(axes.get_title("left") for axes in figure.axes), re.M)
+
+
+def letters_in(caption):
+    """(a), (a, d) and (b–e), in the order of the alphabet."""
+    found = set()
+    for inside in re.findall(r"\(([a-h](?:[,–] ?[a-h])*)\)", caption):
+        for part in inside.split(", "):
+            found |= {chr(code) for code in range(ord(part[0]), ord(part[-1]) + 1)}
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_every_panel_has_its_letter_and_the_caption_names_it(name, results):
+    figure = getattr(panels, figures.FIGURES[name][0])(results)
+    wanted = list("abcdefgh"[: len(figure.axes)])
+    assert letters_of(figure) == wanted
+    assert letters_in(figures.caption(name)) == wanted
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_symbols_are_set_as_mathematics(name, results):
+    """A symbol stands between dollar signs: outside are words, units and numbers."""
+    figure = getattr(panels, figures.FIGURES[name][0])(results)
+    texts = [text.get_text() for text in figure.findobj(mpl.text.Text)]
+    assert any("$" in text for text in texts) or name == "gini"
+    for text in texts:
+        words = re.sub(r"\$[^$]*\$", "", text)
+        assert not re.search(r"[αγτ⟨⟩≥]|(?<![\w(])[DNQRShpst](?![\w)])", words), text
+        assert not re.search(r"_\{?(max|min|pre|post|synth)", text), f"{text}: a word in a subscript is upright"
+
+
+def test_letters_are_italic_and_digits_and_words_upright():
+    from matplotlib.mathtext import MathTextParser
+
+    parsed = MathTextParser("path").parse(r"$P(S \geq s_{\mathrm{max}}) = 21$")
+    slanted = {chr(code): "Oblique" in font.postscript_name for font, _, code, *_ in parsed.glyphs}
+    assert {letter for letter, is_so in slanted.items() if is_so} == set("PSs")
+    assert set("max21()=≥") <= set(slanted)
+
+
+def test_logarithmic_axes_have_unlabelled_ticks_at_two_to_nine():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([8, 4000], [1e-5, 1])
+    panels.log_scale(axes, "xy")
+    axes.set(xlim=(10, 1000), ylim=(1e-5, 1))
+    figure.draw_without_rendering()
+    assert [float(x) for x in axes.get_xticks() if 10 <= x <= 1000] == [10, 100, 1000]
+    minor = [x for x in axes.get_xticks(minor=True) if 10 <= x <= 1000]
+    np.testing.assert_allclose(minor, [*range(20, 100, 10), *range(200, 1000, 100)])
+    assert len([y for y in axes.get_yticks(minor=True) if 1e-5 <= y <= 1]) == 5 * 8
+    assert {label.get_text() for label in axes.get_xticklabels(minor=True)} == {""}
+    assert [label.get_text() for label in axes.get_xticklabels()][-3:-1] == ["100", "1000"]
+    assert all("10^" in label.get_text() for label in axes.get_yticklabels())
+
+
+#: What a reader without the middle-wave cones sees: linear RGB in and out (Machado, Oliveira, Fernandes 2009).
+DEUTERANOPIA = np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]])
+TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+
+
+def seen(colour, cones):
+    """CIE L*a*b*."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(cones @ linear, 0, 1) / TO_XYZ.sum(axis=1)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("cones", [np.eye(3), DEUTERANOPIA], ids=["trichromat", "deuteranope"])
+def test_nulls_have_other_hues_than_real_gradients_and_lines_of_their_own(cones):
+    assert set(panels.NULL_COLOURS) == set(panels.NULL_DASHES) == set(NULLS)
+    real, *nulls = (seen(colour, cones) for colour in ("C0", *panels.NULL_COLOURS.values()))
+    for null in nulls:
+        assert np.hypot(*(real - null)[1:]) > 30, "the difference in hue and chroma, lightness aside"
+    assert len({str(dashes) for dashes in panels.NULL_DASHES.values()}) == len(NULLS)
+
+
+def test_each_excess_has_its_band_in_a_panel_of_its_own(results):
+    figure = panels.nulls_figure(results)
+    for axes, name in zip(figure.axes[1:], [name for name in panels.NULL_COLOURS if name != "gaussian"], strict=True):
+        null = results.series[f"null_{name}"]
+        assert axes.get_title("left").endswith(name)
+        drawn = {tuple(line.get_ydata()) for line in axes.lines}
+        assert {tuple(null[key]) for key in ("excess", "excess_low", "excess_high")} <= drawn
+        assert len(drawn) == 4, "zero, the excess and the two edges of its band"
+    assert len({axes.get_ylim() for axes in figure.axes[1:]}) == 1
