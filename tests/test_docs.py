@@ -8,6 +8,7 @@ import pytest
 import tdu
 from tdu.cli import main
 from tdu.config import StudyConfig
+from tdu.published import MARGIN, PUBLISHED
 from tdu.store import load_results
 
 ROOT = Path(__file__).parent.parent
@@ -60,10 +61,42 @@ def test_pages_are_what_their_templates_and_the_committed_data_give():
     render = module_from_spec(spec)
     spec.loader.exec_module(render)
     pages = render.pages()
-    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md", "modadd.md"}
+    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md"}
     for path, page in pages.items():
         assert page == path.read_text(), "`make docs` renders it again"
         assert "{{" not in page
+
+
+def sections(template):
+    """Headings of a page with the text below each."""
+    parts = re.split(r"^## (.+)$", (ROOT / "docs" / template).read_text(), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_page_quotes_the_pool_of_every_row_that_it_discusses_those_that_disagree_first():
+    results = load_results(ROOT / "docs" / "results.json")
+    wanted = {"What does not agree": "does not agree", "What cannot be told": "cannot tell", "What agrees": "agrees"}
+    of_page = sections("reproduction.template.md")
+    assert list(of_page)[:3] == list(wanted)
+    quoted = set()
+    for heading, text in of_page.items():
+        pooled = set(re.findall(r"\{\{pooled/(\w+)\}\}", text))
+        single = set(re.findall(r"\{\{(\w+)[|}]", text)) - {"table"}
+        assert single <= pooled | quoted, f"{heading}: {single - pooled} without the pool"
+        if heading in wanted:
+            for key in pooled - {"gini_at_grokking"}:
+                assert results.pooled[key].verdict == wanted[heading], (heading, key)
+        quoted |= pooled
+    published = {key for key, q in results.quantities.items() if q.published_text and q.verdict != "not measured"}
+    assert published - quoted == {"phases_apart"}, "every published row is discussed"
+
+
+def test_the_equivalence_margin_is_the_scatter_between_studies():
+    pooled = load_results(ROOT / "docs" / "results.json").pooled
+    exponents = [q for key, q in pooled.items() if key in PUBLISHED and PUBLISHED[key].margin == MARGIN]
+    spread = [float(re.search(r"standard deviation ([\d.]+)", q.note)[1]) for q in exponents]
+    assert len(spread) == 7
+    assert sum(spread) / len(spread) == pytest.approx(MARGIN, abs=0.01)
 
 
 def test_the_committed_results_are_of_the_papers_setting():
