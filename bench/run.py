@@ -317,9 +317,8 @@ def parts(rounds):
     }
     found["bootstrap"] = summary(in_turns(ways, rounds))
     fields, rng = np.random.default_rng(0).normal(size=(51, 2001)), np.random.default_rng(0)
-    found["nulls"] = summary(
-        in_turns({name: partial(null, fields, rng) for name, null in nulls.FIELD_NULLS.items()}, rounds), 51
-    )
+    of_field = nulls.FIELD_NULLS | {"blocks": partial(nulls.blocks, sizes=(1000, 500, 500, 1))}
+    found["nulls"] = summary(in_turns({name: partial(null, fields, rng) for name, null in of_field.items()}, rounds), 51)
     return found
 
 

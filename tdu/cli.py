@@ -117,11 +117,19 @@ def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **setti
 @click.option(
     "--null", "names", multiple=True, type=click.Choice(NULLS), help="Null model, repeatable.  [default: permuted, signs]"
 )
-@click.option("--draws", type=click.IntRange(1), default=99, show_default=True, help="Independent draws per snapshot.")
-@click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases.  [default: XOR's 2h,h,h,1]")
+@click.option("--draws", type=click.IntRange(1), default=99, show_default=True, help="Independent draws per file.")
+@click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases, which `--null blocks` needs.")
 @probe_options
 def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
-    """Compare the avalanches of gradient fields, as in `tdu probe`, with those of their null models."""
+    """Compare the avalanches of gradient fields, as in `tdu probe`, with those of their null models.
+
+    A file of many fields is one run: a draw is one arrangement (order, signs, or rewired graph) for all its snapshots. Only
+    gaussian is drawn anew at each.
+    """
+    if "blocks" in names and settings["blocks"] is None:
+        raise click.UsageError(
+            "--null blocks needs --blocks, the lengths of the layers' weights and biases: 2h,h,h,1 for XOR's h hidden units"
+        )
     _announce_compilation()
     from tdu.probing import null_files
 

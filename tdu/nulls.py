@@ -5,6 +5,7 @@ Each takes a gradient field (N,), or many (…, N), each treated by itself, and 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +43,12 @@ def blocks(gradient: npt.ArrayLike, rng: np.random.Generator, sizes: Sequence[in
     ----------
     gradient : (N,) field, or (…, N) many.
     rng : generator.
-    sizes : lengths of the blocks, in order, summing to N; None: those of the XOR network of N = 4h + 1 parameters.
+    sizes : lengths of the blocks, in order, summing to N. N alone does not tell them, so that they must be given.
 
     Raises
     ------
     ValueError
-        If the blocks do not add up to the field, or none are given and N is not 4h + 1.
+        If no blocks are given, or if they do not add up to the field.
     """
     fields = _fields(gradient)
     ends = np.cumsum(block_sizes(fields.shape[-1], sizes))[:-1]
@@ -62,12 +63,12 @@ def _fields(gradient: npt.ArrayLike) -> Floats:
 
 
 def block_sizes(n: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
-    """The given blocks of N sites, checked, or those of the XOR network: W1 (2h), b1 (h), W2 (h), b2 (1)."""
+    """The given blocks of N sites, checked."""
     if sizes is None:
-        hidden, rest = divmod(n - 1, 4)
-        if rest or hidden < 1:
-            raise ValueError(f"`gradient` has {n} entries, which is not 4h + 1: give `sizes`, the lengths of its blocks")
-        return 2 * hidden, hidden, hidden, 1
+        raise ValueError(
+            f"`gradient` has {n} entries: give `sizes`, the lengths of its layers' weights and biases in order, "
+            "as 2h, h, h, 1 for the h hidden units of the XOR network"
+        )
     checked = tuple(_validate.integer(size, "sizes", 0) for size in sizes)
     if sum(checked) != n:
         raise ValueError(f"`sizes` add up to {sum(checked)} but `gradient` has {n} entries")
@@ -91,3 +92,21 @@ FIELD_NULLS: dict[str, Callable[[npt.ArrayLike, np.random.Generator], Floats]] =
     "signs": signs,
     "gaussian": gaussian,
 }
+
+
+def arrangement(
+    name: str, n_sites: int, rng: np.random.Generator, sizes: Sequence[int] | None = None
+) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    """One draw of the field null `name`, to be put to every snapshot (N,), or many (…, N), of one run.
+
+    A run's own arrangement persists, and so must that of the null: rearranged anew at each snapshot, a draw's mean over time
+    would scatter less than the real one, and not be exchangeable with it. Only `gaussian`, of which nothing can persist, is
+    drawn anew at each call. `sizes` are the lengths of the `blocks`.
+    """
+    if name == "gaussian":
+        return lambda fields: gaussian(fields, rng)
+    if name == "signs":
+        of_sites = signs(np.ones(n_sites), rng)
+        return lambda fields: fields * of_sites
+    order = permuted(np.arange(n_sites), rng) if name == "permuted" else blocks(np.arange(n_sites), rng, sizes)
+    return lambda fields: fields[..., order.astype(np.int64)]

@@ -41,15 +41,20 @@ def null_files(
 ) -> Iterator[dict[str, Any]]:
     """One row per snapshot: its size, and for each null in `names` the mean of its draws, their 95 % range, and a p-value.
 
-    p is two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
+    A file is one run, and a draw one arrangement for all its snapshots (`tdu.nulls.arrangement`): its generator is seeded anew
+    at each, so that no arrangement is kept. `blocks` are the lengths of the layers' weights and biases, for the null of that
+    name. p is two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
     """
-    for number, (row, field, on) in enumerate(_snapshots(files, graph, seed)):
+    number, of_draws = -1, dict[str, list[np.random.Generator]]()
+    for row, field, on in _snapshots(files, graph, seed):
+        number += row["index"] == 0
         with _named(row):
             size = avalanche(field, on(field.size), **settings).size
             found: dict[str, Any] = {"size": size}
             for which, name in enumerate(names):
-                rng = generator(seed, Stage.NULL, number, which)
-                sizes = np.array([_null_size(name, field, on(field.size), rng, blocks, settings) for _ in range(draws)])
+                if row["index"] == 0 or name != "gaussian":
+                    of_draws[name] = generator(seed, Stage.NULL, number, which).spawn(draws)
+                sizes = np.array([_null_size(name, field, on(field.size), rng, blocks, settings) for rng in of_draws[name]])
                 low, high = np.quantile(sizes, [0.025, 0.975])
                 everything = np.append(sizes, size)
                 distance = np.abs(everything - everything.mean())
@@ -68,9 +73,7 @@ def _null_size(
 ) -> int:
     if name == "rewired":
         return avalanche(field, nulls.rewired(graph, int(rng.integers(2**63))), **settings).size
-    if name == "blocks":
-        return avalanche(nulls.blocks(field, rng, blocks), graph, **settings).size
-    return avalanche(nulls.FIELD_NULLS[name](field, rng), graph, **settings).size
+    return avalanche(nulls.arrangement(name, field.size, rng, blocks)(field), graph, **settings).size
 
 
 def _snapshots(

@@ -9,8 +9,10 @@ import pytest
 
 import tdu
 from tdu.cli import main
+from tdu.config import NULLS
 from tdu.figures import FIGURES
 from tdu.published import PUBLISHED
+from tdu.rng import Stage, generator
 
 STUDY = ["--hidden", "5,8,12", "--replicates", "2", "--epochs", "40", "--workers", "2"]
 
@@ -218,8 +220,42 @@ def test_nulls_stand_beside_the_real_size(field):
     table = run("nulls", field, "--draws", 2).stdout.splitlines()
     assert table[0].split("\t")[:5] == ["file", "index", "n", "size", "permuted"]
     assert len(table) == 4
+    # 101 = 4 · 25 + 1 entries are not taken for the XOR network's
+    fails(run("nulls", field, "--null", "blocks"), 2, "--null blocks needs --blocks", "2h,h,h,1 for XOR's h hidden units")
     fails(run("nulls", field, "--null", "blocks", "--blocks", "3,4"), 1, "`sizes` add up to 7 but `gradient` has 101 entries")
     assert run("nulls", field, "--null", "blocks", "--blocks", "50,51", "--draws", 2).returncode == 0
+
+
+def test_a_draw_of_a_null_is_one_arrangement_for_all_snapshots_of_a_file(tmp_path):
+    one, other = np.random.default_rng(0).standard_t(2, size=(2, 101))
+    np.save(tmp_path / "a.npy", [one, other, one])
+    np.save(tmp_path / "b.npy", [one, other, one])
+    options = [option for name in NULLS for option in ("--null", name)]
+    command = ["a.npy", "b.npy", *options, "--blocks", "50,25,25,1", "--seed", 3, "--json"]
+    graph, blocks = tdu.barabasi_albert(101, seed=3), (50, 25, 25, 1)
+
+    def expected(name, rng, field):
+        if name == "rewired":
+            return tdu.avalanche(field, tdu.nulls.rewired(graph, int(rng.integers(2**63)))).size
+        of_sites = {
+            "permuted": lambda: field[tdu.nulls.permuted(np.arange(101), rng).astype(int)],
+            "blocks": lambda: field[tdu.nulls.blocks(np.arange(101), rng, blocks).astype(int)],
+            "signs": lambda: field * tdu.nulls.signs(np.ones(101), rng),
+        }
+        return tdu.avalanche(of_sites[name](), graph).size
+
+    found = {draws: run("nulls", *command, "--draws", draws, cwd=tmp_path).stdout.splitlines() for draws in (1, 3)}
+    rows = {draws: np.array([json.loads(line) for line in lines]).reshape(2, 3) for draws, lines in found.items()}
+    for number, which, t in np.ndindex(2, len(NULLS), 3):
+        name = NULLS[which]
+        if name != "gaussian":
+            sizes = [expected(name, rng, (one, other, one)[t]) for rng in generator(3, Stage.NULL, number, which).spawn(3)]
+            assert rows[3][number, t][name] == pytest.approx(np.mean(sizes))
+            assert rows[1][number, t][name] == sizes[0]
+    # of equal snapshots the sizes are equal, but not in another file, and not those that nothing arranges
+    for name in NULLS:
+        assert (rows[3][0, 0][name] == rows[3][0, 2][name]) == (name != "gaussian")
+        assert rows[3][0, 0][name] != rows[3][1, 0][name]
 
 
 @pytest.mark.parametrize("odd", [["--hidden", "20,30", "--quantile", "0.999"], ["--replicates", "1", "--epochs", "5"]])

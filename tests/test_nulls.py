@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tdu
+from tdu.models.mlp import layer_sizes
 from tests.strategies import float_fields, graphs, neighbours
+
+#: The field nulls by name, with the layers of an XOR network of 10 or of 100 hidden units for that which asks for them.
+LAYERS = {41: (20, 10, 10, 1), 401: (200, 100, 100, 1)}
+FIELD_NULLS = tdu.nulls.FIELD_NULLS | {"blocks": lambda g, rng: tdu.nulls.blocks(g, rng, LAYERS[g.shape[-1]])}
 
 fields = st.integers(1, 30).flatmap(float_fields)
 seeds = st.integers(0, 2**32)
@@ -28,8 +33,10 @@ def test_signs_keep_magnitudes_where_they_are(field, seed):
 def test_blocks_keep_the_multiset_of_each_layers_weights_and_biases(hidden, seed):
     rng = np.random.default_rng(seed)
     field = rng.normal(size=4 * hidden + 1)
-    found = tdu.nulls.blocks(field, rng)
-    for part in np.split(np.arange(field.size), np.cumsum([2 * hidden, hidden, hidden])):
+    sizes = (2 * hidden, hidden, hidden, 1)
+    assert tuple(layer_sizes(field.size).values()) == sizes
+    found = tdu.nulls.blocks(field, rng, sizes)
+    for part in np.split(np.arange(field.size), np.cumsum(sizes[:-1])):
         assert sorted(found[part]) == sorted(field[part])
 
 
@@ -55,9 +62,9 @@ def test_gaussian_has_the_mean_and_variance_of_the_control():
     assert found.std() == pytest.approx(0.5, rel=0.01)
 
 
-@pytest.mark.parametrize("name", sorted(tdu.nulls.FIELD_NULLS))
+@pytest.mark.parametrize("name", sorted(FIELD_NULLS))
 def test_nulls_are_seeded_leave_their_input_alone_and_are_not_the_identity(name):
-    null = tdu.nulls.FIELD_NULLS[name]
+    null = FIELD_NULLS[name]
     field = np.random.default_rng(1).normal(size=401)
     before = field.copy()
     found = null(field, np.random.default_rng(5))
@@ -67,10 +74,22 @@ def test_nulls_are_seeded_leave_their_input_alone_and_are_not_the_identity(name)
     assert not np.array_equal(found, field)
 
 
+@pytest.mark.parametrize("name", sorted(FIELD_NULLS))
+def test_an_arrangement_is_one_draw_of_its_null_and_the_same_for_every_field_but_of_gaussian(name):
+    one, other = np.random.default_rng(1).normal(size=(2, 41))
+    arranged = tdu.nulls.arrangement(name, 41, np.random.default_rng(7), LAYERS[41])
+    assert np.array_equal(arranged(one), FIELD_NULLS[name](one, np.random.default_rng(7)))
+    if name == "gaussian":
+        assert not np.array_equal(arranged(one), arranged(one))
+        return
+    assert np.array_equal(arranged(np.stack([one, other])), [arranged(one), arranged(other)])
+    assert np.array_equal(arranged(other), FIELD_NULLS[name](other, np.random.default_rng(7)))
+
+
 @pytest.mark.parametrize("name", ["permuted", "blocks", "signs"])
 def test_many_fields_are_treated_each_by_itself(name):
     fields = np.random.default_rng(1).normal(size=(3, 41))
-    found = tdu.nulls.FIELD_NULLS[name](fields, np.random.default_rng(2))
+    found = FIELD_NULLS[name](fields, np.random.default_rng(2))
     assert np.array_equal(np.sort(np.abs(found), axis=1), np.sort(np.abs(fields), axis=1))
     moved = [np.argsort(np.argsort(np.abs(row))) for row in found - fields]
     assert not np.array_equal(moved[0], moved[1])
@@ -86,7 +105,8 @@ def test_rewired_is_seeded_and_another_graph():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda rng: tdu.nulls.blocks(np.ones(8), rng), r"`gradient` has 8 entries, which is not 4h \+ 1"),
+        # 4h + 1 entries need not be the XOR network's
+        (lambda rng: tdu.nulls.blocks(np.ones(9), rng), "has 9 entries: give `sizes`, .* 2h, h, h, 1 for the h hidden"),
         (lambda rng: tdu.nulls.blocks(np.ones(8), rng, (3, 4)), "`sizes` add up to 7 but `gradient` has 8 entries"),
         (lambda rng: tdu.nulls.permuted([1, np.nan], rng), "entry 1 is nan"),
         (lambda rng: tdu.nulls.signs([], rng), r"has shape \(0,\): a field is \(N,\)"),

@@ -10,8 +10,9 @@ from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.cascades import sizes_of
 from tdu.config import NULLS, StudyConfig
+from tdu.models.mlp import layer_sizes
 from tdu.models.xor import snapshot_fields
-from tdu.nulls import FIELD_NULLS, rewired
+from tdu.nulls import arrangement, rewired
 from tdu.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.rng import Stage, generator
 from tdu.scaling import exponent_of_runs, per_run, slopes
@@ -68,18 +69,12 @@ def _of_run(config: StudyConfig, hidden: int, replicate: int, n_draws: int, name
 
 
 def same_for_all(name: str, fields: Floats, rng: np.random.Generator) -> Floats:
-    """One draw of a null for all snapshots (T, N) of a run: their arrangement persists, and so must that of the null.
-
-    Rearranged anew at each snapshot, a draw's mean over time would scatter less than the real one, and not be exchangeable.
-    """
+    """One draw of a null or surrogate for all snapshots (T, N) of a run of the XOR network (`tdu.nulls.arrangement`)."""
     if name in SURROGATES:
         return SURROGATES[name](fields, rng)
-    null, n_sites = FIELD_NULLS[name], fields.shape[1]
-    if name == "signs":
-        return fields * null(np.ones(n_sites), rng)
-    if name in ("permuted", "blocks"):
-        return fields[:, null(np.arange(n_sites), rng).astype(int)]
-    return null(fields, rng)
+    n_sites = fields.shape[1]
+    drawn = arrangement(name, n_sites, rng, tuple(layer_sizes(n_sites).values()))(fields)
+    return np.asarray(drawn, np.float64)
 
 
 def analyse(log: CascadeLog, nulls: NullSizes, name: str, *, intervals: bool = True) -> Findings:

@@ -17,16 +17,18 @@ def n_parameters(hidden: int, n_inputs: int = 2) -> int:
     return (n_inputs + 2) * hidden + 1
 
 
+def layer_sizes(n: int, n_inputs: int = 2) -> dict[str, int]:
+    """Lengths of the layers' weights and biases among N parameters, in order: W1 (h d), b1 (h), W2 (h), b2 (1)."""
+    hidden = (n - 1) // (n_inputs + 2)
+    return {"W1": hidden * n_inputs, "b1": hidden, "W2": hidden, "b2": 1}
+
+
 def parameter_views(theta: Floats, n_inputs: int = 2) -> dict[str, Floats]:
     """Named views into the flat vector `theta` (N,): W1 (h, d), b1 (h,), W2 (h,), b2 (1,), in this order."""
-    hidden = (theta.size - 1) // (n_inputs + 2)
-    of_w1 = hidden * n_inputs
-    return {
-        "W1": theta[:of_w1].reshape(hidden, n_inputs),
-        "b1": theta[of_w1 : of_w1 + hidden],
-        "W2": theta[of_w1 + hidden : -1],
-        "b2": theta[-1:],
-    }
+    sizes = layer_sizes(theta.size, n_inputs)
+    ends = np.cumsum(list(sizes.values()))
+    views = {name: theta[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}
+    return {**views, "W1": views["W1"].reshape(-1, n_inputs)}
 
 
 def initial_parameters(
