@@ -69,15 +69,15 @@ def of_log(log: CascadeLog) -> dict[str, Estimate]:
 def shape_of(found: dict[str, Estimate]) -> str:
     """What D(t) does, in words: it rises or falls if the interval of late minus early leaves out 0.
 
-    Through 1: early lies on one side, and the interval of late wholly on the other.
+    Through 1: the interval of early lies wholly on one side, and that of late wholly on the other.
     """
     rise, early, late = found["rise"], found["dimension_early"], found["dimension_late"]
     if np.isnan(rise.value):
         return "a scale never groks"
     if rise.low > 0:
-        return "rises through 1" if early.value < 1 < late.low else "rises"
+        return "rises through 1" if early.high < 1 < late.low else "rises"
     if rise.high < 0:
-        return "falls through 1" if late.high < 1 < early.value else "falls"
+        return "falls through 1" if late.high < 1 < early.low else "falls"
     return "undecided"
 
 
