@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tdu.analysis.recipes import COMPARED, configurations, n_agreeing, of_log, shape_of
+from tdu.analysis.recipes import COMPARED, configurations, n_compatible, of_log, shape_of
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
 from tdu.experiments import QUESTIONS, committed, read_plan
 from tdu.files import read_csv
@@ -159,6 +159,6 @@ def test_figures_of_a_recipe_are_those_of_the_analysis():
     early, late = (wanted.readings[f"dimension_{when}"]["mean"].value for when in ("early", "late"))
     assert found["rise"].value == pytest.approx(late - early)
     assert found["distance"].value == pytest.approx(np.sqrt(((early - 0.9) ** 2 + (late - 1.2) ** 2) / 2))
-    assert 0 <= n_agreeing(found) <= len(COMPARED)
+    assert 0 <= n_compatible(found) <= len(COMPARED)
     gini = (log.gini.max(axis=-1) / log.gini[..., 0] - 1).mean() * 100
     assert found["gini_rise"].value == pytest.approx(gini)

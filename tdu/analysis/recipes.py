@@ -17,7 +17,7 @@ from tdu.resampling import estimate
 from tdu.scaling import exponent, exponent_of_runs, over_time, per_run, window_dimension
 from tdu.types import CascadeLog, Estimate, Floats
 
-#: What is compared with the published figures, of which a recipe meets so and so many.
+#: What is compared with the published figures, of which a recipe is compatible with so and so many.
 COMPARED = (
     "dimension", "gamma", "dimension_early", "dimension_late", "dimension_pre", "dimension_post",
     "grokking_first", "grokking_last", "deviation_angle", "steps_mean", "gini_rise",
@@ -81,8 +81,8 @@ def shape_of(found: dict[str, Estimate]) -> str:
     return "undecided"
 
 
-def n_agreeing(found: dict[str, Estimate]) -> int:
-    """How many of the published figures in `COMPARED` are met."""
+def n_compatible(found: dict[str, Estimate]) -> int:
+    """How many of the published figures in `COMPARED` a study of this recipe does not contradict: more it can seldom tell."""
     return sum(compare(found[key], key).verdict in ("agrees", "cannot tell") for key in COMPARED)
 
 

@@ -31,7 +31,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
                 "training": training,
                 "shape": recipes.shape_of(found),
                 "ungrokked": int((log.grokking_epoch < 0).sum()),
-                "agreeing": recipes.n_agreeing(found),
+                "compatible": recipes.n_compatible(found),
                 "found": found,
             }
         )
@@ -49,7 +49,7 @@ def tables(results: Results) -> dict[str, Table]:
     rows = sorted(results.series["recipes"]["rows"], key=_rank)
     table: Table = []
     for row in rows:
-        cells = {name: row[name] for name in ("recipe", "training", "shape", "agreeing", "ungrokked")}
+        cells = {name: row[name] for name in ("recipe", "training", "shape", "compatible", "ungrokked")}
         for key, estimate in row["found"].items():
             cells |= {key: estimate.value, f"{key} low": estimate.low, f"{key} high": estimate.high}
         table.append(cells)
@@ -70,7 +70,7 @@ def tables(results: Results) -> dict[str, Table]:
             "angle": f"{row['found']['deviation_angle'].value:.0f}",
             "steps": f"{row['found']['steps_mean'].value:.1f}",
             "Gini rise": f"{row['found']['gini_rise'].value:.0f}",
-            "agreeing": f"{row['agreeing']} of {len(recipes.COMPARED)}",
+            "compatible": f"{row['compatible']} of {len(recipes.COMPARED)}",
         }
         for row in rows
     ]
@@ -80,17 +80,17 @@ def tables(results: Results) -> dict[str, Table]:
         named = "; ".join(f"{row['recipe']}, {row['training']}" for row in of)
         shapes.append({"D(t)": shape, "recipes": len(of), "which": named or "none"})
     shapes.append({"D(t)": "all", "recipes": len(rows), "which": ""})
-    best = sorted(rows, key=lambda row: -row["agreeing"])[:5]
-    agreeing: Table = [
+    best = sorted(rows, key=lambda row: -row["compatible"])[:5]
+    compatible: Table = [
         {
             "place": str(i + 1),
             "recipe": f"{row['recipe']}, {row['training']}",
-            "agreeing": row["agreeing"],
+            "compatible": row["compatible"],
             "Gini rise (%)": f"{row['found']['gini_rise'].value:.0f}",
         }
         for i, row in enumerate(best)
     ]
-    return {"recipes": table, "summary": summary, "shapes": shapes, "agreeing": agreeing}
+    return {"recipes": table, "summary": summary, "shapes": shapes, "compatible": compatible}
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, str]:
