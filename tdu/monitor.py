@@ -23,6 +23,10 @@ from tdu.rng import Stage, derived_seed, generator
 from tdu.types import Avalanche, Floats, Integers, grokking_epochs
 
 _SAVE_SECONDS = 20.0
+#: What decides the first parameters of a run, its graph, and which pairs train it.
+_OF_START = (
+    "task", "modulus", "train_fraction", "network", "width", "heads", "unit", "layer_norm", "precision", "seed", "replicate",
+)  # fmt: skip
 _OF_AVALANCHE = ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
 
 
@@ -104,6 +108,11 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
             training.train(network, task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
     columns = {name: np.array([row[name] for row in state.rows]) for name in state.rows[0]}
     return NetworkRun(config, theta.size, columns)
+
+
+def start_together(one: NetworkConfig, other: NetworkConfig) -> bool:
+    """Whether two runs have their first parameters, their graph and their split in common, all that chance gives a run."""
+    return all(getattr(one, name) == getattr(other, name) for name in _OF_START)
 
 
 def checked(config: NetworkConfig) -> NetworkConfig:

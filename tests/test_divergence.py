@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import tdu
 from tdu.analysis import alignment, divergence
 from tdu.analysis.alignment import Aligned
+from tdu.analysis.divergence import Groups
 from tdu.config import NULLS
+from tdu.types import Estimate
 
 N_SITES = np.array([1000, 3000, 10_000, 30_000])
 
@@ -78,10 +81,20 @@ def test_a_planted_fall_comes_back_with_its_word_and_the_null_stays(statistic):
 
 
 def test_over_offsets_the_step_is_at_0():
-    found = alignment.over_offsets(runs_of(GROKKING), "real", np.arange(-5, 6))
-    np.testing.assert_allclose(found["value"][:5], 1.2, atol=0.02)
-    np.testing.assert_allclose(found["value"][5:], 0.9, atol=0.02)
-    assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
+    for statistic in ("mean", "peak"):
+        found = alignment.over_offsets(runs_of(GROKKING), "real", statistic, np.arange(-5, 6))
+        np.testing.assert_allclose(found["value"][:5], 1.2, atol=0.02)
+        np.testing.assert_allclose(found["value"][5:], 0.9, atol=0.02)
+        assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
+
+
+@pytest.mark.parametrize("statistic", ["mean", "peak"])
+def test_over_epochs_is_the_exponent_of_what_is_there(statistic):
+    runs = runs_of(GROKKING, scatter=0.3)
+    found = alignment.over_epochs(runs, "real", statistic)["value"]
+    over = {"mean": np.mean, "peak": np.max}[statistic]
+    for t in (0, 17, 59):
+        assert found[t] == pytest.approx(tdu.scaling_exponent(N_SITES, over(runs.size[..., t], axis=1)).exponent)
 
 
 def test_excess_is_real_minus_null():
@@ -91,6 +104,9 @@ def test_excess_is_real_minus_null():
     assert before.value == pytest.approx(0.2, abs=0.02)
     assert after.value == pytest.approx(-0.1, abs=0.02)
     assert "p = " in before.note
+    change = alignment.excess_of_change(runs, "permuted", 10)
+    assert change.value == pytest.approx(after.value - before.value)
+    assert change.high - change.low < 0.05
 
 
 def test_runs_that_never_grok_have_no_interval():
@@ -99,8 +115,50 @@ def test_runs_that_never_grok_have_no_interval():
     assert np.isnan(found["rise"].value)
 
 
-def test_level_is_the_mean_of_the_exponent():
-    assert alignment.level(runs_of(GROKKING), "permuted", np.arange(60)).value == pytest.approx(1.0, abs=0.01)
+@pytest.mark.parametrize("statistic", ["mean", "peak"])
+def test_level_is_the_mean_of_the_exponent(statistic):
+    runs = runs_of(GROKKING, scatter=0.3)
+    over = {"mean": np.mean, "peak": np.max}[statistic]
+    wanted = [tdu.scaling_exponent(N_SITES, over(runs.size[..., t], axis=1)).exponent for t in range(4, 9)]
+    found = alignment.level(alignment.inside(runs, "real", np.arange(4, 9)), N_SITES, statistic)
+    assert found.value == pytest.approx(np.mean(wanted))
+    assert (found.statistic, found.note) == (statistic, "mean of D(t) over 5 snapshots")
+
+
+def with_shared(exponent, shared, scatter, seed):
+    """(W, S, K) sizes that scale with `exponent`, those of a run times its factor in `shared` (S, K) at all snapshots."""
+    return moved(sizes(np.full(5, exponent), shared.shape[1], scatter, seed)) * shared
+
+
+@pytest.mark.parametrize("statistic", ["mean", "peak"])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_planted_difference_between_levels_comes_back_with_its_interval(statistic, paired):
+    shared = np.exp(0.5 * np.random.default_rng(3).normal(size=(N_SITES.size, 6)))
+    others = shared if paired else np.exp(0.5 * np.random.default_rng(4).normal(size=(N_SITES.size, 6)))
+    a, b = with_shared(1.1, shared, 0.01, 5), with_shared(0.9, others, 0.01, 6)[:3]
+    found = alignment.apart(a, b, N_SITES, statistic, paired=paired)
+    levels = [alignment.level(runs, N_SITES, statistic) for runs in (a, b)]
+    assert found.value == pytest.approx(levels[0].value - levels[1].value)
+    assert found.low < 0.2 < found.high
+    # what pairs share cancels; groups apart add the scatter of both, as the intervals of the two levels have it
+    if paired:
+        assert found.value == pytest.approx(0.2, abs=0.01)
+        assert found.high - found.low < 0.03
+    else:
+        widths = [level.high - level.low for level in levels]
+        assert found.high - found.low == pytest.approx(np.hypot(*widths), rel=0.12)
+        assert found.high - found.low > 0.3
+    pretending = alignment.apart(a, b, N_SITES, statistic, paired=False)
+    assert pretending.high - pretending.low > (10 if paired else 0.9) * (found.high - found.low)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.1, 0.2, "higher"), (-0.2, -0.1, "lower"), (-0.1, 0.3, "not to be told apart"), (0.0, 0.3, "not to be told apart"),
+     (np.nan, np.nan, "no interval")],
+)  # fmt: skip
+def test_what_a_difference_says_in_words(low, high, words):
+    assert alignment.higher_or_lower(Estimate(0.1, low, high, "mean")) == words
 
 
 @pytest.mark.parametrize(
@@ -124,29 +182,135 @@ def moved(values):
     return np.moveaxis(values, -1, 0)
 
 
+def slope_weights():
+    x = np.log(N_SITES) - np.log(N_SITES).mean()
+    return x / (x @ x)
+
+
 def test_the_error_of_the_difference_is_its_scatter():
     found = [
-        divergence.difference(N_SITES, *(moved(sizes(np.ones(3), 4, 0.2, seed)) for seed in (k, 1000 + k))) for k in range(400)
+        Groups(N_SITES, *(moved(sizes(np.ones(3), 4, 0.2, seed)) for seed in (k, 1000 + k)), paired=False) for k in range(400)
     ]
-    differences, errors = (np.array(part) for part in zip(*found, strict=True))
-    assert differences.std() == pytest.approx(np.sqrt((errors**2).mean()), rel=0.1)
+    differences, errors = (np.array([getattr(of, name) for of in found]) for name in ("difference", "error"))
+    known = np.sqrt(2 * (slope_weights() ** 2).sum() * np.expm1(0.2**2) / 4)
+    assert np.sqrt((errors**2).mean()) == pytest.approx(known, rel=0.05)
+    assert differences.std() == pytest.approx(known, rel=0.1)
+
+
+def paired_groups(seed, n_runs=4, n_snapshots=3, scatter=0.02, exponent=1.0):
+    """Groups of which run k and run k share a large factor, each by itself scattered a little at each snapshot."""
+    shared = np.exp(0.5 * np.random.default_rng(10_000 + seed).normal(size=(N_SITES.size, n_runs)))
+    a, b = (moved(sizes(np.ones(n_snapshots), n_runs, scatter, k)) * shared for k in (seed, 5000 + seed))
+    return a * N_SITES[:, None] ** (np.broadcast_to(exponent, n_snapshots)[:, None, None] - 1), b
+
+
+def test_what_pairs_share_is_no_error_of_their_difference():
+    """Run k of either group has a factor r of its scale's mean, w = r / Σ r, and a scatter of its own that counts with w."""
+    shared, scatter, of_weights = np.array([0.25, 0.5, 1.0, 4.0]), 0.02, (slope_weights() ** 2).sum()
+    alone = Groups(N_SITES, *paired_groups(0, scatter=0), paired=True)
+    np.testing.assert_allclose(alone.error, 0, atol=1e-12)
+    np.testing.assert_allclose(alone.difference, 0, atol=1e-12)
+    drawn = [[moved(sizes(np.ones(3), 4, scatter, seed)) * shared for seed in (k, 5000 + k)] for k in range(400)]
+    paired, apart = ([Groups(N_SITES, a, b, paired) for a, b in drawn] for paired in (True, False))
+    w = shared / shared.sum()
+    known = np.sqrt(2 * scatter**2 * of_weights * (w**2).sum())
+    assert np.std([of.difference for of in paired]) == pytest.approx(known, rel=0.05)
+    # leaving out run k gives Σ w d / (1 − w) of the others, so that the jackknife is a little too large for runs this different
+    without = [[w[j] / (1 - w[k]) if j != k else 0 for j in range(4)] for k in range(4)]
+    jackknife = np.sqrt(2 * scatter**2 * of_weights * 3 * np.var(without, axis=0).sum())
+    assert jackknife == pytest.approx(known, rel=0.06)
+    errors = {kind: np.sqrt(np.mean([of.error**2 for of in group])) for kind, group in (("paired", paired), ("apart", apart))}
+    assert errors["paired"] == pytest.approx(jackknife, rel=0.05)
+    assert errors["apart"] == pytest.approx(np.sqrt(2 * of_weights * shared.var(ddof=1) / shared.mean() ** 2 / 4), rel=0.02)
+    assert errors["apart"] > 40 * errors["paired"]
+
+
+def test_the_error_of_pairs_of_like_runs_is_their_scatter():
+    found = [Groups(N_SITES, *(moved(sizes(np.ones(3), 4, 0.2, seed)) for seed in (k, 1000 + k)), True) for k in range(400)]
+    known = np.sqrt(2 * (slope_weights() ** 2).sum() * np.expm1(0.2**2) / 4)
+    assert np.sqrt(np.mean([of.error**2 for of in found])) == pytest.approx(known, rel=0.05)
+
+
+def test_pairs_are_of_two():
+    a, b = paired_groups(0)
+    with pytest.raises(ValueError, match=r"`a` has shape \(3, 4, 4\) and `b` \(3, 4, 3\)"):
+        Groups(N_SITES, a, b[..., :3], paired=True)
+
+
+def test_pairs_are_drawn_and_dealt_whole():
+    """Sizes name their run, 10 for each, and their group, the last digit."""
+    a = np.broadcast_to(10.0 * np.arange(12).reshape(4, 3) + 10, (2, 4, 3))
+    groups, rng = Groups(N_SITES, a, a + 1, paired=True), np.random.default_rng(0)
+    swapped, drawn = [], []
+    for _ in range(50):
+        dealt = groups.dealt(rng)
+        assert np.array_equal(dealt.a // 10, a // 10)
+        assert np.array_equal(dealt.b // 10, a // 10)
+        assert np.array_equal(dealt.a + dealt.b, 2 * a + 1)
+        assert np.array_equal(dealt.a[0], dealt.a[1])
+        swapped.append(dealt.a[0] % 10)
+        again, which = groups.resampled(rng)
+        assert again.a.shape == (2, 4, 2)
+        assert np.array_equal(again.b, again.a + 1)
+        assert np.array_equal(again.a, np.take_along_axis(a, which[None], axis=-1))
+        drawn.append(which)
+    assert np.mean(swapped) == pytest.approx(0.5, abs=0.06)
+    assert np.bincount(np.ravel(drawn)).tolist() == pytest.approx([400 / 3] * 3, rel=0.2)
+    apart = Groups(N_SITES, a, a + 1, paired=False)
+    dealt, (again, _) = apart.dealt(rng), apart.resampled(rng)
+    both = [np.sort(np.concatenate([of.a, of.b], axis=-1)) for of in (apart, dealt)]
+    assert np.array_equal(*both)
+    assert not np.array_equal(dealt.a // 10, a // 10)
+    assert not np.array_equal(again.b, again.a + 1)
+
+
+def leads(groups, grokking, seed=0):
+    return divergence.lead_time(groups, 10 * np.arange(groups.a.shape[0]), grokking, seed)
 
 
 def test_a_planted_parting_is_found_with_its_lead():
     parting, grokking = 20, np.full((N_SITES.size, 6), 400)
     exponent = np.where(np.arange(40) < parting, 1.0, 1.1)
     grokked, control = moved(sizes(exponent, 6, 0.05)), moved(sizes(np.ones(40), 6, 0.05, 1))
-    lead = divergence.lead_time(N_SITES, 10 * np.arange(40), grokked, control, grokking)
-    assert lead.value == 160
-    assert lead.low <= 160 <= lead.high
-    assert lead.note == "alarm at epoch 240"
-    none = divergence.lead_time(N_SITES, 10 * np.arange(40), control, moved(sizes(np.ones(40), 6, 0.05, 2)), grokking)
-    assert (none.value, none.note) == (0.0, "no alarm")
+    lead = leads(Groups(N_SITES, grokked, control, paired=False), grokking)
+    assert (lead.value, lead.low) == (160, 160)
+    assert lead.high in (160, 170)  # one snapshot sooner, where chance helps
+    assert (lead.note, divergence.in_words(lead)) == ("alarm at epoch 240", "an alarm that leads")
+    other = moved(sizes(np.ones(40), 6, 0.05, 2))
+    none = leads(Groups(N_SITES, control, other, paired=False), grokking)
+    assert (none.value, none.low, none.high) == (0, 0, 0)
+    assert (none.note, divergence.in_words(none)) == ("no alarm", "no alarm")
+    assert divergence.in_words(Estimate(50, 0, 120, "", "alarm at epoch 3")) == "an alarm whose lead is not to be told from 0"
+
+
+def test_a_parting_smaller_than_what_pairs_share_is_found_in_pairs_alone():
+    a, b = paired_groups(1, 6, 40, exponent=np.where(np.arange(40) < 20, 1.0, 1.05))
+    grokking = np.full((N_SITES.size, 6), 400)
+    paired, apart = (leads(Groups(N_SITES, a, b, paired), grokking) for paired in (True, False))
+    assert (paired.note, paired.value) == ("alarm at epoch 240", 160)
+    assert paired.low == 160
+    assert paired.high in (160, 170)
+    assert (apart.note, apart.value) == ("no alarm", 0)
+
+
+def test_intervals_of_the_lead_cover_the_planted_lead(monkeypatch):
+    """Runs grok at epochs about 400, the groups part at 200 and are found out at 240: the lead is 160. Of 60 intervals."""
+    monkeypatch.setattr(divergence, "_N_RESAMPLES", 200)
+    exponent, covered, found = np.where(np.arange(40) < 20, 1.0, 1.1), 0, []
+    for k in range(60):
+        groups = Groups(N_SITES, *paired_groups(k, 6, 40, exponent=exponent), paired=True)
+        grokking = 400 + 60 * np.random.default_rng(20_000 + k).normal(size=(N_SITES.size, 6))
+        lead = leads(groups, grokking, k)
+        covered += lead.low <= 160 <= lead.high
+        found.append(lead.value)
+    assert np.mean(found) == pytest.approx(160, abs=3 * 60 / np.sqrt(24 * 60))
+    assert covered / 60 == pytest.approx(0.95, abs=0.07)
 
 
 def test_false_alarms_are_rare_unless_what_runs_do_by_chance_lasts():
     def rate(make):
-        return divergence.false_alarm_rate(N_SITES, *(moved(make(seed)) for seed in (0, 1)))
+        groups = Groups(N_SITES, *(moved(make(seed)) for seed in (0, 1)), paired=False)
+        return divergence.false_alarm_rate(groups)
 
     white = rate(lambda seed: sizes(np.ones(300), 4, 0.1, seed))
     assert white.value < 1
@@ -155,3 +319,13 @@ def test_false_alarms_are_rare_unless_what_runs_do_by_chance_lasts():
     lasting = rate(lambda seed: np.repeat(sizes(np.full(60, 1 + 0.2 * seed), 4, 0.1, seed), 10, axis=-1))
     assert 5 < lasting.value < 70
     assert lasting.low < lasting.value < lasting.high
+
+
+def test_false_alarms_of_pairs_do_not_count_what_they_share():
+    """A pair that drifts together for good raises no alarm, whichever of it goes into which group."""
+    drift = np.exp(np.cumsum(0.2 * np.random.default_rng(7).normal(size=(100, N_SITES.size, 4)), axis=0))
+    a, b = (moved(sizes(np.ones(100), 4, 0.1, seed)) * drift for seed in (0, 1))
+    paired, apart = (divergence.false_alarm_rate(Groups(N_SITES, a, b, paired)) for paired in (True, False))
+    assert paired.value < 2
+    assert apart.value > 10
+    assert paired.note == apart.note == "1000 deals of runs whose groups differ by chance"

@@ -1,6 +1,7 @@
 """Every question is answered by one command, and what its page says is what its data hold."""
 
 import csv
+import itertools
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from tdu.analysis.recipes import COMPARED, configurations, n_compatible, of_log, shape_of
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
-from tdu.experiments import QUESTIONS, committed, read_plan
+from tdu.experiments import QUESTIONS, committed, modadd_runs, read_plan
 from tdu.files import read_csv
 from tdu.pages import Source, render
 from tdu.published import compare
@@ -63,6 +64,26 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
         controls = [row for name, row in runs.items() if name.startswith(("few-data", "no-decay"))]
         assert controls
         assert all(row["grokked"] == "0" for row in controls)
+        starts_are_shared_where_runs_are_paired(tmp_path / "runs", read_plan(EXPERIMENTS / question / "experiment.toml", True))
+
+
+def starts_are_shared_where_runs_are_paired(runs, plan):
+    """Runs that start together have one first row, to the last bit; others have not."""
+    config, known = plan.config, modadd_runs.conditions(plan.config)
+    first = {
+        (of.name, width, k): read_csv(runs / of.name / f"{width}-{k}" / "run.csv")[0]
+        for of in known
+        for width in config.widths
+        for k in range(config.replicates)
+    }
+    pairs = [(one, other) for one in known for other in known if modadd_runs.paired(config, one, other)]
+    named = {tuple(sorted({one.name, other.name})) for one, other in pairs if one != other}
+    wanted = ("grokking-31-inline", "grokking-31-shadow", "no-decay-31-shadow")
+    assert named == {*itertools.combinations(wanted, 2), ("few-data-31-inline", "few-data-31-shadow")}
+    for one, other in itertools.product(known, known):
+        for width, k in itertools.product(config.widths, range(config.replicates)):
+            rows = [first[of.name, width, k] for of in (one, other)]
+            assert (rows[0] == rows[1]) == ((one, other) in pairs), (one, other)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

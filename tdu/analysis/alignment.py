@@ -7,9 +7,9 @@ import numpy as np
 from tdu.analysis.excess import excess
 from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
-from tdu.resampling import bootstrap, estimate, interval, mean_of_known, through
+from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
 from tdu.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
-from tdu.types import Estimate, Floats, Integers, Statistic
+from tdu.types import Estimate, Floats, Integers, Quantity, Statistic
 
 #: The fields probed: the gradients as they are, and each null.
 FIELDS = ("real", *NULLS)
@@ -54,13 +54,15 @@ def at_grokking(values: Floats, grokking: Integers, offsets: Integers) -> Floats
     return np.moveaxis(np.where(known, taken, np.nan).astype(np.float64), -1, -3)
 
 
-def over_offsets(runs: Aligned, name: str, offsets: Integers, seed: int = 0) -> dict[str, Floats]:
-    """D(t) of the mean size of a field at `offsets` from grokking, with its band and R²."""
-    values = at_grokking(runs.of(name), runs.grokking, offsets)
-    fit = exponent_of_runs(runs.n_sites, "mean")
-    low, high = interval(bootstrap(values, fit, seed, 2000, through="mean"))
-    value, r2 = slope_and_r2(runs.n_sites, over_runs(values, "mean"))
-    return {"value": value, "low": low, "high": high, "r2": r2}
+def sizes_around(runs: Aligned, name: str, statistic: Statistic, window: int) -> Floats:
+    """(2, W, S, K): what D in the `window` snapshots before grokking and in those from it on is the exponent of.
+
+    Of the mean size every snapshot, W of them; of the maxima, each run's largest over the window, W = 1.
+    """
+    parts = [at_grokking(runs.of(name), runs.grokking, offsets) for offsets in (np.arange(-window, 0), np.arange(window))]
+    if statistic == "mean":
+        return np.stack(parts)
+    return np.stack([per_run(np.moveaxis(part, -3, -1), statistic) for part in parts])[:, None]
 
 
 def around(runs: Aligned, name: str, statistic: Statistic, window: int, seed: int = 0) -> dict[str, Estimate]:
@@ -68,18 +70,7 @@ def around(runs: Aligned, name: str, statistic: Statistic, window: int, seed: in
 
     Of the mean size it is the mean of D(t); of the maxima, one exponent over the window.
     """
-    before, after = (
-        at_grokking(runs.of(name), runs.grokking, offsets) for offsets in (np.arange(-window, 0), np.arange(window))
-    )
-    fit = exponent_of_runs(runs.n_sites, statistic)
-    if statistic == "mean":
-        found = np.stack([before, after])  # (2, W, S, K)
-    else:
-        found = np.stack([per_run(np.moveaxis(part, -3, -1), statistic) for part in (before, after)])  # (2, S, K)
-
-    def exponent(values: Floats) -> Floats:
-        """(…): of every set of runs, be it one window or both."""
-        return np.asarray(fit(values).mean(axis=-1)) if statistic == "mean" else fit(values)
+    found, exponent = sizes_around(runs, name, statistic, window), _mean_of(runs.n_sites, statistic)
 
     def change(values: Floats) -> Floats:
         return np.asarray(exponent(values)[:, 1] - exponent(values)[:, 0])
@@ -94,8 +85,7 @@ def around(runs: Aligned, name: str, statistic: Statistic, window: int, seed: in
 
 def crossing(found: dict[str, Estimate]) -> str:
     """What D does at grokking, in words."""
-    words = shape_of(found)
-    return "no interval" if words == "a scale never groks" else words
+    return "no interval" if np.isnan(found["rise"].low) else shape_of(found)
 
 
 def memorising(runs: Aligned) -> Integers:
@@ -105,26 +95,92 @@ def memorising(runs: Aligned) -> Integers:
     return np.arange(int(np.nanmin(of_widths)), int(np.nanmax(of_widths)) + 1)
 
 
-def over_epochs(runs: Aligned, name: str, seed: int = 0) -> dict[str, Floats]:
-    """D(t) of the mean size of a field at absolute epochs, with its band."""
-    values = np.moveaxis(runs.of(name), -1, 0)
-    fit = exponent_of_runs(runs.n_sites, "mean")
-    low, high = interval(bootstrap(values, fit, seed, 2000, through="mean"))
-    return {"value": fit(values), "low": low, "high": high}
+def over_offsets(runs: Aligned, name: str, statistic: Statistic, offsets: Integers, seed: int = 0) -> dict[str, Floats]:
+    """D(t) of a `statistic` of a field at `offsets` from grokking, with its band and R²."""
+    values = at_grokking(runs.of(name), runs.grokking, offsets)
+    low, high = _band(runs, values, statistic, seed)
+    value, r2 = slope_and_r2(runs.n_sites, over_runs(values, statistic))
+    return {"value": value, "low": low, "high": high, "r2": r2}
 
 
-def level(runs: Aligned, name: str, inside: Integers, seed: int = 0, *, ungrokked: bool = False) -> Estimate:
-    """Mean of D(t) of the mean size over the snapshots `inside`, at absolute epochs; if asked, of `ungrokked` runs alone."""
-    values = np.moveaxis(runs.of(name)[..., inside], -1, 0)
-    if ungrokked:
-        values = np.where(runs.grokking < 0, values, np.nan)
-    fit = exponent_of_runs(runs.n_sites, "mean")
-    note = f"mean of D(t) over {len(inside)} snapshots"
-    return estimate(values, lambda v: fit(v).mean(axis=-1), "mean", seed, note, through="mean")
+def _band(runs: Aligned, values: Floats, statistic: Statistic, seed: int) -> tuple[Floats, Floats]:
+    return interval(bootstrap(values, exponent_of_runs(runs.n_sites, statistic), seed, 2000, through=through(statistic)))
+
+
+def over_epochs(runs: Aligned, name: str, statistic: Statistic, seed: int = 0) -> dict[str, Floats]:
+    """D(t) of a `statistic` of a field at absolute epochs, with its band."""
+    values = np.moveaxis(runs.of(name), -1, 0).astype(np.float64)
+    low, high = _band(runs, values, statistic, seed)
+    return {"value": exponent_of_runs(runs.n_sites, statistic)(values), "low": low, "high": high}
+
+
+def level(values: Floats, n_sites: Integers, statistic: Statistic, seed: int = 0) -> Estimate:
+    """Mean of D(t) of a `statistic` over the W snapshots of `values` (W, S, K)."""
+    note = f"mean of D(t) over {len(values)} snapshots"
+    return estimate(values, _mean_of(n_sites, statistic), statistic, seed, note, through=through(statistic))
+
+
+def inside(runs: Aligned, name: str, snapshots: Integers) -> Floats:
+    """(W, S, K): sizes of a field at absolute `snapshots` (W,)."""
+    return np.moveaxis(runs.of(name)[..., snapshots], -1, 0).astype(np.float64)
+
+
+def apart(a: Floats, b: Floats, n_sites: Integers, statistic: Statistic, seed: int = 0, *, paired: bool) -> Estimate:
+    """Level of the runs `a` (W, S, K) minus that of the runs `b` (V, S, K).
+
+    Where run k of the one and run k of the other are `paired` (`tdu.analysis.divergence.Groups`), they are resampled together;
+    else each group by itself, as scales of its own.
+    """
+    mean, n_scales = _mean_of(n_sites, statistic), a.shape[1]
+    if paired:
+        both = np.concatenate([a, b])
+
+        def difference(values: Floats) -> Floats:
+            return np.asarray(mean(values[:, : len(a)]) - mean(values[:, len(a) :]))
+
+    else:
+        n = max(len(a), len(b))  # the shorter goes on with its last snapshot, which is not looked at
+        both = np.concatenate([np.pad(part, ((0, n - len(part)), (0, 0), (0, 0)), mode="edge") for part in (a, b)], axis=1)
+
+        def difference(values: Floats) -> Floats:
+            return np.asarray(mean(values[:, : len(a), :n_scales]) - mean(values[:, : len(b), n_scales:]))
+
+    note = "paired run by run" if paired else "groups resampled each by itself"
+    return estimate(both, difference, statistic, seed, note, through=through(statistic))
+
+
+def higher_or_lower(difference: Estimate) -> str:
+    """What a difference says, in words, by its interval."""
+    if np.isnan(difference.low):
+        return "no interval"
+    if difference.low > 0:
+        return "higher"
+    return "lower" if difference.high < 0 else "not to be told apart"
+
+
+def beside_one(found: Estimate | Quantity) -> str:
+    """On which side of 1 an exponent lies, in words, by its interval."""
+    if np.isnan(found.low):
+        return "no interval"
+    if found.low > 1:
+        return "above 1"
+    return "below 1" if found.high < 1 else "not to be told from 1"
+
+
+def _mean_of(n_sites: Integers, statistic: Statistic) -> Functional:
+    """The functional (…, W, S, K) → (…): mean over W snapshots of the exponent of their `statistic`."""
+    fit = exponent_of_runs(n_sites, statistic)
+    return lambda values: np.asarray(fit(values).mean(axis=-1))
 
 
 def excess_at_grokking(runs: Aligned, name: str, offsets: Integers, seed: int = 0) -> Estimate:
-    """Mean over `offsets` of D(t) real minus null, paired by run."""
-    fit = exponent_of_runs(runs.n_sites, "mean")
+    """Mean over `offsets` of D(t) of the mean size, real minus null, paired by run."""
     real, null = (at_grokking(values, runs.grokking, offsets) for values in (runs.size, runs.null[name]))
-    return excess(real, null, lambda v: np.asarray(fit(v).mean(axis=-1)), seed)
+    return excess(real, null, _mean_of(runs.n_sites, "mean"), seed)
+
+
+def excess_of_change(runs: Aligned, name: str, window: int, seed: int = 0) -> Estimate:
+    """How much more D(t) of the mean size changes at grokking than that of a null, paired by run: over `window` snapshots."""
+    offsets, mean = np.arange(-window, window), _mean_of(runs.n_sites, "mean")
+    real, null = (at_grokking(values, runs.grokking, offsets) for values in (runs.size, runs.null[name]))
+    return excess(real, null, lambda v: np.asarray(mean(v[..., window:, :, :]) - mean(v[..., :window, :, :])), seed)

@@ -1,5 +1,7 @@
 """When two groups of runs part: an alarm on the difference of their D(t), its lead time, and how often it is false."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,19 +16,67 @@ LEVEL = 3.0
 _N_RESAMPLES = 1000
 
 
-def difference(n: npt.NDArray[np.generic], a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """D(t) of the mean size of runs `a` (T, S, K) minus that of `b` (T, S, L), and its standard error; both (T,).
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Two groups of runs that are compared snapshot by snapshot.
 
-    D is linear in the logarithms of the scales' means, so the error follows from the scatter of runs by the delta method.
+    Attributes
+    ----------
+    n_sites : (S,) parameters N.
+    a, b : (T, S, K) and (T, S, L) sizes.
+    paired : whether run k of a scale of `a` and run k of that scale of `b` have what chance gave them in common. K is then L;
+        what a pair shares cancels in the difference, and pairs are resampled and dealt whole.
     """
-    x = np.log(n.astype(np.float64))
-    x -= x.mean()
-    weight = x / (x @ x)
 
-    def variance(values: Floats) -> Floats:
-        return np.asarray((values.var(axis=-1, ddof=1) / values.mean(axis=-1) ** 2) @ weight**2 / values.shape[-1])
+    n_sites: npt.NDArray[np.generic]
+    a: Floats
+    b: Floats
+    paired: bool
 
-    return slopes(n, a.mean(axis=-1)) - slopes(n, b.mean(axis=-1)), np.sqrt(variance(a) + variance(b))
+    def __post_init__(self) -> None:
+        """Pairs are of two."""
+        if self.paired and self.a.shape != self.b.shape:
+            raise ValueError(f"paired groups are of one shape, but `a` has shape {self.a.shape} and `b` {self.b.shape}")
+
+    @property
+    def difference(self) -> Floats:
+        """(T,): D(t) of the mean size of `a` minus that of `b`."""
+        return slopes(self.n_sites, self.a.mean(axis=-1)) - slopes(self.n_sites, self.b.mean(axis=-1))
+
+    @property
+    def error(self) -> Floats:
+        """(T,): standard error of the difference, from the scatter of runs: D is linear in the logarithms of the scales' means.
+
+        That of groups apart by the delta method. That of pairs by the jackknife, which leaves out one pair after the other:
+        where the runs of a scale differ much in size, which pairs share, linearising would count the largest too little.
+        """
+        x = np.log(self.n_sites.astype(np.float64))
+        x -= x.mean()
+        n_runs = self.a.shape[-1]
+        if self.paired:
+            without = [(runs.sum(axis=-1, keepdims=True) - runs) / (n_runs - 1) for runs in (self.a, self.b)]
+            of_scales = (np.log(without[0]) - np.log(without[1])).var(axis=-1) * (n_runs - 1)
+        else:
+            of_scales = sum(runs.var(axis=-1, ddof=1) / runs.mean(axis=-1) ** 2 / runs.shape[-1] for runs in (self.a, self.b))
+        return np.asarray(np.sqrt(of_scales @ (x / (x @ x)) ** 2))
+
+    def resampled(self, rng: np.random.Generator) -> tuple["Groups", Integers]:
+        """Runs drawn with replacement within their scale, pairs whole, and which of `a`: K − 1 of K, as in `tdu.resampling`."""
+        which, of_b = (rng.integers(k, size=(s, max(k - 1, 1))) for _, s, k in (self.a.shape, self.b.shape))
+        of_b = which if self.paired else of_b
+        a, b = (np.take_along_axis(runs, picks[None], axis=-1) for runs, picks in ((self.a, which), (self.b, of_b)))
+        return Groups(self.n_sites, a, b, self.paired), which
+
+    def dealt(self, rng: np.random.Generator) -> "Groups":
+        """The runs of each scale dealt into two groups anew; of a pair, one goes into each."""
+        if self.paired:
+            swapped = rng.integers(2, size=self.a.shape[1:], dtype=bool)
+            a, b = np.where(swapped, self.b, self.a), np.where(swapped, self.a, self.b)
+            return Groups(self.n_sites, a, b, True)
+        runs, n_runs = np.concatenate([self.a, self.b], axis=-1), self.a.shape[-1]
+        order = rng.permuted(np.tile(np.arange(runs.shape[-1]), (runs.shape[1], 1)), axis=1)[None]
+        dealt = np.take_along_axis(runs, order, axis=-1)
+        return Groups(self.n_sites, dealt[..., :n_runs], dealt[..., n_runs:], False)
 
 
 def alarm(difference: Floats, error: Floats) -> int:
@@ -38,22 +88,19 @@ def alarm(difference: Floats, error: Floats) -> int:
     return -1
 
 
-def lead_time(
-    n: npt.NDArray[np.generic], epoch: Integers, grokked: Floats, control: Floats, grokking_epoch: Integers, seed: int = 0
-) -> Estimate:
-    """Epochs from the alarm between `grokked` (T, S, K) and `control` (T, S, L) runs to the mean `grokking_epoch` (S, K).
+def lead_time(groups: Groups, epoch: Integers, grokking_epoch: Integers, seed: int = 0) -> Estimate:
+    """Epochs from the alarm between runs that grok, `a` of the `groups`, and others to their mean `grokking_epoch` (S, K).
 
     The interval resamples runs within their scale, the error of the difference held fixed; without an alarm a resample counts
     as no lead, a lead of 0.
     """
-    found, error = difference(n, grokked, control)
-    when = alarm(found, error)
+    error = groups.error
+    when = alarm(groups.difference, error)
     rng = generator(seed, Stage.BOOTSTRAP)
     leads = np.zeros(_N_RESAMPLES)
     for k in range(_N_RESAMPLES):
-        a, which = _resampled(grokked, rng)
-        b, _ = _resampled(control, rng)
-        again = alarm(slopes(n, a.mean(axis=-1)) - slopes(n, b.mean(axis=-1)), error)
+        drawn, which = groups.resampled(rng)
+        again = alarm(drawn.difference, error)
         if again >= 0:
             leads[k] = np.take_along_axis(grokking_epoch, which, axis=1).mean() - epoch[again]
     low, high = np.percentile(leads, [2.5, 97.5])
@@ -62,28 +109,29 @@ def lead_time(
     return Estimate(value, float(low), float(high), "epochs before mean grokking", note)
 
 
-def false_alarm_rate(n: npt.NDArray[np.generic], a: Floats, b: Floats, seed: int = 0) -> Estimate:
-    """How often (%) the alarm between runs `a` (T, S, K) and `b` (T, S, L) goes off where there is nothing to be found.
+def in_words(lead: Estimate) -> str:
+    """What a lead says, by its interval."""
+    if lead.note == "no alarm":
+        return "no alarm"
+    return "an alarm that leads" if lead.low > 0 else "an alarm whose lead is not to be told from 0"
+
+
+def false_alarm_rate(groups: Groups, seed: int = 0) -> Estimate:
+    """How often (%) the alarm between two `groups` goes off where there is nothing to be found.
 
     Each run is divided by the mean of its group, which leaves no difference but chance that lasts as long as theirs does; the
-    runs of each scale are then dealt into two groups anew. The interval is Wilson's for the deals, which share the runs: it
-    says how well the rate of *these* runs is known.
+    runs of each scale are then dealt into two groups anew, those of a pair into one each. The interval is Wilson's for the
+    deals, which share the runs: it says how well the rate of *these* runs is known.
     """
-    chance = np.concatenate([values / values.mean(axis=-1, keepdims=True) for values in (a, b)], axis=-1)
+    a, b = (values / values.mean(axis=-1, keepdims=True) for values in (groups.a, groups.b))
+    chance = Groups(groups.n_sites, a, b, groups.paired)
     rng = generator(seed, Stage.PERMUTATION)
     alarms = 0
     for _ in range(_N_RESAMPLES):
-        order = rng.permuted(np.tile(np.arange(chance.shape[-1]), (chance.shape[1], 1)), axis=1)[None]
-        dealt = np.take_along_axis(chance, order, axis=-1)
-        alarms += alarm(*difference(n, dealt[..., : a.shape[-1]], dealt[..., a.shape[-1] :])) >= 0
+        dealt = chance.dealt(rng)
+        alarms += alarm(dealt.difference, dealt.error) >= 0
     rate, z, m = alarms / _N_RESAMPLES, 1.96, _N_RESAMPLES
     centre = (rate + z**2 / (2 * m)) / (1 + z**2 / m)
     half_width = z / (1 + z**2 / m) * np.sqrt(rate * (1 - rate) / m + (z / (2 * m)) ** 2)
     low, high = 100 * max(centre - half_width, 0.0), 100 * min(centre + half_width, 1.0)
     return Estimate(100 * rate, float(low), float(high), "% of deals", f"{m} deals of runs whose groups differ by chance")
-
-
-def _resampled(values: Floats, rng: np.random.Generator) -> tuple[Floats, Integers]:
-    """Runs (T, S, K) drawn with replacement within their scale, and which (S, K)."""
-    which = rng.integers(values.shape[-1], size=values.shape[1:])
-    return np.take_along_axis(values, which[None], axis=-1), which

@@ -1,0 +1,109 @@
+"""The figure of the study of modular addition."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tdu.analysis import divergence
+from tdu.analysis.alignment import Aligned
+from tdu.experiments.modadd_runs import DELAYED, FEW, GROKKING, NO_DECAY
+from tdu.panels import NULL_COLOURS, NULL_DASHES, SIZES, WIDE, band, panel_title
+from tdu.types import Results
+
+
+def draw(results: Results) -> Figure:
+    """(a, b) Accuracies of every width; (c–f) D(t) at grokking, and its nulls; (g, h) runs that grok and runs that do not."""
+    aligned = {name.removeprefix("aligned_"): of for name, of in results.series.items() if name.startswith("aligned_")}
+    training = results.series["training"]
+    drawn: list[tuple[str, Callable[[Axes], None]]] = [
+        *(
+            (_in_words(name), partial(_draw_accuracies, runs=training[name]))
+            for name in (next(iter(aligned)), next(reversed(aligned)))
+        ),
+        *((_in_words(name), partial(_draw_aligned, aligned=of)) for name, of in aligned.items()),
+        ("$D(t)$ at absolute epochs", partial(_draw_groups, results=results)),
+        ("grokking − control", partial(_draw_differences, results=results)),
+    ]
+    n_rows = (len(drawn) + 1) // 2
+    figure = Figure(figsize=(WIDE, 2.25 * n_rows))
+    panels = figure.subplots(n_rows, 2).ravel()
+    for axes, letter, (title, draw_on) in zip(panels, "abcdefgh", drawn, strict=False):
+        draw_on(axes)
+        panel_title(axes, letter, title)
+    for axes in panels[len(drawn) :]:
+        axes.set_axis_off()
+    figure.legend(*panels[2].get_legend_handles_labels(), loc="outside upper center", ncols=8)
+    return figure
+
+
+def _in_words(name: str) -> str:
+    """A condition's name in labels: kind, modulus, training."""
+    kind, modulus, training = name.rsplit("-", 2)
+    return f"{kind}, $p = {modulus}$, {'in-line' if training == 'inline' else training}"
+
+
+def _styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A colour for each modulus and training, a line for each kind; kinds there is but one of have their own colour too."""
+    of = {name: name.rsplit("-", 2) for name in names}
+    groups = list(dict.fromkeys((modulus, training) for _, modulus, training in of.values()))
+    lines = {GROKKING: "-", FEW: "--", DELAYED: "-.", NO_DECAY: ":"}
+    own = {DELAYED: "C6", NO_DECAY: "C3"}
+    return {
+        name: {"color": own.get(kind, f"C{groups.index((modulus, training))}"), "linestyle": lines[kind]}
+        for name, (kind, modulus, training) in of.items()
+    }
+
+
+def _draw_accuracies(axes: Axes, runs: Aligned) -> None:
+    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(runs.n_sites)))
+    for k, (n, colour) in enumerate(zip(runs.n_sites, colours, strict=True)):
+        axes.plot(runs.epoch, runs.accuracy[k].mean(axis=0), color=colour, linewidth=0.8, linestyle="--")
+        axes.plot(runs.epoch, runs.test_accuracy[k].mean(axis=0), color=colour, label=f"{n:,}")
+    axes.axhline(0.99, color="0.35", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="accuracy (train dashed)")
+    axes.legend(title="$N$", fontsize="x-small")
+
+
+def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
+    real, peak = (aligned["fields"]["real", statistic] for statistic in ("mean", "peak"))
+    band(axes, aligned["offset"], real["low"], real["high"], "C0")
+    axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real", zorder=3)
+    axes.plot(aligned["offset"], peak["value"], ":", color="C0", linewidth=0.8, label="real, peak")
+    for name, colour in NULL_COLOURS.items():
+        null = aligned["fields"][name, "mean"]
+        if name in ("permuted", "blocks"):
+            band(axes, aligned["offset"], null["low"], null["high"], colour, NULL_DASHES[name])
+        axes.plot(aligned["offset"], null["value"], color=colour, linestyle=NULL_DASHES[name], label=name)
+    axes.axhline(1, color="0.35", linewidth=0.8)
+    axes.axvline(0, color="C4", linewidth=0.8)
+    axes.set(xlabel="epochs from grokking", ylabel="$D(t)$ of the mean size")
+
+
+def _draw_groups(axes: Axes, results: Results) -> None:
+    over_time = {name.removeprefix("epochs_"): of for name, of in results.series.items() if name.startswith("epochs_")}
+    for name, style in _styles(results.series["training"]).items():
+        of = over_time[name]
+        axes.plot(of["epoch"], of["fields"]["real", "mean"]["value"], linewidth=0.9, label=_in_words(name), **style)
+    axes.axhline(1, color="0.35", linewidth=0.8)
+    low, high = axes.get_ylim()
+    last = min(of["epoch"][-1] for of in over_time.values())  # those that are delayed go on
+    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, last), ylim=(low - 0.5 * (high - low), high))
+    axes.legend(fontsize="x-small", loc="lower right", ncols=2, columnspacing=1)
+
+
+def _draw_differences(axes: Axes, results: Results) -> None:
+    for name, style in _styles(results.series["training"]).items():
+        of = results.series.get(f"difference_{name}")
+        if of is not None:
+            with np.errstate(invalid="ignore"):  # pairs start with no difference and no error
+                ratio = np.asarray(of["difference"]) / np.asarray(of["error"])
+            axes.plot(of["epoch"], ratio, linewidth=0.9, label=_in_words(name), **style)
+    for bound in (-divergence.LEVEL, divergence.LEVEL):
+        axes.axhline(bound, color="0.35", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="standard errors")
+    axes.legend(fontsize="x-small")

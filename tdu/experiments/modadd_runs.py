@@ -1,0 +1,148 @@
+"""The runs of the study of modular addition: what they are of, how they are trained, and which are compared with which."""
+
+import time
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tdu.analysis.alignment import Aligned
+from tdu.config import NULLS, GrokkingConfig, NetworkConfig
+from tdu.experiments.experiment import Say
+from tdu.monitor import NetworkRun, one_blas_thread, start_together, train_network
+
+GROKKING, DELAYED, FEW, NO_DECAY = "grokking", "delayed", "few-data", "no-decay"
+_FRACTION = {DELAYED: "delayed_fraction", FEW: "few_fraction"}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Runs of all widths and seeds that share everything else: `kind` grokking, delayed or a control, in shadow or in-line."""
+
+    kind: str
+    modulus: int
+    in_line: bool
+
+    @property
+    def name(self) -> str:
+        """As in tables and keys."""
+        return f"{self.kind}-{self.modulus}-{'inline' if self.in_line else 'shadow'}"
+
+    def run(self, study: GrokkingConfig, width: int, replicate: int) -> NetworkConfig:
+        """The settings of one of its runs."""
+        delayed = self.kind == DELAYED
+        decay = study.delayed_weight_decay if delayed else study.weight_decay
+        return NetworkConfig(
+            modulus=self.modulus,
+            train_fraction=getattr(study, _FRACTION.get(self.kind, "train_fraction")),
+            width=width,
+            layer_norm=study.layer_norm,
+            learning_rate=study.delayed_learning_rate if delayed else study.learning_rate,
+            weight_decay=0.0 if self.kind == NO_DECAY else decay,
+            epochs=study.delayed_epochs if delayed else study.epochs,
+            snapshot_every=study.snapshot_every,
+            alpha=study.alpha,
+            alpha_train=study.alpha if self.in_line else 0.0,
+            n_null_draws=study.n_null_draws,
+            seed=study.seed,
+            replicate=replicate,
+        )
+
+
+def conditions(study: GrokkingConfig) -> list[Condition]:
+    """For every prime grokking and its control of few data, in shadow; for the first also in-line, without decay, delayed."""
+    first = study.moduli[0]
+    both = [Condition(kind, modulus, False) for modulus in study.moduli for kind in (GROKKING, FEW)]
+    in_line = [Condition(kind, first, True) for kind in (GROKKING, FEW)]
+    return [*both, Condition(NO_DECAY, first, False), *in_line, Condition(DELAYED, first, False)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """D of the runs of `one` condition minus that of the `other`, in the same `part` of training or in one of each."""
+
+    part: str
+    one: Condition
+    other: Condition
+
+    @property
+    def name(self) -> str:
+        """As in tables and keys."""
+        return f"{self.part}_{self.one.name}_minus_{self.other.name}"
+
+
+def comparisons(study: GrokkingConfig) -> list[Comparison]:
+    """What the page compares: runs with their control, while widths memorise and after; at grokking, in-line with shadow."""
+    first = study.moduli[0]
+    shadow, in_line = (Condition(GROKKING, first, of) for of in (False, True))
+    few = Condition(FEW, first, False)
+    with_control = [(grokking_of(control), control) for control in conditions(study) if control.kind in (FEW, NO_DECAY)]
+    memorising = [*with_control, (Condition(DELAYED, first, False), few)]
+    return [
+        *(Comparison("memorising", *pair) for pair in memorising),
+        *(Comparison("level", *pair) for pair in with_control),
+        *(Comparison(part, in_line, shadow) for part in ("before", "after")),
+    ]
+
+
+def grokking_of(control: Condition) -> Condition:
+    """The condition that a control is one of."""
+    return Condition(GROKKING, control.modulus, control.in_line)
+
+
+def paired(study: GrokkingConfig, one: Condition, other: Condition) -> bool:
+    """Whether run k of a width under the one condition and under the other start together: if one does, all do."""
+    a, b = (condition.run(study, study.widths[0], 0) for condition in (one, other))
+    return start_together(a, b)
+
+
+def train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -> dict[Condition, Aligned]:
+    """Train every run, going on from what is in the directory `runs`: a group a condition."""
+    jobs = {}
+    for condition in conditions(study):
+        for width in study.widths:
+            for replicate in range(study.replicates):
+                config = condition.run(study, width, replicate)
+                jobs[condition, width, replicate] = config, runs / condition.name / f"{width}-{replicate}"
+    cost = {key: of.width * of.modulus**2 * of.train_fraction * of.epochs for key, (of, _) in jobs.items()}
+    ahead = {key: 0.0 if (directory / "run.csv").exists() else cost[key] for key, (_, directory) in jobs.items()}
+    total, done, start = sum(ahead.values()), 0.0, time.monotonic()
+    found: dict[tuple[Condition, int, int], NetworkRun] = {}
+    with one_blas_thread():
+        futures = {executor.submit(train_network, *jobs[key]): key for key in sorted(jobs, key=lambda key: -cost[key])}
+        try:
+            for future in as_completed(futures):
+                key = futures[future]
+                found[key] = future.result()
+                done += ahead[key]
+                left = f", {(time.monotonic() - start) * (total - done) / done / 60:.0f} minutes left" if done else ""
+                say(f"{len(found)} of {len(jobs)} runs{left}")
+        finally:
+            for future in futures:
+                future.cancel()
+    return {
+        condition: _aligned(condition, [[found[condition, w, r] for r in range(study.replicates)] for w in study.widths])
+        for condition in conditions(study)
+    }
+
+
+def _aligned(condition: Condition, runs: list[list[NetworkRun]]) -> Aligned:
+    """Delayed runs are aligned at their first snapshot above 0.99: the loss has spikes later, behind which others would lie."""
+    grokking = "first_snapshot" if condition.kind == DELAYED else "grokking_snapshot"
+
+    def of(name: str) -> np.ndarray:
+        return np.array([[run.columns[name] for run in row] for row in runs])
+
+    return Aligned(
+        n_sites=np.array([row[0].n_sites for row in runs]),
+        epoch=of("epoch")[0, 0].astype(np.int64),
+        accuracy=of("accuracy"),
+        test_accuracy=of("test_accuracy"),
+        grokking=np.array([[getattr(run, grokking) for run in row] for row in runs]),
+        size=of("size"),
+        null={
+            name: np.moveaxis(np.array([[run.null_sizes(name) for run in row] for row in runs]), 2, 0).astype(np.float64)
+            for name in NULLS
+        },
+    )
