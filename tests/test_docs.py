@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tdu
 from tdu.cli import main
 from tdu.config import StudyConfig
+from tdu.experiments import committed
 from tdu.published import MARGIN, PUBLISHED
 from tdu.store import load_results
+from tdu.types import Estimate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -109,33 +112,95 @@ def test_versions_agree():
     assert f"## {setup}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_what_modadd_says_in_words_is_what_its_data_say():
-    from tdu.experiments import committed
+def side(low, high, of, below, between, above):
+    """The word for an interval beside the value `of`."""
+    if np.isnan(low):
+        return "no interval"
+    return above if low > of else below if high < of else between
 
+
+def test_words_in_the_tables_of_modadd_are_those_of_its_intervals():
     source = committed(ROOT / "experiments" / "modadd")
-    page = (ROOT / "docs" / "modadd.md").read_text()
-    assert "| no: it stays above 1 |" in page
+
+    def beside_one(q):
+        return side(q.low, q.high, 1, "below 1", "not to be told from 1", "above 1")
+
+    def found(key, reading):
+        return source.quantities[key] if reading == "real, mean" else source.readings[key][reading]
+
+    def column(row, name):
+        return Estimate(*(float(row[f"{name}{end}"] or "nan") for end in ("", " low", " high")), "")
+
+    for row in source.tables["levels"]:
+        key, reading = row["what"].split(", ", 1)
+        assert row["words"] == beside_one(found(key, reading)), row["what"]
+    for row in source.tables["differences"]:
+        key, reading = row["what"].split(", ", 1)
+        q = found(key, reading)
+        assert row["words"] == side(q.low, q.high, 0, "lower", "not to be told apart", "higher"), row["what"]
+        kind, _, control = key.split("_", 1)[1].partition("_minus_")
+        assert row["runs"] == ("not paired" if "few-data" in control else "paired"), row["what"]
+        part = key.split("_")[0]
+        if part == "memorising":
+            values = [found(f"memorising_{name}", reading).value for name in (kind, control)]
+        else:
+            late, level = f"dimension_late_{kind}", f"level_{control}"
+            window = {"before": f"dimension_early_{kind}", "after": late, "level": late}[part]
+            other = level if part == "level" else window.replace(kind, control)
+            values = [found(window, reading).value, found(other, reading).value]
+        assert q.value == pytest.approx(values[0] - values[1], abs=1e-4, nan_ok=True), row["what"]
+    for row in source.tables["crossings"]:
+        condition, reading = row["what"].split(", ", 1)
+        early, late, rise = (found(f"{name}_{condition}", reading) for name in ("dimension_early", "dimension_late", "rise"))
+        assert [row["before lies"], row["after lies"]] == [beside_one(early), beside_one(late)], row["what"]
+        words = side(rise.low, rise.high, 0, "falls", "undecided", "rises")
+        sides = {"falls": ("above 1", "below 1"), "rises": ("below 1", "above 1")}
+        through = (beside_one(early), beside_one(late)) == sides.get(words)
+        assert row["words"] == (f"{words} through 1" if through else words), row["what"]
+    for row in source.tables["partings"]:
+        assert row["runs"] == ("paired" if row["what"].startswith("no-decay") else "not paired")
+        leads = "an alarm that leads" if column(row, "lead").low > 0 else "an alarm whose lead is not to be told from 0"
+        assert row["words"] == ("no alarm" if row["alarm"] == "no alarm" else leads)
+
+
+def test_what_modadd_says_in_words_is_what_its_data_say():
+    source = committed(ROOT / "experiments" / "modadd")
+    pages = [(ROOT / "docs" / "modadd.md").read_text(), (ROOT / "experiments" / "modadd" / "README.md").read_text()]
+    quantities, readings = source.quantities, source.readings
+    runs = {row["what"]: row for row in source.tables["runs"]}
+    crossings = {row["what"]: row["words"] for row in source.tables["crossings"]}
+    assert "no: of neither does it fall through 1" in pages[0]
+    assert "it lies above 1 on both sides" in pages[1]
     for condition in ("grokking-59-shadow", "grokking-59-inline", "grokking-47-shadow", "delayed-59-shadow"):
-        assert source.quantities[f"dimension_early_{condition}"].low > 1
-        assert source.quantities[f"dimension_late_{condition}"].low > 1
-        assert source.readings[f"dimension_late_{condition}"]["permuted, mean"].low > 1
-    assert all(source.quantities[f"level_{kind}-59-shadow"].low > 1 for kind in ("few-data", "no-decay"))
-    for row in source.tables["runs"]:
-        if row["what"].startswith("grokking"):
-            assert row["memorised"] == row["runs"], row["what"]
-            assert int(row["grokked"]) >= int(row["runs"]) - 1, row["what"]
-            assert float(row["epoch of training accuracy 1"]) < 0.7 * float(row["grokking epoch"]), row["what"]
-            assert float(row["test accuracy then"]) > 0.75, row["what"]
-        elif row["what"].startswith("delayed"):
-            assert row["memorised"] == row["runs"], row["what"]
-            assert float(row["test accuracy then"]) < 0.5, row["what"]
-            assert float(row["earliest"]) - float(row["epoch of training accuracy 1"]) > 300, row["what"]
-            assert row["grokked"] == row["runs"], row["what"]
-        elif row["what"].startswith("few-data"):
-            assert row["grokked"] == "0", row["what"]
-    late = [row for row in source.tables["runs"] if row["what"].startswith("grokking") and row["grokked"] != row["runs"]]
+        for key in (f"dimension_early_{condition}", f"dimension_late_{condition}"):
+            assert quantities[key].low > 1
+            assert readings[key]["permuted, mean"].low > 1
+            assert readings[key]["blocks, mean"].low > 1
+        for statistic in ("mean", "peak"):
+            assert crossings[f"{condition}, real, {statistic}"] != "falls through 1"
+        assert not crossings[f"{condition}, real, mean"].startswith("falls")  # "falls in none of the four conditions"
+        assert readings[f"dimension_early_{condition}"]["gaussian, mean"].value == pytest.approx(1, abs=0.01)
+    assert all(quantities[f"level_{kind}-59-shadow"].low > 1 for kind in ("few-data", "no-decay"))
+    for name, row in runs.items():
+        sooner = float(row["epoch of training accuracy 1"])
+        assert row["memorised"] == row["runs"], name
+        if name.startswith("grokking"):
+            assert int(row["grokked"]) >= int(row["runs"]) - 1, name
+            assert sooner < 0.7 * float(row["grokking epoch"]), name
+            assert float(row["test accuracy then"]) > 0.75, name
+        elif name.startswith("delayed"):
+            assert float(row["test accuracy then"]) < 0.5, name
+            assert float(row["earliest"]) - sooner > 300, name
+            assert row["grokked"] == row["runs"], name
+            # "memorise sooner than either" those that will grok or those with few data
+            for other in ("grokking-59-shadow", "grokking-59-inline", "few-data-59-shadow", "few-data-59-inline"):
+                assert sooner < float(runs[name.replace("delayed-59-shadow", other)]["epoch of training accuracy 1"]), name
+        elif name.startswith("few-data"):
+            assert row["grokked"] == "0", name
+    late = [row for name, row in runs.items() if name.startswith("grokking") and row["grokked"] != row["runs"]]
     assert len(late) == 2, "modadd.md says that two runs of the grokking conditions end below"
-    assert sum(int(row["grokked"]) for row in source.tables["runs"] if row["what"].startswith("no-decay")) == 2
-    assert source.quantities["memorising_delayed-59-shadow"].low > 1
-    for grokking, control in (("grokking-59-shadow", "few-data-59-shadow"), ("grokking-59-inline", "few-data-59-inline")):
-        assert source.quantities[f"memorising_{grokking}"].value < source.quantities[f"memorising_{control}"].low
+    assert sum(int(row["grokked"]) for name, row in runs.items() if name.startswith("no-decay")) == 2
+    # "the estimates of D(t) are lowest for runs that will grok"
+    memorising = {key: q.value for key, q in quantities.items() if key.startswith("memorising_") and "_minus_" not in key}
+    of_59 = sorted((key for key in memorising if "-59-" in key), key=memorising.__getitem__)
+    assert set(of_59[:2]) == {"memorising_grokking-59-shadow", "memorising_grokking-59-inline"}
