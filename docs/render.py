@@ -12,6 +12,11 @@ from tdu.pages import Source, render
 from tdu.store import load_results
 
 HERE = Path(__file__).parent
+#: Experiments whose committed data are older than their pages' templates, and what they wait for. Their pages stay as they are.
+AWAITED = {
+    "modadd": "its runs, two hours on two cores, have to be made again: `tdu run experiments/modadd/experiment.toml` compares "
+    "pairs and shows the peak, which the committed data lack"
+}
 
 
 def sources() -> dict[str, Source]:
@@ -29,6 +34,7 @@ def pages() -> dict[Path, str]:
     return {
         path.with_name(path.name.replace(".template", "")): render(path.read_text(), quoted)
         for path in sorted(HERE.glob("*.template.md"))
+        if path.name.removesuffix(".template.md") not in AWAITED
     }
 
 

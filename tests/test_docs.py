@@ -13,6 +13,7 @@ from tdu.experiments import committed
 from tdu.published import MARGIN, PUBLISHED
 from tdu.store import load_results
 from tdu.types import Estimate
+from tests.pages import awaits_no_data, render
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -58,13 +59,9 @@ def test_theory_names_functions_that_exist():
 
 
 def test_pages_are_what_their_templates_and_the_committed_data_give():
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("render", ROOT / "docs" / "render.py")
-    render = module_from_spec(spec)
-    spec.loader.exec_module(render)
     pages = render.pages()
-    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md"}
+    named = {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md"}
+    assert {path.name for path in pages} == named - {f"{question}.md" for question in render.AWAITED}
     for path, page in pages.items():
         assert page == path.read_text(), "`make docs` renders it again"
         assert "{{" not in page
@@ -119,6 +116,7 @@ def side(low, high, of, below, between, above):
     return above if low > of else below if high < of else between
 
 
+@awaits_no_data("modadd")
 def test_words_in_the_tables_of_modadd_are_those_of_its_intervals():
     source = committed(ROOT / "experiments" / "modadd")
 
@@ -163,6 +161,7 @@ def test_words_in_the_tables_of_modadd_are_those_of_its_intervals():
         assert row["words"] == ("no alarm" if row["alarm"] == "no alarm" else leads)
 
 
+@awaits_no_data("modadd")
 def test_what_modadd_says_in_words_is_what_its_data_say():
     source = committed(ROOT / "experiments" / "modadd")
     pages = [(ROOT / "docs" / "modadd.md").read_text(), (ROOT / "experiments" / "modadd" / "README.md").read_text()]

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from tdu.analysis.recipes import COMPARED, configurations, n_compatible, of_log, shape_of
-from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
+from tdu.config import ACTIVATIONS, GROKKED, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
 from tdu.experiments import QUESTIONS, committed, modadd_runs, read_plan
 from tdu.files import read_csv
 from tdu.pages import Source, render
 from tdu.published import compare
 from tdu.types import Estimate
+from tests.pages import awaits_no_data
+from tests.pages import render as pages
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = ROOT / "experiments"
@@ -25,7 +27,7 @@ EXPERIMENTS = ROOT / "experiments"
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "tdu", "run", *map(str, arguments)], capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "tdu", "run", *map(str, arguments)], capture_output=True, text=True, timeout=1200
     )
 
 
@@ -47,8 +49,9 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     assert made_of == json.loads(json.dumps(asdict(read_plan(EXPERIMENTS / question / "experiment.toml", quick=True).config)))
     assert made_of != json.loads((EXPERIMENTS / question / "data" / "provenance.json").read_text())["study"]
     names = {path.name for path in (tmp_path / "data").glob("*.csv")}
-    assert names == {path.name for path in (EXPERIMENTS / question / "data").glob("*.csv")}
-    for name in names:
+    if question not in pages.AWAITED:
+        assert names == {path.name for path in (EXPERIMENTS / question / "data").glob("*.csv")}
+    for name in names if question not in pages.AWAITED else ():
         with open(tmp_path / "data" / name) as new, open(EXPERIMENTS / question / "data" / name) as old:
             rows = list(csv.DictReader(new))
             assert rows
@@ -59,7 +62,7 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     if question == "modadd":  # small enough for a test, and it really groks
         runs = {row["what"]: row for row in read_csv(tmp_path / "data" / "runs.csv")}
         grokking = [row for name, row in runs.items() if name.startswith("grokking-31-shadow")]
-        assert all(int(row["grokked"]) >= 1 and float(row["test accuracy then"]) < 0.95 for row in grokking)
+        assert all(int(row["grokked"]) >= 1 and float(row["test accuracy then"]) < GROKKED for row in grokking)
         assert sum(int(row["grokked"]) for row in grokking) >= 4
         controls = [row for name, row in runs.items() if name.startswith(("few-data", "no-decay"))]
         assert controls
@@ -86,7 +89,7 @@ def starts_are_shared_where_runs_are_paired(runs, plan):
             assert (rows[0] == rows[1]) == ((one, other) in pairs), (one, other)
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", [pytest.param(q, marks=awaits_no_data(q)) for q in QUESTIONS])
 def test_the_committed_page_is_what_its_template_and_its_data_give(question):
     folder = EXPERIMENTS / question
     page = render((folder / "README.template.md").read_text(), {"": committed(folder)})
