@@ -83,7 +83,8 @@ def shape_of(found: dict[str, Estimate]) -> str:
 
 def n_compatible(found: dict[str, Estimate]) -> int:
     """How many of the published figures in `COMPARED` a study of this recipe does not contradict: more it can seldom tell."""
-    return sum(compare(found[key], key).verdict in ("agrees", "cannot tell") for key in COMPARED)
+    known = [key for key in COMPARED if not np.isnan(found[key].low)]
+    return sum(compare(found[key], key).verdict in ("agrees", "cannot tell") for key in known)
 
 
 def _distance(early: Floats, late: Floats) -> Floats:
