@@ -53,17 +53,53 @@ def test_theory_names_functions_that_exist():
         assert hasattr(import_module(module), attribute), name
 
 
-def test_pages_are_what_their_templates_and_the_committed_data_give():
+@pytest.fixture(scope="module")
+def render():
     from importlib.util import module_from_spec, spec_from_file_location
 
     spec = spec_from_file_location("render", ROOT / "docs" / "render.py")
-    render = module_from_spec(spec)
-    spec.loader.exec_module(render)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_are_what_their_templates_and_the_committed_data_give(render):
     pages = render.pages()
-    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md", "modadd.md"}
+    assert {path.name for path in pages} == {"reproduction.md", "what-d-measures.md", "modadd.md", "package.md"}
     for path, page in pages.items():
-        assert page == path.read_text(), "`make docs` renders it again"
+        assert page == path.read_text(), "`python docs/render.py` renders it again"
         assert "{{" not in page
+
+
+def test_the_package_page_has_links_to_the_world_only(render):
+    readme = """Read [the theory](docs/theory.md), [docs/a.md](docs/a.md#here) and [the paper](https://example.org/a).
+
+![A picture](docs/a.png)
+
+*Its caption: with
+two lines.*
+
+```python
+curves[0](docs)
+```
+
+*This stays.*
+"""
+    page = """Read the theory (`docs/theory.md`), docs/a.md (`docs/a.md#here`) and [the paper](https://example.org/a).
+
+```python
+curves[0](docs)
+```
+
+*This stays.*
+
+Paths on this page are those of the source distribution, which holds all of it.
+"""
+    assert render.package_page(readme) == page
+    ours = re.sub(r"^```.*?^```$", "", (ROOT / "docs" / "package.md").read_text(), flags=re.M | re.S)
+    assert len(ours.split()) > 200
+    assert all("://" in target for target in re.findall(r"\]\(([^)]*)\)", ours))
+    assert not re.search(r"<(img|a|picture|source)\b|^\[[^\]]+\]:", ours, re.M), "links in other spellings"
 
 
 def test_the_committed_results_are_of_the_papers_setting():
