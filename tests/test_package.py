@@ -1,12 +1,19 @@
 """Promises about the package as a whole."""
 
+import configparser
 import json
+import shutil
 import subprocess
 import sys
+import tarfile
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 import tdu
+
+ROOT = Path(__file__).parent.parent
 
 SIGNATURES = """
 import json, numpy as np, tdu, tdu.kernels, importlib, pkgutil
@@ -44,3 +51,46 @@ def test_public_names_are_all_there():
     assert set(dir(tdu)) == set(tdu.__all__)
     with pytest.raises(AttributeError, match="module 'tdu' has no attribute 'grok'"):
         _ = tdu.grok
+
+
+def setup():
+    """setup.cfg, by section."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def lines(text):
+    return text.strip().splitlines()
+
+
+def test_the_version_is_that_of_setup_cfg_and_costs_no_import():
+    code = "import sys, tdu; print(tdu.__version__); assert not {'numpy', 'numba', 'scipy', 'click'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == setup()["metadata"]["version"]
+
+
+def test_sources_that_are_not_installed_say_that_they_have_no_version(monkeypatch):
+    monkeypatch.setattr(metadata, "version", lambda name: (_ for _ in ()).throw(metadata.PackageNotFoundError(name)))
+    with pytest.raises(AttributeError, match="not installed, which have no version: pip install"):
+        _ = tdu.__version__
+
+
+def files_of_the_project():
+    """The files that git tracks, or in an unpacked source distribution those that it lists."""
+    if (ROOT / ".git").exists():
+        git = ["git", "-C", str(ROOT), "ls-files", "-z"]
+        return set(subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip("\0").split("\0"))
+    return {name for name in lines((ROOT / "tdu_ofc.egg-info" / "SOURCES.txt").read_text()) if ".egg-info/" not in name}
+
+
+def test_the_source_distribution_holds_every_file(tmp_path):
+    files = files_of_the_project()
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    build = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, check=True)
+    (archive,) = (tmp_path / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as sdist:
+        assert files <= {name.partition("/")[2] for name in sdist.getnames()}
