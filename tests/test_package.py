@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import tdu
 
@@ -74,6 +77,28 @@ def test_sources_that_are_not_installed_say_that_they_have_no_version(monkeypatc
     monkeypatch.setattr(metadata, "version", lambda name: (_ for _ in ()).throw(metadata.PackageNotFoundError(name)))
     with pytest.raises(AttributeError, match="not installed, which have no version: pip install"):
         _ = tdu.__version__
+
+
+def versions(requirements, python):
+    """The version that each package's requirement names for a Python; where several lines hold, the last."""
+    parsed = [Requirement(line) for line in requirements]
+    held = [line for line in parsed if line.marker is None or line.marker.evaluate({"python_version": python})]
+    return {line.name: Version(next(iter(line.specifier)).version) for line in held}
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_oldest_versions_that_are_tried_are_those_that_are_declared(python):
+    declared = lines(setup()["options"]["install_requires"]) + lines(setup()["options.extras_require"]["test"])
+    first_part, _, _ = (ROOT / "constraints-oldest.txt").read_text().partition("\n\n")
+    tried = [line for line in lines(first_part) if not line.startswith("#")]
+    assert versions(tried, python) == versions(declared, python)
+
+
+def test_the_pythons_that_are_declared_are_those_that_are_tried():
+    found = re.findall(r"Python :: 3\.(\d+)$", setup()["metadata"]["classifiers"], re.M)
+    tried = re.findall(r"python3\.(\d+)", (ROOT / "scripts" / "test-pythons").read_text())
+    assert found == tried[: len(found)]
+    assert setup()["options"]["python_requires"] == f">=3.{found[0]}"
 
 
 def files_of_the_project():
