@@ -105,6 +105,7 @@ def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
     result = run("fit", tmp_path / "run", "--json")
@@ -128,6 +129,7 @@ def reproduced(tmp_path_factory):
     return out, run("reproduce", "--quick", "--out", out, *STUDY)
 
 
+@pytest.mark.slow
 def test_reproduce_leaves_log_results_figures_and_report(reproduced):
     out, result = reproduced
     assert result.returncode == 0, result.stderr
@@ -147,6 +149,7 @@ def test_reproduce_leaves_log_results_figures_and_report(reproduced):
     assert (out / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_figures_and_report_are_made_again_the_same(reproduced):
     out, _ = reproduced
     before = {path: path.read_bytes() for path in [*(out / "figures").iterdir(), out / "report.html"]}
@@ -155,6 +158,7 @@ def test_figures_and_report_are_made_again_the_same(reproduced):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_gone_on_with_or_on_other_workers_the_results_are_the_same(reproduced, tmp_path):
     out, _ = reproduced
     (tmp_path / "log").mkdir()
@@ -207,6 +211,7 @@ def test_nulls_stand_beside_the_real_size(field):
     assert run("nulls", field, "--null", "blocks", "--blocks", "50,51", "--draws", 2).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [["--hidden", "20,30", "--quantile", "0.999"], ["--replicates", "1", "--epochs", "5"]])
 def test_odd_but_legal_studies_are_measured_to_the_end_without_a_warning(tmp_path, odd):
     result = run("reproduce", "--quick", "--out", tmp_path, *STUDY, *odd)

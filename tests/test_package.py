@@ -39,6 +39,7 @@ print(json.dumps(counts))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_every_kernel_is_compiled_for_one_signature():
     result = subprocess.run([sys.executable, "-c", SIGNATURES], capture_output=True, text=True, check=True)
@@ -109,6 +110,7 @@ def files_of_the_project():
     return {name for name in lines((ROOT / "tdu_ofc.egg-info" / "SOURCES.txt").read_text()) if ".egg-info/" not in name}
 
 
+@pytest.mark.slow
 def test_the_source_distribution_holds_every_file(tmp_path):
     files = files_of_the_project()
     for name in files:
