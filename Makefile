@@ -1,11 +1,15 @@
-# make reproduce: the paper's study into results/.   make test: everything that is checked.   Each makes its own environment.
+# make reproduce: the paper's study into results/.   make test: everything that is checked.   make check: what a minute checks.
+# Each makes its own environment.
 PYTHON ?= python3
 VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
 OUT ?= results
 BIN = $(VENV)/bin
-PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP = PIP_CONSTRAINT=$(CONSTRAINTS) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+PYTEST = $(BIN)/python -m pytest
+PARALLEL = -n auto --dist worksteal
 
-.PHONY: reproduce experiments bench test test-torch beside-torch docs clean
+.PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch dist test-sdist docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -17,7 +21,7 @@ docs: reproduce
 	cp $(OUT)/figures/dimension.png $(OUT)/figures/gini.png $(OUT)/figures/nulls.png docs/images/
 	$(BIN)/python docs/render.py
 
-# Every question of experiments/ answered again, modadd in most of an hour, the others in minutes; `tdu run` answers one.
+# Every question of experiments/ answered again, modadd in an hour or two, the others in minutes; `tdu run` answers one.
 experiments: $(VENV)/run.stamp
 	for plan in experiments/*/experiment.toml; do $(BIN)/tdu run $$plan || exit 1; done
 
@@ -25,28 +29,63 @@ experiments: $(VENV)/run.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/run.py $(LONG)
 
-test: $(VENV)/test.stamp
-	scripts/debian-packages
+test: lint suite kernels oldest
+
+# What daily work wants to know within a minute; `make test` stays the gate.
+check: lint $(VENV)/test.stamp
+	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch"
+
+lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist worksteal
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels -m "not compiled"
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/kernels
+
+suite: $(VENV)/test.stamp
+	scripts/debian-packages
+	$(PYTEST) $(PARALLEL)
+
+kernels: $(VENV)/test.stamp
+	NUMBA_DISABLE_JIT=1 $(PYTEST) tests/kernels -m "not compiled"
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) tests/kernels
+
+# The oldest versions that setup.cfg admits, in an environment of their own.
+oldest:
+	$(MAKE) versions VENV=$(VENV)-oldest CONSTRAINTS=constraints-oldest.txt
+
+# What any set of versions must pass: the command line, the kernels, a quick study.
+versions: $(VENV)/test.stamp
+	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(PYTEST) $(PARALLEL) tests/test_cli.py tests/kernels
+	rm -rf $(VENV)/quick
+	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(BIN)/tdu reproduce --quick --out $(VENV)/quick
+
+# That, with the oldest versions and with those of constraints.txt, on every Python from 3.11 on PATH.
+test-pythons:
+	scripts/test-pythons
+
+# What would be published, source and wheel, into dist/; the page of the package is checked too.
+dist: $(VENV)/dist.stamp
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+# All of `make test` from the unpacked source distribution, in an environment of its own and outside any checkout.
+test-sdist: dist
+	unpacked=$$(mktemp -d) && tar -xzf dist/*.tar.gz -C $$unpacked --strip-components=1 && \
+	  $(MAKE) -C $$unpacked test VENV=.venv && rm -rf $$unpacked
 
 # Networks and optimisers beside PyTorch itself, in an environment of its own: `make test` has only the vectors it made.
 test-torch:
 	$(MAKE) --no-print-directory VENV=$(VENV)-torch beside-torch
 
 beside-torch: $(VENV)/torch.stamp
-	$(BIN)/python -m pytest tests/test_torch.py -m torch
+	$(PYTEST) tests/test_torch.py -m torch
 
 $(VENV)/torch.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[test,torch]'
 	touch $@
 
-$(VENV)/run.stamp: constraints.txt setup.cfg pyproject.toml
+$(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'tdu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { echo 'no venv module: on Debian, apt-get install python3-venv'; exit 1; }
@@ -57,9 +96,17 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[test]'
 	touch $@
 
+$(VENV)/lint.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[lint]'
+	touch $@
+
+$(VENV)/dist.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[dist]'
+	touch $@
+
 $(VENV)/bench.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(OUT)
+	rm -rf $(VENV) $(VENV)-* $(OUT)

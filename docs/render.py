@@ -1,9 +1,10 @@
 """Render the pages of this directory from their templates and the committed data: no number in them is typed by hand.
 
 `make docs` runs the study, copies its results and figures here, and calls ``python docs/render.py``. `tdu.pages` says what
-stands for a number in a template.
+stands for a number in a template. package.md is README.md as a package index can show it, with no repository behind its links.
 """
 
+import re
 from pathlib import Path
 
 from tdu.experiments import committed
@@ -18,6 +19,10 @@ AWAITED = {
     "pairs and shows the peak, which the committed data lack"
 }
 
+_CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_PICTURE = re.compile(r"^\[?!\[.*\n\n(?:\*[^*]+\*\n\n)?", re.MULTILINE)
+_RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:)([^)\s]+)\)")
+
 
 def sources() -> dict[str, Source]:
     """The study itself, and every experiment by its name."""
@@ -28,14 +33,27 @@ def sources() -> dict[str, Source]:
     return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, **experiments}
 
 
+def package_page(readme: str) -> str:
+    """README.md where nothing lies beside it: a link to a file is its text and the path, a picture goes with its caption."""
+    parts = _CODE.split(readme)
+    parts[::2] = [_RELATIVE_LINK.sub(_in_words, _PICTURE.sub("", prose)) for prose in parts[::2]]
+    return "".join(parts).rstrip() + "\n\nPaths on this page are those of the source distribution, which holds all of it.\n"
+
+
+def _in_words(link: re.Match[str]) -> str:
+    text, path = link[1], link[2]
+    return f"`{path}`" if text == path else f"{text} (`{path}`)"
+
+
 def pages() -> dict[Path, str]:
-    """Every page that has a template, as it should be."""
+    """The package's page and every page that has a template, as they should be."""
     quoted = sources()
-    return {
+    templates = {
         path.with_name(path.name.replace(".template", "")): render(path.read_text(), quoted)
         for path in sorted(HERE.glob("*.template.md"))
         if path.name.removesuffix(".template.md") not in AWAITED
     }
+    return templates | {HERE / "package.md": package_page((HERE.parent / "README.md").read_text())}
 
 
 if __name__ == "__main__":

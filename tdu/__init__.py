@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tdu.scaling import scaling_exponent
     from tdu.types import Avalanche, CascadeLog, Run, ScalingFit
 
+    __version__: str
+
 _HOME = {
     "tdu.cascades": ("avalanche",),
     "tdu.config": ("NetworkConfig", "StudyConfig"),
@@ -38,6 +40,7 @@ __all__ = [
     "Run",
     "ScalingFit",
     "StudyConfig",
+    "__version__",
     "avalanche",
     "barabasi_albert",
     "ccdf",
@@ -54,6 +57,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _version()
     if name == "nulls":
         return import_module("tdu.nulls")
     for module, names in _HOME.items():
@@ -62,6 +67,16 @@ def __getattr__(name: str) -> object:
             globals()[name] = value
             return value
     raise AttributeError(f"module 'tdu' has no attribute {name!r}")
+
+
+def _version() -> str:
+    """The version in setup.cfg, as the installation has it."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("tdu-ofc")
+    except metadata.PackageNotFoundError:
+        raise AttributeError("tdu runs from sources that are not installed, which have no version: pip install .") from None
 
 
 def __dir__() -> list[str]:

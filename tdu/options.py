@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +30,13 @@ def _n_processors() -> int:
 WORKERS = click.option("--workers", type=click.IntRange(1), default=_n_processors(), help="Threads.  [default: all processors]")
 
 
-class Counts(click.ParamType[tuple[int, ...]]):
+if TYPE_CHECKING:
+    _TupleType = click.ParamType[tuple[int, ...]]
+else:  # before click 8.4 the class takes no type argument at run time
+    _TupleType = click.ParamType
+
+
+class Counts(_TupleType):
     """Whole numbers as a comma-separated list."""
 
     name = "N,N,…"

@@ -107,6 +107,7 @@ def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
     result = run("fit", tmp_path / "run", "--json")
@@ -130,6 +131,7 @@ def reproduced(tmp_path_factory):
     return out, run("reproduce", "--quick", "--out", out, *STUDY)
 
 
+@pytest.mark.slow
 def test_reproduce_leaves_log_results_figures_and_report(reproduced):
     out, result = reproduced
     assert result.returncode == 0, result.stderr
@@ -164,6 +166,7 @@ def test_reproduce_leaves_log_results_figures_and_report(reproduced):
     assert (out / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_figures_and_report_are_made_again_the_same(reproduced):
     out, _ = reproduced
     before = {path: path.read_bytes() for path in [*(out / "figures").iterdir(), out / "report.html"]}
@@ -172,6 +175,7 @@ def test_figures_and_report_are_made_again_the_same(reproduced):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_gone_on_with_or_on_other_workers_the_results_are_the_same(reproduced, tmp_path):
     out, _ = reproduced
     (tmp_path / "log").mkdir()
@@ -258,6 +262,7 @@ def test_a_draw_of_a_null_is_one_arrangement_for_all_snapshots_of_a_file(tmp_pat
         assert rows[3][0, 0][name] != rows[3][1, 0][name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [["--hidden", "20,30", "--quantile", "0.999"], ["--replicates", "1", "--epochs", "5"]])
 def test_odd_but_legal_studies_are_measured_to_the_end_without_a_warning(tmp_path, odd):
     result = run("reproduce", "--quick", "--out", tmp_path, *STUDY, *odd)

@@ -60,10 +60,10 @@ def test_theory_names_functions_that_exist():
 
 def test_pages_are_what_their_templates_and_the_committed_data_give():
     pages = render.pages()
-    named = {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md"}
+    named = {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md", "package.md"}
     assert {path.name for path in pages} == named - {f"{question}.md" for question in render.AWAITED}
     for path, page in pages.items():
-        assert page == path.read_text(), "`make docs` renders it again"
+        assert page == path.read_text(), "`python docs/render.py` renders it again"
         assert "{{" not in page
 
 
@@ -97,6 +97,37 @@ def test_the_equivalence_margin_is_the_scatter_between_studies():
     spread = [float(re.search(r"standard deviation ([\d.]+)", q.note)[1]) for q in exponents]
     assert len(spread) == 7
     assert sum(spread) / len(spread) == pytest.approx(MARGIN, abs=0.01)
+
+
+def test_the_package_page_has_links_to_the_world_only():
+    readme = """Read [the theory](docs/theory.md), [docs/a.md](docs/a.md#here) and [the paper](https://example.org/a).
+
+![A picture](docs/a.png)
+
+*Its caption: with
+two lines.*
+
+```python
+curves[0](docs)
+```
+
+*This stays.*
+"""
+    page = """Read the theory (`docs/theory.md`), docs/a.md (`docs/a.md#here`) and [the paper](https://example.org/a).
+
+```python
+curves[0](docs)
+```
+
+*This stays.*
+
+Paths on this page are those of the source distribution, which holds all of it.
+"""
+    assert render.package_page(readme) == page
+    ours = re.sub(r"^```.*?^```$", "", (ROOT / "docs" / "package.md").read_text(), flags=re.M | re.S)
+    assert len(ours.split()) > 200
+    assert all("://" in target for target in re.findall(r"\]\(([^)]*)\)", ours))
+    assert not re.search(r"<(img|a|picture|source)\b|^\[[^\]]+\]:", ours, re.M), "links in other spellings"
 
 
 def test_the_committed_results_are_of_the_papers_setting():

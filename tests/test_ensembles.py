@@ -77,6 +77,7 @@ def test_a_failing_run_is_an_error_and_what_is_finished_stays(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
 def test_killed_in_the_middle_and_started_again_gives_the_same_files(tmp_path):
     settings = ["--hidden", "20,60,200", "--replicates", "6", "--epochs", "400", "--workers", "2"]

@@ -36,6 +36,7 @@ def test_every_question_has_its_folder():
     assert all(read_plan(EXPERIMENTS / question / "experiment.toml").question == question for question in QUESTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     done = run(EXPERIMENTS / question / "experiment.toml", "--quick", "--out", tmp_path)

@@ -65,6 +65,7 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, chan
     assert [float(row["size"]) for row in rows] == whole.columns["size"].tolist()
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
     arguments = ["--modulus", "13", "--width", "16", "--epochs", "1500", "--save-gradients", "--snapshot-every", "50"]
     command = [sys.executable, "-c", "import tdu.monitor as m; m._SAVE_SECONDS = 0.05; from tdu.cli import main; main()"]

@@ -12,6 +12,8 @@ import pytest
 from tdu import figures, report, store
 from tdu.published import in_full, label, with_interval
 
+pytestmark = pytest.mark.slow  # every figure is drawn
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 

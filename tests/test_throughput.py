@@ -54,6 +54,7 @@ def test_topplings_and_pushes_are_those_of_the_reference(small):
     assert throughput.probe_all(small, 1) == throughput.probe_all(small, 2) == topplings
 
 
+@pytest.mark.slow
 def test_every_alternative_gives_the_same_topplings(small, tmp_path):
     alternatives = module("alternatives")
     wanted = throughput.probe_all(small, 1)
@@ -63,6 +64,7 @@ def test_every_alternative_gives_the_same_topplings(small, tmp_path):
     assert c.best(small) == c.plain(small) == c.best_on_two_threads(small) == wanted
 
 
+@pytest.mark.slow
 def test_c_trains_the_same_run(tmp_path):
     from tdu.config import StudyConfig
     from tdu.models.xor import run_of_study
@@ -91,6 +93,7 @@ def test_the_committed_page_is_what_its_template_and_its_results_give():
     assert "{{" not in page
 
 
+@pytest.mark.slow
 def test_a_probe_of_ten_million_sites_takes_less_than_fifty_bytes_a_site():
     """The graph takes 24, and 8 more while it grows; field, relaxed copy and work space the rest. Measured, not summed."""
     found = module("run").memory(10**7)
