@@ -28,7 +28,7 @@ def sources() -> dict[str, Source]:
     """The study itself, and every experiment by its name."""
     results = load_results(HERE / "results.json")
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
-    of_study = Source(results.quantities, results.pooled, results.readings)
+    of_study = Source(results.quantities, results.readings, pooled=results.pooled)
     counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
     return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, **experiments}
 

@@ -19,12 +19,12 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """What a page can quote: quantities by key, their readings, and tables of text by name."""
+    """What a page can quote: quantities by key, their readings, tables of text by name, and the quantities of pooled studies."""
 
     quantities: Mapping[str, Quantity]
-    pooled: Mapping[str, Quantity] = field(default_factory=dict)
     readings: Mapping[str, Mapping[str, Quantity]] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    pooled: Mapping[str, Quantity] = field(default_factory=dict)
 
 
 def render(template: str, sources: Mapping[str, Source]) -> str:

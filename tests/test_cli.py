@@ -49,6 +49,7 @@ def test_probe_prints_one_object_a_snapshot(field):
         assert row == {"file": str(field), "index": row["index"], "n": 101} | {name: getattr(wanted, name) for name in names}
 
 
+@pytest.mark.slow
 def test_probe_takes_one_field_many_files_other_graphs_and_a_table(field, tmp_path):
     single = tmp_path / "single.npy"
     np.save(single, np.arange(101, dtype=np.float32))
@@ -91,6 +92,7 @@ def test_a_field_that_does_not_fit_the_given_graph_is_named(tmp_path):
     fails(result, 1, "field.npy", "edge 0 = (0, 5) is out of range", "sites 0 … 3")
 
 
+@pytest.mark.slow
 def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
     (tmp_path / "text.npy").write_text("hello")
     fails(run("probe", tmp_path / "text.npy"), 1, "text.npy", "not a readable .npy file")
@@ -205,12 +207,14 @@ assert not heavy, heavy
         assert command in result.stdout
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_traceback(field):
     command = f"{sys.executable} -m tdu probe {' '.join([str(field)] * 40)} --json | head -n 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_nulls_stand_beside_the_real_size(field):
     rows = [
         json.loads(line)
@@ -230,6 +234,7 @@ def test_nulls_stand_beside_the_real_size(field):
     assert run("nulls", field, "--null", "blocks", "--blocks", "50,51", "--draws", 2).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_draw_of_a_null_is_one_arrangement_for_all_snapshots_of_a_file(tmp_path):
     one, other = np.random.default_rng(0).standard_t(2, size=(2, 101))
     np.save(tmp_path / "a.npy", [one, other, one])

@@ -293,6 +293,7 @@ def test_a_parting_smaller_than_what_pairs_share_is_found_in_pairs_alone():
     assert (apart.note, apart.value) == ("no alarm", 0)
 
 
+@pytest.mark.slow
 def test_intervals_of_the_lead_cover_the_planted_lead(monkeypatch):
     """Runs grok at epochs about 400, the groups part at 200 and are found out at 240: the lead is 160. Of 60 intervals."""
     monkeypatch.setattr(divergence, "_N_RESAMPLES", 200)
@@ -307,6 +308,7 @@ def test_intervals_of_the_lead_cover_the_planted_lead(monkeypatch):
     assert covered / 60 == pytest.approx(0.95, abs=0.07)
 
 
+@pytest.mark.slow
 def test_false_alarms_are_rare_unless_what_runs_do_by_chance_lasts():
     def rate(make):
         groups = Groups(N_SITES, *(moved(make(seed)) for seed in (0, 1)), paired=False)
@@ -321,6 +323,7 @@ def test_false_alarms_are_rare_unless_what_runs_do_by_chance_lasts():
     assert lasting.low < lasting.value < lasting.high
 
 
+@pytest.mark.slow
 def test_false_alarms_of_pairs_do_not_count_what_they_share():
     """A pair that drifts together for good raises no alarm, whichever of it goes into which group."""
     drift = np.exp(np.cumsum(0.2 * np.random.default_rng(7).normal(size=(100, N_SITES.size, 4)), axis=0))

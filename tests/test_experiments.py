@@ -107,6 +107,7 @@ def test_quick_does_not_replace_what_is_there():
     assert "--quick needs --out" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -130,10 +131,10 @@ def test_a_bad_plan_is_one_line(tmp_path, text, message):
 
 
 def test_a_page_quotes_quantities_readings_tables_and_cells_and_nothing_that_is_not_there():
-    found = compare(Estimate(1.2345, 1.2, 1.27, "mean", "a note"), "gamma")
+    found = compare(Estimate(1.1534, 1.12, 1.19, "mean", "a note"), "gamma")
     source = Source({"gamma": found}, {"gamma": {"other": found}}, {"rows": [{"name": "a", "n": "1"}, {"name": "b", "n": "2"}]})
     page = render("{{gamma}} {{gamma:verdict}} {{gamma:note}} {{x/gamma|other}} {{rows[b].n}}", {"": source, "x": source})
-    assert page.startswith("1.234 [1.200, 1.270] agrees") or page.startswith("1.235 [1.200, 1.270] agrees")
+    assert page.startswith("1.153 [1.120, 1.190] agrees a note")
     assert "a note" in page
     assert page.endswith("2")
     assert render("{{table:rows}}", {"": source}) == "| name | n |\n| --- | --- |\n| a | 1 |\n| b | 2 |"

@@ -99,6 +99,7 @@ def test_a_figure_of_one_run_is_compared_with_the_spread_of_runs():
     assert (found.value, found.low, found.high, found.statistic) == (55, 15, 100, "median run")
 
 
+@pytest.mark.slow
 def test_studies_of_successive_seeds_are_pooled_their_own_the_first():
     config = StudyConfig(hidden=(5, 10, 20), replicates=3, epochs=60, seed=4)
     scope = replace(QUICK_SCOPE, n_studies=3, n_gini_runs=10)

@@ -64,6 +64,7 @@ def test_ranges_are_of_as_many_sites_or_of_as_much_work():
     assert cost[0] == pytest.approx(cost[1], rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_field_of_millions_is_the_same_for_any_number_of_workers():
     n = (1 << 21) + 5
     graph, field = tdu.barabasi_albert(n), np.random.default_rng(0).standard_cauchy(n)

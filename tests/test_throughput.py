@@ -76,6 +76,7 @@ def test_c_trains_the_same_run(tmp_path):
     assert sizes.tolist() == run.size.tolist()
 
 
+@pytest.mark.slow
 def test_bench_prints_a_row_for_every_size_field_and_number_of_threads():
     done = subprocess.run(
         [sys.executable, "-m", "tdu", "bench", "--sizes", "81,301", "--rounds", "1", "--workers", "2"],

@@ -108,7 +108,7 @@ def committed(folder: Path) -> Source:
             readings.setdefault(row["key"], {})[row["reading"]] = quantity
         else:
             quantities[row["key"]] = quantity
-    return Source(quantities, readings=readings, tables=tables)
+    return Source(quantities, readings, tables)
 
 
 def experiment_of(question: str) -> Experiment:
