@@ -30,7 +30,15 @@ LENGTH = np.array([65, 65, 65, 65, 65, np.nan, 401 - 128])
 NEAR = np.array([100, 100, 0, 0, np.nan, np.nan, 100])
 TRANSIENT = np.array([100, 100, 100, 100, 100, np.nan, 0])
 AT = np.array(
-    [25 * (1 - 10 / 64), 50 * (1 - 10 / 64), 12.5 * (1 - 11 / 64), 25 * (1 - 30 / 64), np.nan, -25 * (1 - 50 / 64), 25000 / 1024]
+    [
+        25 * (1 - 10 / 64),
+        50 * (1 - 10 / 64),
+        12.5 * (1 - 11 / 64),
+        25 * (1 - 30 / 64),
+        np.nan,
+        -25 * (1 - 50 / 64),
+        25000 / 1024,
+    ]
 )
 KEYS = ("gini_rise", "gini_duration", "gini_near_grokking", "gini_transient", "gini_at_grokking")
 WORDS = (

@@ -108,8 +108,9 @@ def test_the_series_are_d_of_t_of_the_null_and_real_minus_null(log, null):
     assert np.array_equal(found["epoch"], log.epoch)
     np.testing.assert_allclose(found["value"], of_time(both[1]))
     np.testing.assert_allclose(found["excess"], of_time(both[0]) - of_time(both[1]))
-    bands = *band(both[1], of_time, n_resamples=2000), *band(
-        both, lambda v: of_time(v[:, 0]) - of_time(v[:, 1]), n_resamples=2000
+    bands = (
+        *band(both[1], of_time, n_resamples=2000),
+        *band(both, lambda v: of_time(v[:, 0]) - of_time(v[:, 1]), n_resamples=2000),
     )
     for name, one in zip(("low", "high", "excess_low", "excess_high"), bands, strict=True):
         np.testing.assert_allclose(found[name], one, rtol=1e-8)
