@@ -12,6 +12,7 @@ from scipy import stats
 
 from tdu.config import StudyConfig
 from tdu.resampling import bootstrap, estimate, interval
+from tdu.rng import Stage, generator
 from tdu.types import CascadeLog, Estimate
 
 HIDDEN = (20, 50, 120, 500)
@@ -136,6 +137,21 @@ def time_mean(n, size, statistic, inside, **settings):
 def band(values, functional, *, peak=False, seed=SEED, n_resamples=10_000):
     """(low, high) of a functional of runs (…, S, K)."""
     return interval(bootstrap(values, functional, seed, n_resamples, through="maximum" if peak else "runs"))
+
+
+def reference_p(real, null, functional, n=2000, seed=SEED):
+    """How often an exchange of each run's real value with one of its draws gives as large a difference, of n and the one found."""
+    pool = np.concatenate([real[None], null])
+    n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
+    rng, extreme = generator(seed, Stage.PERMUTATION), 0
+    observed = abs(functional(real) - functional(null.mean(axis=0)))
+    for start in range(0, n, 250):
+        which = np.moveaxis(rng.integers(n_pool, size=(n_runs, min(250, n - start), n_scales)), 0, -1)  # (B, S, K)
+        which = which.reshape(len(which), 1, *(1,) * (real.ndim - 2), n_scales, n_runs)
+        chosen = np.take_along_axis(pool[None], which, axis=1)[:, 0]
+        rest = (pool.sum(axis=0) - chosen) / (n_pool - 1)
+        extreme += (np.abs(functional(chosen) - functional(rest)) >= observed - 1e-12).sum()
+    return (1 + extreme) / (1 + n)
 
 
 def same(found, wanted, rel=1e-8):

@@ -6,8 +6,22 @@ from scipy import stats
 
 from tdu.analysis import dimension
 from tests.planted import (
-    GROKKED, N_SITES, NEVER, WINDOW, all_same, band, exponent, exponent_of, in_time, of_runs, of_scales, r_squared, resampled, study, time_mean,
-)  # fmt: skip
+    GROKKED,
+    N_SITES,
+    NEVER,
+    WINDOW,
+    all_same,
+    band,
+    exponent,
+    exponent_of,
+    in_time,
+    of_runs,
+    of_scales,
+    r_squared,
+    resampled,
+    study,
+    time_mean,
+)
 
 BEFORE, AFTER, ALL = np.arange(25) < 6, np.arange(25) > 13, np.full(25, True)  # snapshots every ten epochs; ends left out
 

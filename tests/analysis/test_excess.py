@@ -14,8 +14,21 @@ from tdu.nulls import FIELD_NULLS, rewired
 from tdu.rng import Stage, generator
 from tdu.surrogates import SURROGATES
 from tests.planted import (
-    GROKKED, N_SITES, NEVER, SEED, all_same, band, exponent, in_time, of_runs, resampled, same, study, unknown,
-)  # fmt: skip
+    GROKKED,
+    N_SITES,
+    NEVER,
+    SEED,
+    all_same,
+    band,
+    exponent,
+    in_time,
+    of_runs,
+    reference_p,
+    resampled,
+    same,
+    study,
+    unknown,
+)
 
 BEFORE, AFTER = np.arange(25) < 6, np.arange(25) > 13
 HEADLINE = "D(t) after the window, mean"
@@ -30,21 +43,6 @@ def log():
 def null():
     """Three draws (3, S, K, T) that differ, of D = 1 throughout."""
     return np.stack([study(pre=1.0, post=1.0, drift=0.0, rng_seed=10 + draw).size for draw in range(3)])
-
-
-def reference_p(real, null, functional, n=2000, seed=SEED):
-    """How often an exchange of each run's real value with one of its draws gives as large a difference, of n and the one found."""
-    pool = np.concatenate([real[None], null])
-    n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
-    rng, extreme = generator(seed, Stage.PERMUTATION), 0
-    observed = abs(functional(real) - functional(null.mean(axis=0)))
-    for start in range(0, n, 250):
-        which = np.moveaxis(rng.integers(n_pool, size=(n_runs, min(250, n - start), n_scales)), 0, -1)  # (B, S, K)
-        which = which.reshape(len(which), 1, *(1,) * (real.ndim - 2), n_scales, n_runs)
-        chosen = np.take_along_axis(pool[None], which, axis=1)[:, 0]
-        rest = (pool.sum(axis=0) - chosen) / (n_pool - 1)
-        extreme += (np.abs(functional(chosen) - functional(rest)) >= observed - 1e-12).sum()
-    return (1 + extreme) / (1 + n)
 
 
 def wanted(real, null, functional):

@@ -6,8 +6,20 @@ from scipy import stats
 
 from tdu.analysis import phases
 from tests.planted import (
-    GROKKED, N_SITES, NEVER, all_same, band, exponent, exponent_of, of_runs, of_scales, resampled, same, slope, study,
-)  # fmt: skip
+    GROKKED,
+    N_SITES,
+    NEVER,
+    all_same,
+    band,
+    exponent,
+    exponent_of,
+    of_runs,
+    of_scales,
+    resampled,
+    same,
+    slope,
+    study,
+)
 
 STATISTICS = ("peak", "run-peak", "mean")
 

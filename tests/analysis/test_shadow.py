@@ -6,8 +6,22 @@ from scipy import stats
 
 from tdu.analysis import dimension, shadow
 from tests.planted import (
-    GROKKED, N_SITES, NEVER, SEED, WINDOW, all_same, exponent, exponent_of, in_time, of_runs, resampled, same, study, time_mean, unknown,
-)  # fmt: skip
+    GROKKED,
+    N_SITES,
+    NEVER,
+    SEED,
+    WINDOW,
+    all_same,
+    exponent,
+    exponent_of,
+    in_time,
+    of_runs,
+    resampled,
+    same,
+    study,
+    time_mean,
+    unknown,
+)
 
 BEFORE, AFTER = np.arange(25) < 6, np.arange(25) > 13
 
