@@ -68,3 +68,17 @@ def test_a_scale_that_never_groks_has_no_example():
     found = grokking.one_run(log_of(np.ones((1, 2, 11), int), np.full((1, 2), NEVER), hidden=(21,)))
     same(found.estimates["grokking_example"], unknown("median run", "the interval holds 95 % of 0 runs of h = 21"))
     assert grokking.analyse(study(np.full((4, 3), NEVER), SEED)).estimates["grokking_first"].note == "12 of 12 runs never grok"
+
+
+def test_intervals_are_of_the_studys_own_seed(monkeypatch):
+    """Extremes of few runs have the same percentiles under any seed: what is asked for is looked at."""
+    seeds, real = [], grokking.estimate
+
+    def noted(values, functional, statistic, seed, *rest, **settings):
+        seeds.append((statistic, seed))
+        return real(values, functional, statistic, seed, *rest, **settings)
+
+    monkeypatch.setattr(grokking, "estimate", noted)
+    grokking.analyse(study())
+    words = ("earliest scale mean", "latest scale mean", "earliest run", "latest run")
+    assert seeds == [(name, SEED) for name in words]

@@ -8,7 +8,7 @@ import pytest
 from tdu.analysis import marginals
 from tdu.config import StudyConfig
 from tdu.surrogates import moment_ratio
-from tests.planted import GROKKED, HIDDEN, N_SITES, NEVER, all_same, study, time_mean
+from tests.planted import GROKKED, HIDDEN, N_SITES, NEVER, all_same, log_of, study, time_mean
 
 BEFORE, AFTER = np.arange(25) < 6, np.arange(25) > 13
 X = marginals.TAIL_GRID.size
@@ -65,6 +65,15 @@ def test_without_the_two_largest_scales_two_are_left_at_least():
         assert found.value == pytest.approx(time_mean(N_SITES[:left], sizes[:left], "mean", three.epoch > last).value)
 
 
+def test_of_five_scales_the_three_smallest_are_left():
+    n_sites = np.array([81, 201, 481, 1201, 2001])
+    size = n_sites[:, None, None] ** np.linspace(0.9, 1.3, 25) * np.exp(0.1 * np.random.default_rng(0).normal(size=(5, 3, 25)))
+    log = log_of(size, np.full((5, 3), 100), 10 * np.arange(25), hidden=(20, 50, 120, 300, 500))
+    of = marginals.Marginals(size, size, np.zeros((*size.shape, X)))
+    found = marginals.analyse(log, of).readings["dimension_late"]["mean, without the two largest scales"]
+    assert found.value == pytest.approx(time_mean(n_sites[:3], size[:3], "mean", log.epoch > 100).value)
+
+
 def phase_of(epoch, grokked):
     """Which phase each snapshot of a run is in."""
     later = [t for t, at in enumerate(epoch) if at >= grokked]
@@ -106,9 +115,10 @@ CONFIG = StudyConfig(hidden=(3, 6), replicates=2, alpha=0.2, quantile=0.8, max_s
 
 
 def planted_fields(_config, hidden, replicate):
-    """Two snapshots and a silent one."""
+    """Two snapshots, and one that is silent but for a site, so that its threshold is 0."""
     fields = np.random.default_rng([hidden, replicate]).standard_t(2, size=(3, 4 * hidden + 1))
     fields[1] = 0
+    fields[1, 0] = 1
     fields[2, 0] = np.quantile(np.abs(fields[2]), 0.8)  # ties with a threshold near it
     return fields, None
 
@@ -133,7 +143,8 @@ def test_snapshots_are_measured_at_the_studys_own_level_and_steps(monkeypatch):
                 np.testing.assert_allclose(found.tail[s, k, t], shares, atol=1e-12)
                 assert found.moment_ratio[s, k, t] == moment_ratio(fields[t])
             assert np.isnan(found.tail[s, k, 1]).all()
-            assert np.isnan(found.moment_ratio[s, k, 1])
+            assert np.isnan(found.isolated[s, k, 1])
+            assert found.moment_ratio[s, k, 1] == pytest.approx(4 * hidden + 1)
 
 
 def test_topplings_per_site_are_of_the_snapshots_after_the_window(log):

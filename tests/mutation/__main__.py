@@ -1,0 +1,3 @@
+from tests.mutation import record
+
+record.write()
