@@ -18,7 +18,7 @@ from tdu.types import Estimate
 PAPER = json.loads((Path(__file__).parent / "oracles" / "paper.json").read_text())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def table():
     """The table built anew, so that a test sees what builds it and not only what was built at import."""
     return runpy.run_path(published.__file__, run_name="tdu.published")["PUBLISHED"]

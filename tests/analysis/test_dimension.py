@@ -31,7 +31,7 @@ def log():
     return study()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def found(log):
     return dimension.analyse(log, WINDOW)
 

@@ -19,7 +19,7 @@ def log():
     return study()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def found_of(log):
     """Other exponents than the log's: 0.7 without diffusion, 0.1 of the moment ratio; a tail unknown at two snapshots."""
     rng = np.random.default_rng(2)

@@ -42,7 +42,7 @@ def case(axis, training, statistic):
     return of_runs(getattr(SWEEPS, f"{training}_{axis}s"), statistic), statistic
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def found():
     return robustness.analyse(CONFIG, N_SITES, SCOPE, SWEEPS, CONTROL)
 

@@ -21,7 +21,7 @@ def log():
     return gamma_log()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def found(log):
     return tails.analyse(log)
 

@@ -160,3 +160,13 @@ def write():
     (FOLDER / "README.md").write_text(page(record))
     unexplained = sum(not one["reason"] for one in record["survivors"])
     print(f"killed {100 * score(record):.1f} % of what is not equivalent; {unexplained} survivors without a reason")
+
+
+def forget_survivors():
+    """Have the next ``mutmut run`` test again what has survived so far, and nothing that was killed."""
+    for path in MUTANTS.rglob("*.meta"):
+        kept = json.loads(path.read_text())
+        codes = kept["exit_code_by_key"]
+        kept["exit_code_by_key"] = {name: None if outcome(code) == "survived" else code for name, code in codes.items()}
+        path.write_text(json.dumps(kept, indent=4))
+    (MUTANTS.parent / "mutmut-stats.json").unlink(missing_ok=True)  # which test reaches what may have changed
