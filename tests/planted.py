@@ -140,7 +140,7 @@ def band(values, functional, *, peak=False, seed=SEED, n_resamples=10_000):
 
 
 def reference_p(real, null, functional, n=2000, seed=SEED):
-    """How often an exchange of each run's real value with one of its draws gives as large a difference, of n and the one found."""
+    """How often exchanging runs' real values with their draws gives a difference as large as that found, which counts too."""
     pool = np.concatenate([real[None], null])
     n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
     rng, extreme = generator(seed, Stage.PERMUTATION), 0

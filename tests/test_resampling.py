@@ -106,6 +106,8 @@ def test_runs_without_a_value_are_left_out_of_intervals():
     samples = bootstrap(runs, fit, n_resamples=4000, through="mean")
     assert 0 < np.isnan(samples).mean() < 0.05  # three times the unknown run of four, in one scale of three: 1/64
     low, high = interval(samples)
+    assert (low, high) == pytest.approx(np.nanpercentile(samples, [2.5, 97.5]), rel=1e-12)
+    assert high - low == pytest.approx(4 * np.nanstd(samples), rel=0.15)
     assert low < fit(runs) < high
     mostly = np.where(np.arange(100)[:, None] < [60, 40], np.nan, 1.0)
     assert np.array_equal(interval(mostly), [[np.nan, 1.0], [np.nan, 1.0]], equal_nan=True)

@@ -125,7 +125,7 @@ def test_shapes_are_those_of_the_moment_ratio():
 
 
 def test_shapes_end_where_a_family_ends():
-    """A lighter tail than the Gaussian's is met by its Student t, and no ratio asks for fewer degrees of freedom than 2.0001."""
+    """A tail lighter than the Gaussian's is met by the Gaussian, and degrees of freedom end at 2.0001."""
     light = RNG(1).uniform(-1, 1, (1, 4001))
     gaussian = SURROGATES["student-t"](light, RNG(3))
     np.testing.assert_allclose(gaussian, RNG(3).standard_t(2 + 1e6, (1, 4001)))

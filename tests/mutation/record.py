@@ -113,8 +113,8 @@ def page(record):
     lines = [
         "# Do the tests notice when the analysis changes?",
         "",
-        "mutmut changes the analysis, the statistics, the nulls and what builds the published table in one place at a time, and runs "
-        "the tests that reach that place. What they do not notice has survived.",
+        "mutmut changes the analysis, the statistics, the nulls and what builds the published table in one place at a time, "
+        "and runs the tests that reach that place. What they do not notice has survived.",
         "",
         f"**{100 * score(record):.1f} %** of what is not equivalent is killed (wanted: {100 * WANTED:.0f} %). "
         f"`make mutation`, mutmut {of['mutmut']}, {of['date']}, after commit {of['after_commit']}.",
@@ -131,8 +131,8 @@ def page(record):
         lines += ["", f"{total['not run']} mutants were not run: the run was cut short."]
     lines += [
         "",
-        "Functions are mutated, not what stands outside of them: published constants are held against a transcription of the paper "
-        "(`tests/oracles/paper.json`), windows and quantiles against the definitions in `tests/analysis`.",
+        "Functions are mutated, not what stands outside of them: published constants are held against a transcription of the "
+        "paper (`tests/oracles/paper.json`), windows and quantiles against the definitions in `tests/analysis`.",
         "",
         "## Survivors",
         "",
