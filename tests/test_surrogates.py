@@ -139,11 +139,11 @@ def test_shapes_end_where_a_family_ends():
 
 @pytest.mark.parametrize(("name", "own_above"), [("own-tail", True), ("own-bulk", False)])
 def test_spliced_magnitudes_are_joined_at_the_threshold_by_rank(name, own_above):
-    fields = heavy(41)
+    fields = heavy(43)
     rng = RNG(5)
     own, normal = np.sort(np.abs(fields)), np.sort(np.abs(rng.normal(size=fields.shape)))
     normal *= np.quantile(own, 0.9, axis=1, keepdims=True) / np.quantile(normal, 0.9, axis=1, keepdims=True)
-    above = np.arange(41) > 36  # 0.9 · 40 is a rank, and the threshold itself is bulk
+    above = np.arange(43) >= 38  # 0.9 · 42 lies between two ranks
     magnitudes = np.where(above == own_above, own, normal)
     positive = rng.integers(2, size=fields.shape, dtype=bool)
     wanted = rng.permuted(np.where(positive, magnitudes, -magnitudes), axis=1)

@@ -12,7 +12,7 @@ from tests.planted import N_SITES, all_same, band, exponent, in_time, known_mean
 T, K = 40, 4
 #: One run never groks, one groks too early for a window of 5 before it, one too late for one after.
 GROKKING = np.array([[12, 15, 3, 20], [18, 14, 16, -1], [20, 22, 24, 37], [25, 19, 21, 23]])
-MEMORISED = np.array([[2, 4, 6, 4], [5, 7, 9, -1], [3, 5, 7, 9], [1, 2, 3, 4]])  # means 4, 7, 6, 2.5
+MEMORISED = np.array([[2, 4, 6, 4], [5, 7, 9, -1], [3, 5, 7, 9], [0, 2, 3, 5]])  # means 4, 7, 6, 2.5
 
 
 def planted(seed=0):

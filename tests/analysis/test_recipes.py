@@ -1,12 +1,13 @@
 """The figures of one recipe, and how many of the published ones it meets."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tdu.analysis import recipes
-from tdu.config import StudyConfig
+from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
 from tdu.published import PUBLISHED
 from tdu.types import Estimate
 from tests.planted import (
@@ -103,6 +104,8 @@ def test_every_recipe_is_the_study_with_other_units_weights_codes_and_training()
     assert found[1] == StudyConfig(alpha=0.2, alpha_train=0.0, seed=5)
     assert found[-1].activation == "sigmoid"
     assert {(of.alpha, of.seed) for of in found} == {(0.2, 5)}
+    named = [(of.activation, of.initialisation, of.inputs, of.alpha_train) for of in found]
+    assert named == list(itertools.product(ACTIVATIONS, INITIALISATIONS, INPUTS, (0.2, 0.0)))
 
 
 def test_each_recipe_is_trained_with_its_gini_coefficients_and_measured(monkeypatch, log):
