@@ -32,11 +32,28 @@ def test_the_score_counts_kills_and_timeouts_of_what_was_run_and_is_not_equivale
 
 def test_a_reason_is_found_by_function_and_change_whatever_the_number():
     rules = [
-        {"where": "analysis.*", "change": r"axis=-1.* → .*axis=\+1", "reason": "two axes", "equivalent": True},
-        {"where": "*", "change": "", "reason": "left", "equivalent": False},
+        {"where": ["analysis.phases.*", "nulls.*"], "change": r"axis=-1 → axis=\+1", "reason": "two axes", "equivalent": True},
+        {"where": "*", "change": ".*", "line": "values", "reason": "left", "equivalent": False},
     ]
     change = "a = values.mean(axis=-1) → a = values.mean(axis=+1)"
     found = of_run.survivor("tdu.analysis.phases.x__f__mutmut_12", change, rules)
     assert (found["function"], found["reason"], found["equivalent"]) == ("analysis.phases._f", "two axes", True)
     assert found["change"] == change
     assert of_run.survivor("tdu.scaling.x_f__mutmut_1", change, rules)["reason"] == "left"
+    assert of_run.survivor("tdu.scaling.x_f__mutmut_1", "a = b → a = None", rules)["reason"] == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "core"),
+    [
+        ('f(v, seed, through="mean") → f(v, seed, )', 'through="mean" →'),
+        ('f(v, seed, through="mean") → f(v, seed, through=None)', 'through="mean" → through=None'),
+        ("v.mean(axis=-1) → v.mean(axis=+1)", "axis=-1 → axis=+1"),
+        ("a.shape[-1] → a.shape[+1]", "-1 → +1"),
+        ("zip(a, b, strict=True) → zip(a, b, strict=False)", "strict=True → strict=False"),
+        ("if a > b: → if a >= b:", "> → >="),
+        ("samples = f(a) → samples = None", "f(a) → None"),
+    ],
+)
+def test_what_changes_is_told_from_what_stands_around_it(lines, core):
+    assert of_run.core(lines).strip() == core

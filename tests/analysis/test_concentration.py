@@ -108,6 +108,20 @@ def test_an_offset_is_drawn_where_half_of_the_runs_reach():
     assert known.tolist() == list(range(-2, 7))
     assert np.array_equal(np.isfinite(drawn["quantiles"]).all(axis=0), np.isfinite(drawn["mean"]))
     assert drawn["mean"][drawn["offset"] == -2] == pytest.approx(100 * np.mean([0.0, 0.1]))
+    assert drawn["mean"][drawn["offset"] == 6] == pytest.approx(100 * np.mean([0.6, 0.7]))  # up to the last epoch
+
+
+def test_one_run_is_drawn_as_far_as_it_reaches():
+    drawn = concentration.analyse(*[gini_log([triangle(100)], [110])] * 2).series["gini"]["inline"]
+    np.testing.assert_allclose(drawn["mean"], 100 * (triangle(100)[60:311] - 1), atol=1e-10)
+    np.testing.assert_allclose(drawn["quantiles"], np.tile(drawn["mean"], (5, 1)), atol=1e-10)
+
+
+def test_a_rise_from_one_epoch_to_the_next_to_last_has_a_length_and_is_transient():
+    step = np.where((EPOCHS > 0) & (EPOCHS < 400), 1.5, 1.0)
+    found = concentration.analyse(*[gini_log([step], [1])] * 2)
+    assert found.estimates["gini_duration"].value == 399
+    assert found.estimates["gini_transient"].value == 100
 
 
 def test_without_a_grokked_run_nothing_is_aligned():

@@ -1,8 +1,10 @@
 """The record of a mutation run: what mutmut left in ``mutants/``, with a reason for every survivor, as JSON and as a page.
 
-``python -m tests.mutation`` reads the results and ``reasons.toml``, and writes ``record.json`` and ``README.md``. A rule of
-``reasons.toml`` names where it holds (a pattern of ``module.function``) and the change (a regular expression, searched in
-``old line → new line``), so that it holds on when mutants are numbered anew. The first that matches gives the reason.
+``python -m tests.mutation`` reads the results and ``reasons.toml``, and writes ``record.json`` and ``README.md``; with
+``--again`` it has the next ``mutmut run`` test again what has survived so far. A rule of
+``reasons.toml`` names where it holds (patterns of ``module.function``) and the change (a regular expression for all of
+``old → new``, of what differs between the two lines), so that it holds on when mutants are numbered anew. The first that fits
+gives the reason.
 """
 
 import fnmatch
@@ -19,7 +21,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
 MUTANTS = ROOT / "mutants" / "tdu"
 #: Exit codes of the tests under a mutant, as mutmut keeps them: 3 is an internal error of pytest, which is a kill too.
-KILLED, TIMEOUT, NOT_RUN = {1, 3}, {-24, 24, 36, 152, 255}, {None, 2}
+KILLED, TIMEOUT, NOT_RUN = {1, 3}, {-24, 24, 36, 152, 255}, {None, 2, 34}
 #: Of what is not equivalent.
 WANTED = 0.95
 
@@ -52,12 +54,21 @@ def _by_number(name):
     return function, int(number)
 
 
-def survivor(name, change, rules):
+def survivor(name, lines, rules):
     """A survivor and the reason that the first rule that fits it gives; none is "" and counts as left."""
     function = name.rpartition("__mutmut_")[0].replace("tdu.", "", 1).replace(".x_", ".")
-    fits = (rule for rule in rules if fnmatch.fnmatch(function, rule["where"]) and re.search(rule["change"], change))
+    fits = (rule for rule in rules if _within(function, rule["where"]) and _changes(lines, rule))
     rule = next(fits, {"reason": "", "equivalent": False})
-    return {"function": function, "change": shortened(change), "reason": rule["reason"], "equivalent": rule["equivalent"]}
+    return {"function": function, "change": shortened(lines), "reason": rule["reason"], "equivalent": rule["equivalent"]}
+
+
+def _changes(lines, rule):
+    return re.fullmatch(rule["change"], core(lines)) and re.search(rule.get("line", ""), lines)
+
+
+def _within(function, where):
+    patterns = [where] if isinstance(where, str) else where
+    return any(fnmatch.fnmatch(function, pattern) for pattern in patterns)
 
 
 def change_of(name):
@@ -71,11 +82,26 @@ def change_of(name):
     return f"{' '.join(old)} → {' '.join(new)}"
 
 
-def shortened(change):
-    """The part of a line that changes, with a few characters around it."""
-    old, _, new = change.partition(" → ")
+def _differing(lines):
+    """Old line, new line, and how many characters they share at the beginning and at the end."""
+    old, _, new = lines.partition(" → ")
     head = len(_common(old, new))
-    tail = len(_common(old[head:][::-1], new[head:][::-1]))
+    return old, new, head, len(_common(old[head:][::-1], new[head:][::-1]))
+
+
+def core(lines):
+    """``old → new`` of the argument, operand or word that changes."""
+    old, new, head, tail = _differing(lines)
+    while head and old[head - 1] not in " ,()[]{}:":
+        head -= 1
+    while tail and old[len(old) - tail] not in " ,()[]{}:":
+        tail -= 1
+    return " → ".join(part[head : len(part) - tail].strip(" ,") for part in (old, new))
+
+
+def shortened(lines):
+    """The part of a line that changes, with a few characters around it."""
+    old, new, head, tail = _differing(lines)
     start = max(old.rfind(" ", 0, max(head - 24, 0)) + 1, 0)
     stop = tail - min(tail, 8)
     before, after = "… " if start else "", " …" if stop else ""
