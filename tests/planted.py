@@ -67,7 +67,7 @@ def study(grokked=GROKKED, seed=SEED, rng_seed=0, pre=0.9, post=1.2, drift=0.000
         epoch,
         gini=0.4 + 0.2 * rng.random((*grokked.shape, int(epoch[-1]) + 1)),
         seed=seed,
-        duration=rng.integers(1, 20, shape),
+        duration=rng.integers(1, rng.integers(4, 20, (*grokked.shape, 1)), shape),
         capped=rng.random(shape) < 0.2,
         deviation_angle=rng.uniform(0.2, 0.9, shape),
     )
