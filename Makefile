@@ -9,7 +9,7 @@ PIP = PIP_CONSTRAINT=$(CONSTRAINTS) $(BIN)/python -m pip install --quiet --disab
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n auto --dist worksteal
 
-.PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch dist test-sdist docs clean
+.PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch mutation dist test-sdist docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -85,6 +85,12 @@ $(VENV)/torch.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[test,torch]'
 	touch $@
 
+# Mutates the analysis, statistics and nulls, and says what no test noticed (tests/mutation): some twenty minutes on two cores.
+mutation: $(VENV)/mutation.stamp
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/python -m tests.mutation
+
 $(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'tdu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
@@ -104,9 +110,13 @@ $(VENV)/dist.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[dist]'
 	touch $@
 
+$(VENV)/mutation.stamp: $(VENV)/test.stamp
+	$(PIP) --editable '.[test,mutation]'
+	touch $@
+
 $(VENV)/bench.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-* $(OUT)
+	rm -rf $(VENV) $(VENV)-* $(OUT) mutants

@@ -19,7 +19,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """What a page can quote: quantities by key, their readings, tables of text by name, and the quantities of pooled studies."""
+    """What a page can quote: quantities by key, their readings, tables of text by name, and quantities of pooled studies."""
 
     quantities: Mapping[str, Quantity]
     readings: Mapping[str, Mapping[str, Quantity]] = field(default_factory=dict)

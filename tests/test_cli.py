@@ -12,7 +12,9 @@ from tdu.cli import main
 from tdu.config import NULLS
 from tdu.figures import FIGURES
 from tdu.published import PUBLISHED
+from tdu.reproduce import load_log
 from tdu.rng import Stage, generator
+from tdu.scaling import exponent
 
 STUDY = ["--hidden", "5,8,12", "--replicates", "2", "--epochs", "40", "--workers", "2"]
 
@@ -114,7 +116,9 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
     result = run("fit", tmp_path / "run", "--json")
     quantities = json.loads(result.stdout)["quantities"]
-    assert quantities["gamma"]["low"] <= quantities["gamma"]["value"] <= quantities["gamma"]["high"]
+    wanted = exponent(load_log(tmp_path / "run"), "mean")
+    for name in ("value", "low", "high"):
+        assert quantities["gamma"][name] == pytest.approx(getattr(wanted, name), rel=1e-9)
     assert "γ, all epochs" in run("fit", tmp_path / "run").stdout
     fails(run("train", "--out", tmp_path / "run", *STUDY, "--alpha", "0.5"), 1, "alpha = 0.3 there, 0.5 here")
     manifest = tmp_path / "run" / "manifest.json"

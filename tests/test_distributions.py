@@ -89,3 +89,42 @@ def test_curves_that_do_not_meet_have_no_quality():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_fit_at_a_given_xmin_has_the_error_the_counts_and_the_range_of_its_tail():
+    sizes = [0, 1, 1, 2, 2, 3, 5, 8, 20, 100]
+    free, fixed = tdu.fit_power_law(sizes), tdu.fit_power_law(sizes, xmin=2)
+    assert (fixed.xmin, fixed.n_tail) == (2, 7)
+    assert fixed.decades == pytest.approx(np.log10(50))
+    assert fixed.stderr == pytest.approx((fixed.alpha - 1) / np.sqrt(7))
+    assert free.n_tail == sum(size >= free.xmin for size in sizes)
+    assert free.decades == pytest.approx(np.log10(100 / free.xmin))
+    assert (type(fixed.xmin), type(fixed.n_tail), type(fixed.decades)) == (int, int, float)
+    assert tdu.fit_power_law([1, 2, 2, 3, 9], xmin=1).n_tail == 5
+    assert tdu.fit_power_law(np.array([[1, 2], [2, 9]])).n_tail <= 4
+    with pytest.raises(ValueError, match="`xmin` must be at least 1"):
+        tdu.fit_power_law(sizes, xmin=0)
+
+
+def test_sizes_of_any_shape_are_one_sample():
+    x, p = tdu.ccdf([[3, 1], [1, 2]])
+    assert (x.tolist(), p.tolist()) == ([1, 2, 3], [1, 0.5, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "dy", "message"),
+    [
+        ([[1, 2]], [[1, np.nan]], [[1, 1]], "`y` must be finite, but entry .*1.* is nan"),
+        ([[np.inf, 2]], [[1, 1]], [[1, 1]], "`x` must be finite"),
+        ([[1, 2]], [[1, 1]], [[1, np.inf]], "`dy` must be finite"),
+        ([1, 2], [1, 1], [1, 1], r"share one shape \(k, n\), but they have \(2,\), \(2,\), \(2,\)"),
+        ([[1, 2]], [[1, 1]], [[1, -1]], "`dy` must be positive"),
+    ],
+)
+def test_curves_that_cannot_be_compared_are_named(x, y, dy, message):
+    with pytest.raises(ValueError, match=message):
+        tdu.collapse_quality(x, y, dy)
+
+
+def test_ties_along_a_row_ascend():
+    assert np.isfinite(tdu.collapse_quality([[1, 1, 2], [1, 1.5, 2]], np.ones((2, 3)), np.ones((2, 3))))

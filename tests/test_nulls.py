@@ -145,3 +145,49 @@ def test_rewiring_is_igraphs_in_distribution():
     ):
         one, other = (np.array([measure(make(seed)) for seed in range(30)], float) for make in (ours, by_igraph))
         assert abs(one.mean() - other.mean()) <= 4 * np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 30)
+
+
+def test_random_signs_are_balanced_and_independent_of_the_entries():
+    """Half of the entries change their sign, whatever sign they had, and not the same half in every field."""
+    n = 20_000
+    field = np.where(np.arange(n) % 4 < 3, 1.0, -1.0) * (1 + np.arange(n))
+    found = tdu.nulls.signs(np.stack([field, field]), np.random.default_rng(3))
+    kept = found == field
+    error = 0.5 / np.sqrt(n)
+    for chosen in (kept[0], kept[1], kept[0] == kept[1], kept[0][field > 0], kept[0][: n // 2]):
+        assert chosen.mean() == pytest.approx(0.5, abs=4 * error * np.sqrt(n / chosen.size))
+    assert np.sign(found[0]).mean() == pytest.approx(0, abs=8 * error)
+
+
+def test_nulls_are_the_generators_own_draws():
+    field = np.random.default_rng(0).normal(size=(2, 9))
+
+    def rng():
+        return np.random.default_rng(5)
+
+    assert np.array_equal(tdu.nulls.gaussian(field, rng()), rng().normal(0, 0.5, (2, 9)))
+    assert np.array_equal(tdu.nulls.permuted(field, rng()), rng().permuted(field, axis=1))
+    kept = rng().integers(2, size=(2, 9), dtype=bool)
+    assert np.array_equal(tdu.nulls.signs(field, rng()), np.where(kept, field, -field))
+
+
+def test_blocks_are_given_or_those_of_the_xor_network():
+    assert tdu.nulls.block_sizes(21) == (10, 5, 5, 1)
+    assert tdu.nulls.block_sizes(5) == (2, 1, 1, 1)
+    assert tdu.nulls.block_sizes(6, (0, 2, 4)) == (0, 2, 4)
+    with pytest.raises(TypeError, match="`sizes`"):
+        tdu.nulls.block_sizes(6, (2.0, 4.0))
+
+
+def test_rewiring_tries_ten_swaps_an_edge_from_its_seed():
+    from tdu.kernels.growth import swap_edges
+
+    graph = tdu.barabasi_albert(60, seed=1)
+    for seed in (0, 3):
+        indices, owner = graph.indices.copy(), np.repeat(np.arange(60, dtype=np.int32), graph.degree)
+        swap_edges(graph.indptr, indices, owner, np.random.default_rng(seed).random(10 * indices.size))
+        found = tdu.nulls.rewired(graph, seed) if seed else tdu.nulls.rewired(graph)
+        assert np.array_equal(found.indices, indices)
+        assert np.array_equal(found.indptr, graph.indptr)
+    with pytest.raises(ValueError, match="`seed` must be at least 0"):
+        tdu.nulls.rewired(graph, -1)

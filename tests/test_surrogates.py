@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize
+from scipy.special import gammaln
 
 import tdu
 from tdu.analysis.marginals import isolated_size
@@ -81,3 +83,78 @@ def test_isolated_size_is_the_avalanche_of_a_graph_without_edges(field, alpha):
 
 def test_isolated_size_of_known_fields():
     assert isolated_size(np.array([0.5, 1.0, 1.1, 1.42, 1.43, 1e9]), 0.3, 20) == 0 + 0 + 1 + 1 + 2 + 20
+
+
+def test_surrogates_without_a_shape_are_the_generators_own_draws():
+    fields = heavy(51)
+    assert np.array_equal(SURROGATES["resampled"](fields, RNG(5)), fields[:, RNG(5).integers(51, size=51)])
+    assert np.array_equal(SURROGATES["laplace"](fields, RNG(5)), RNG(5).laplace(size=(3, 51)))
+
+
+def shape_with(ratio, wanted, low, high):
+    """Where a falling `ratio` takes the wanted value."""
+    return optimize.brentq(lambda shape: ratio(shape) - wanted, low, high)
+
+
+def test_shapes_are_those_of_the_moment_ratio():
+    """Each snapshot its own shape: the draws are a generator's at the shape that solves for the ratio, and signs at random."""
+    fields = np.stack([RNG(1).standard_t(3, 400), RNG(2).standard_t(6, 400), RNG(3).laplace(size=400)])
+    ratios = moment_ratio(fields)
+
+    def of_student(nu):
+        return np.pi * (nu - 1) ** 2 / (4 * (nu - 2)) * np.exp(2 * (gammaln(nu / 2) - gammaln((nu + 1) / 2)))
+
+    def of_generalised(beta):
+        return np.exp(gammaln(1 / beta) + gammaln(3 / beta) - 2 * gammaln(2 / beta))
+
+    freedom = np.array([shape_with(of_student, ratio, 2 + 1e-4, 1e5) for ratio in ratios])
+    np.testing.assert_allclose(
+        SURROGATES["student-t"](fields, RNG(5)), RNG(5).standard_t(freedom[:, None], fields.shape), rtol=1e-3
+    )
+    beta = np.array([shape_with(of_generalised, ratio, 0.1, 100) for ratio in ratios])[:, None]
+    rng = RNG(5)
+    magnitudes = rng.standard_gamma(1 / beta, fields.shape) ** (1 / beta)
+    positive = rng.integers(2, size=fields.shape, dtype=bool)
+    np.testing.assert_allclose(
+        SURROGATES["generalised-gaussian"](fields, RNG(5)), np.where(positive, magnitudes, -magnitudes), rtol=1e-3
+    )
+    rng = RNG(5)
+    magnitudes = np.exp(np.sqrt(np.log(ratios))[:, None] * rng.normal(size=fields.shape))
+    positive = rng.integers(2, size=fields.shape, dtype=bool)
+    np.testing.assert_allclose(SURROGATES["log-normal"](fields, RNG(5)), np.where(positive, magnitudes, -magnitudes))
+
+
+def test_shapes_end_where_a_family_ends():
+    """A tail lighter than the Gaussian's is met by the Gaussian, and degrees of freedom end at 2.0001."""
+    light = RNG(1).uniform(-1, 1, (1, 4001))
+    gaussian = SURROGATES["student-t"](light, RNG(3))
+    np.testing.assert_allclose(gaussian, RNG(3).standard_t(2 + 1e6, (1, 4001)))
+    spike = SURROGATES["generalised-gaussian"](np.eye(1, 20_000), RNG(3))
+    rng = RNG(3)
+    np.testing.assert_allclose(np.abs(spike), rng.standard_gamma(10, (1, 20_000)) ** 10)
+    np.testing.assert_allclose(SURROGATES["student-t"](np.eye(1, 20_000), RNG(3)), RNG(3).standard_t(2.0001, (1, 20_000)))
+    flat = SURROGATES["generalised-gaussian"](np.ones((1, 50)), RNG(3))
+    np.testing.assert_allclose(np.abs(flat), RNG(3).standard_gamma(0.01, (1, 50)) ** 0.01)
+
+
+@pytest.mark.parametrize(("name", "own_above"), [("own-tail", True), ("own-bulk", False)])
+def test_spliced_magnitudes_are_joined_at_the_threshold_by_rank(name, own_above):
+    fields = heavy(43)
+    rng = RNG(5)
+    own, normal = np.sort(np.abs(fields)), np.sort(np.abs(rng.normal(size=fields.shape)))
+    normal *= np.quantile(own, 0.9, axis=1, keepdims=True) / np.quantile(normal, 0.9, axis=1, keepdims=True)
+    above = np.arange(43) >= 38  # 0.9 · 42 lies between two ranks
+    magnitudes = np.where(above == own_above, own, normal)
+    positive = rng.integers(2, size=fields.shape, dtype=bool)
+    wanted = rng.permuted(np.where(positive, magnitudes, -magnitudes), axis=1)
+    np.testing.assert_allclose(SURROGATES[name](fields, RNG(5)), wanted)
+
+
+def test_signs_of_surrogates_are_balanced():
+    found = SURROGATES["own-tail"](heavy(20_001), RNG(4))
+    assert np.abs(np.sign(found).mean(axis=1)).max() < 4 / np.sqrt(20_001)
+
+
+def test_a_field_of_zeros_has_no_moment_ratio():
+    assert np.isnan(moment_ratio(np.zeros((2, 3)))).all()
+    assert moment_ratio(np.array([[1.0, -3.0], [2.0, 2.0]])).tolist() == [5 / 4, 1]

@@ -1,0 +1,93 @@
+"""The alarm between two groups of runs that share nothing: difference, lead and false alarms by definition."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tdu.analysis import divergence
+from tdu.rng import Stage, generator
+from tests.planted import N_SITES, SEED, slope
+
+T = 30
+
+
+def group(n_runs, rng_seed, part_at=None, noise=0.05):
+    """(T, S, K) of D = 1, from snapshot `part_at` on of D = 1.2."""
+    rng = np.random.default_rng(rng_seed)
+    exponent = np.where(np.arange(T) < (T if part_at is None else part_at), 1.0, 1.2)[:, None, None]
+    return N_SITES[:, None] ** exponent * np.exp(noise * rng.normal(size=(T, 4, n_runs)))
+
+
+def test_the_difference_and_its_error_are_those_of_the_scales_means():
+    a, b = group(4, 0, 10), group(6, 1)
+    found, error = divergence.difference(N_SITES, a, b)
+    np.testing.assert_allclose(found, slope(N_SITES, a.mean(axis=-1)) - slope(N_SITES, b.mean(axis=-1)))
+    weight = np.log(N_SITES) - np.log(N_SITES).mean()
+    weight /= (weight**2).sum()
+    variance = np.zeros(T)
+    for values in (a, b):
+        for s in range(4):
+            relative = values[:, s].std(axis=-1, ddof=1) / values[:, s].mean(axis=-1)
+            variance += (weight[s] * relative) ** 2 / values.shape[-1]
+    np.testing.assert_allclose(error, np.sqrt(variance))
+
+
+def first_alarm(difference, error):
+    """The last of the first five snapshots in a row that are all beyond three errors on one side."""
+    for last in range(4, len(difference)):
+        window = slice(last - 4, last + 1)
+        if (difference[window] > 3 * error[window]).all() or (difference[window] < -3 * error[window]).all():
+            return last
+    return -1
+
+
+@pytest.mark.parametrize("seed", [None, SEED])
+@pytest.mark.parametrize("noise", [0.05, 0.25])
+def test_the_lead_is_from_the_alarm_to_mean_grokking_and_resamples_without_alarm_have_none(seed, noise):
+    grokked, control = group(4, 2, 12, noise), group(5, 3, None, noise)
+    epoch, grokking = 10 * np.arange(T), 200 + 10 * np.random.default_rng(4).integers(0, 9, (4, 4))
+    found = divergence.lead_time(N_SITES, epoch, grokked, control, grokking, *(() if seed is None else (seed,)))
+    difference, error = divergence.difference(N_SITES, grokked, control)
+    rng, leads = generator(seed or 0, Stage.BOOTSTRAP), []
+    for _ in range(1000):
+        which = rng.integers(4, size=(4, 4))
+        others = rng.integers(5, size=(4, 5))
+        a = np.stack([grokked[:, s, which[s]].mean(axis=-1) for s in range(4)], axis=-1)
+        b = np.stack([control[:, s, others[s]].mean(axis=-1) for s in range(4)], axis=-1)
+        at = first_alarm(slope(N_SITES, a) - slope(N_SITES, b), error)
+        leads.append(np.mean([grokking[s, which[s]] for s in range(4)]) - epoch[at] if at >= 0 else 0.0)
+    at = first_alarm(difference, error)
+    value = grokking.mean() - epoch[at] if at >= 0 else 0
+    assert found.value == pytest.approx(value)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(leads, [2.5, 97.5])))
+    assert found.statistic == "epochs before mean grokking"
+    assert found.note == (f"alarm at epoch {10 * at}" if at >= 0 else "no alarm")
+    if noise == 0.05:
+        assert at == 16
+        assert found.value == pytest.approx(grokking.mean() - 160)
+        assert 10 < found.high - found.low < 60
+
+
+@pytest.mark.parametrize("seed", [None, SEED])
+def test_false_alarms_are_counted_over_deals_of_runs_without_their_groups_means(seed):
+    a = np.repeat(group(3, 5, None, 0.3)[:6], 5, axis=0)  # chance that lasts five snapshots
+    b = 3 * np.repeat(group(4, 6, 0, 0.3)[:6], 5, axis=0)
+    found = divergence.false_alarm_rate(N_SITES, a, b, *(() if seed is None else (seed,)))
+    chance = np.concatenate([a / a.mean(axis=-1, keepdims=True), b / b.mean(axis=-1, keepdims=True)], axis=-1)
+    rng, alarms = generator(seed or 0, Stage.PERMUTATION), 0
+    for _ in range(1000):
+        order = rng.permuted(np.tile(np.arange(7), (4, 1)), axis=1)
+        dealt = np.stack([chance[:, s, order[s]] for s in range(4)], axis=1)
+        alarms += first_alarm(*divergence.difference(N_SITES, dealt[..., :3], dealt[..., 3:])) >= 0
+    assert 10 < alarms < 990
+    wilson = stats.binomtest(alarms, 1000).proportion_ci(method="wilson")
+    assert found.value == pytest.approx(alarms / 10)
+    assert (found.low, found.high) == pytest.approx((100 * wilson.low, 100 * wilson.high), abs=1e-3)
+    assert (found.statistic, found.note) == ("% of deals", "1000 deals of runs whose groups differ by chance")
+
+
+def test_the_rate_of_what_never_or_always_happens_ends_at_0_and_100():
+    quiet = np.ones((T, 4, 3)) * N_SITES[:, None] * np.exp(1e-3 * np.random.default_rng(0).normal(size=(T, 4, 3)))
+    none = divergence.false_alarm_rate(N_SITES, quiet, quiet)
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(100 * stats.binomtest(0, 1000).proportion_ci(method="wilson").high, abs=1e-3)
