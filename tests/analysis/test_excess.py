@@ -160,7 +160,7 @@ def test_p_counts_exchanges_as_large_as_what_was_found(n):
     for of in (excess.excess, excess.excess):  # the default seed is 0
         assert of(real, null, time_mean).note == of(real, null, time_mean, 0).note
     assert excess.excess(real, null, time_mean).low == excess.excess(real, null, time_mean, 0).low
-    of_share = [excess.surviving_share(real, null[0], time_mean, *seed) for seed in ((), (0,), (1,))]
+    of_share = [excess.lost_share(real, null[0], time_mean, *seed) for seed in ((), (0,), (1,))]
     assert of_share[0].low == of_share[1].low != of_share[2].low
 
 
@@ -174,7 +174,7 @@ def test_a_run_unknown_in_real_and_null_takes_no_part_in_p():
 
 def test_d_of_1_has_no_share():
     size = np.stack([N_SITES[:, None] * np.ones((4, 3))] * 2)
-    found = excess.surviving_share(size[:1], size[:1] * 1.0, time_mean)
+    found = excess.lost_share(size[:1], size[:1] * 1.0, time_mean)
     assert not np.isfinite(found.value) or abs(found.value) < 1e3  # 0/0 to rounding: no error is raised
 
 

@@ -63,7 +63,7 @@ def test_every_quantity_is_of_the_shadow_log_or_of_the_pair(logs):
         },
     )
     assert list(found.series) == ["dimension_over_time_shadow"]
-    wanted = dimension.over_time(logs[1])
+    wanted = dimension.over_time(logs[1], SEED)
     for name in ("peak", "run-peak", "mean"):
         assert np.array_equal(found.series["dimension_over_time_shadow"][name]["high"], wanted[name]["high"])
 

@@ -41,7 +41,7 @@ def test_late_dimensions_are_of_each_graph_real_and_permuted():
     for kind, sizes in (("real", real), ("permuted", null)):
         assert list(drawn[kind]) == list(TOPOLOGIES)
         for name, size in sizes.items():
-            wanted = dimension.over_time(study().__class__(**{**vars(log), "size": size}))["mean"]
+            wanted = dimension.over_time(study().__class__(**{**vars(log), "size": size}), SEED)["mean"]
             for part in ("value", "low", "high", "r2"):
                 assert np.array_equal(drawn[kind][name][part], wanted[part])
 

@@ -16,7 +16,7 @@ from tdu.store import results_as_json
 PATH = Path(__file__).with_name("study.json")
 CONFIG = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=150, seed=3)
 SCOPE = Scope(
-    n_gini_runs=8, n_draws=2, n_repeats=2, n_null_draws=2, alphas=(0.1, 0.3), quantiles=(0.8, 0.9), figure_formats=("svg",)
+    n_gini_runs=8, n_draws=2, n_studies=3, n_null_draws=2, alphas=(0.1, 0.3), quantiles=(0.8, 0.9), figure_formats=("svg",)
 )
 #: What changes from machine to machine, and what is only drawn: thousands of numbers that follow from the same sizes.
 _LEFT_OUT = ("provenance", "series")
