@@ -85,10 +85,11 @@ $(VENV)/torch.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[test,torch]'
 	touch $@
 
-# Mutates the analysis, statistics and nulls, and says what no test noticed (tests/mutation): some twenty minutes on two cores.
+# Mutates the analysis, statistics and nulls, and says what no test noticed (tests/mutation): most of an hour on two
+# busy cores. One thread each: OpenMP, which igraph's fits use, hangs in a process that was forked after it had begun.
 mutation: $(VENV)/mutation.stamp
 	rm -rf mutants
-	$(BIN)/mutmut run --max-children 2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2
 	$(BIN)/python -m tests.mutation
 
 $(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml

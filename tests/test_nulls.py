@@ -191,3 +191,5 @@ def test_rewiring_tries_ten_swaps_an_edge_from_its_seed():
         assert np.array_equal(found.indptr, graph.indptr)
     with pytest.raises(ValueError, match="`seed` must be at least 0"):
         tdu.nulls.rewired(graph, -1)
+    with pytest.raises(ValueError, match="`seed` must be at most"):
+        tdu.nulls.rewired(graph, 2**80)
