@@ -107,6 +107,7 @@ def test_rewired_is_seeded_and_another_graph():
     [
         # 4h + 1 entries need not be the XOR network's
         (lambda rng: tdu.nulls.blocks(np.ones(9), rng), "has 9 entries: give `sizes`, .* 2h, h, h, 1 for the h hidden"),
+        (lambda rng: tdu.nulls.arrangement("blocks", 9, rng), "has 9 entries: give `sizes`"),
         (lambda rng: tdu.nulls.blocks(np.ones(8), rng, (3, 4)), "`sizes` add up to 7 but `gradient` has 8 entries"),
         (lambda rng: tdu.nulls.permuted([1, np.nan], rng), "entry 1 is nan"),
         (lambda rng: tdu.nulls.signs([], rng), r"has shape \(0,\): a field is \(N,\)"),
@@ -171,9 +172,12 @@ def test_nulls_are_the_generators_own_draws():
     assert np.array_equal(tdu.nulls.signs(field, rng()), np.where(kept, field, -field))
 
 
-def test_blocks_are_given_or_those_of_the_xor_network():
-    assert tdu.nulls.block_sizes(21) == (10, 5, 5, 1)
-    assert tdu.nulls.block_sizes(5) == (2, 1, 1, 1)
+def test_blocks_are_given_also_those_of_the_xor_network():
+    for n, sizes in ((21, (10, 5, 5, 1)), (5, (2, 1, 1, 1))):
+        assert list(layer_sizes(n).items()) == list(zip(("W1", "b1", "W2", "b2"), sizes, strict=True))
+        assert tdu.nulls.block_sizes(n, list(layer_sizes(n).values())) == sizes
+        with pytest.raises(ValueError, match=f"`gradient` has {n} entries: give `sizes`"):
+            tdu.nulls.block_sizes(n)
     assert tdu.nulls.block_sizes(6, (0, 2, 4)) == (0, 2, 4)
     with pytest.raises(TypeError, match="`sizes`"):
         tdu.nulls.block_sizes(6, (2.0, 4.0))

@@ -7,7 +7,7 @@ from tdu.analysis import alignment
 from tdu.analysis.alignment import Aligned
 from tdu.config import NULLS
 from tdu.types import Estimate
-from tests.planted import N_SITES, all_same, band, exponent, in_time, known_mean, r_squared, reference_p, resampled, same
+from tests.planted import N_SITES, all_same, band, exponent, in_time, of_scales, r_squared, reference_p, resampled, same
 
 T, K = 40, 4
 #: One run never groks, one groks too early for a window of 5 before it, one too late for one after.
@@ -29,6 +29,7 @@ def planted(seed=0):
 
 
 RUNS = planted()
+STATISTICS = ("mean", "run-peak", "peak")
 
 
 def aligned(size, offsets):
@@ -53,18 +54,18 @@ def test_a_field_is_the_gradients_or_the_mean_over_the_draws_of_a_null():
 
 
 @pytest.mark.parametrize("seed", [None, 3])
-@pytest.mark.parametrize("name", ["real", "signs"])
-def test_d_of_t_around_grokking_has_its_band_and_fit(name, seed):
+@pytest.mark.parametrize(("name", "statistic"), [("real", "mean"), ("signs", "run-peak"), ("signs", "peak")])
+def test_d_of_t_around_grokking_has_its_band_and_fit(name, statistic, seed):
     offsets = np.arange(-5, 6)
-    found = alignment.over_offsets(RUNS, name, offsets, *(() if seed is None else (seed,)))
+    found = alignment.over_offsets(RUNS, name, statistic, offsets, *(() if seed is None else (seed,)))
     values = aligned(fields(name), offsets)
-    of_time = exponent(N_SITES, "mean")
-    low, high = band(values, of_time, seed=seed or 0, n_resamples=2000)
+    of_time = exponent(N_SITES, statistic)
+    low, high = band(values, of_time, peak=statistic == "peak", seed=seed or 0, n_resamples=2000)
     assert list(found) == ["value", "low", "high", "r2"]
     np.testing.assert_allclose(found["value"], of_time(values))
     np.testing.assert_allclose(found["low"], low, rtol=1e-8)
     np.testing.assert_allclose(found["high"], high, rtol=1e-8)
-    np.testing.assert_allclose(found["r2"], r_squared(N_SITES, known_mean(values)))
+    np.testing.assert_allclose(found["r2"], r_squared(N_SITES, of_scales(values, statistic)))
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -103,43 +104,75 @@ def test_memorisation_spans_the_widths_means():
 
 
 @pytest.mark.parametrize("seed", [None, 3])
-def test_over_epochs_it_is_d_of_t_at_absolute_epochs(seed):
-    found = alignment.over_epochs(RUNS, "blocks", *(() if seed is None else (seed,)))
-    of_time = exponent(N_SITES, "mean")
-    low, high = band(in_time(fields("blocks")), of_time, seed=seed or 0, n_resamples=2000)
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_over_epochs_it_is_d_of_t_at_absolute_epochs(statistic, seed):
+    found = alignment.over_epochs(RUNS, "blocks", statistic, *(() if seed is None else (seed,)))
+    of_time = exponent(N_SITES, statistic)
+    low, high = band(in_time(fields("blocks")), of_time, peak=statistic == "peak", seed=seed or 0, n_resamples=2000)
     assert list(found) == ["value", "low", "high"]
     np.testing.assert_allclose(found["value"], of_time(in_time(fields("blocks"))))
     np.testing.assert_allclose(found["low"], low, rtol=1e-8)
     np.testing.assert_allclose(found["high"], high, rtol=1e-8)
 
 
+def mean_of(statistic):
+    """(…, W, S, K) → (…): D(t) of each snapshot, and the mean of these."""
+    of_time = exponent(N_SITES, statistic)
+    return lambda values: of_time(values).mean(axis=-1)
+
+
+@pytest.mark.parametrize("name", ["real", "gaussian"])
+def test_inside_are_the_sizes_of_a_field_at_absolute_snapshots(name):
+    found = alignment.inside(RUNS, name, np.array([3, 4, 11]))
+    np.testing.assert_allclose(found, [fields(name)[..., t] for t in (3, 4, 11)])
+
+
 @pytest.mark.parametrize("seed", [None, 3])
-def test_a_level_is_the_mean_of_d_of_t_over_its_snapshots(seed):
-    inside = np.arange(3, 12)
-    found = alignment.level(RUNS, "real", inside, *(() if seed is None else (seed,)))
-    of_time = exponent(N_SITES, "mean")
-
-    def level(values):
-        return of_time(values).mean(axis=-1)
-
-    note = "mean of D(t) over 9 snapshots"
-    same(found, resampled(in_time(RUNS.size, inside), level, "mean", note, seed=seed or 0))
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_a_level_is_the_mean_of_d_of_t_over_its_snapshots(statistic, seed):
+    values = in_time(RUNS.size, np.arange(3, 12))
+    found = alignment.level(values, N_SITES, statistic, *(() if seed is None else (seed,)))
+    note, settings = "mean of D(t) over 9 snapshots", {"peak": statistic == "peak", "seed": seed or 0}
+    same(found, resampled(values, mean_of(statistic), statistic, note, **settings))
 
 
-def test_a_level_of_the_ungrokked_leaves_the_others_out():
-    grokking = np.where(np.arange(K) < 2, -1, np.where(np.arange(K) < 3, 0, 20)) * np.ones((4, 1), int)
-    runs = Aligned(**{**vars(RUNS), "grokking": grokking})
-    inside = np.arange(30, 40)
-    of_time = exponent(N_SITES, "mean")
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_a_level_leaves_out_runs_of_which_nothing_is_known(statistic):
+    values = in_time(RUNS.size, np.arange(30, 40))
+    known = np.where(np.arange(K) < 2, values, np.nan)
+    found = alignment.level(known, N_SITES, statistic)
+    note, settings = "mean of D(t) over 10 snapshots", {"peak": statistic == "peak", "seed": 0}
+    same(found, resampled(known, mean_of(statistic), statistic, note, **settings))
+    assert found.value == pytest.approx(mean_of(statistic)(values[..., :2]))
+    assert found.value != pytest.approx(mean_of(statistic)(values))
 
-    def level(values):
-        return of_time(values).mean(axis=-1)
 
-    ungrokked = np.where(grokking < 0, in_time(RUNS.size, inside), np.nan)
-    found = alignment.level(runs, "real", inside, ungrokked=True)
-    same(found, resampled(ungrokked, level, "mean", "mean of D(t) over 10 snapshots", seed=0))
-    assert found.value == pytest.approx(level(in_time(RUNS.size, inside)[..., :2]))
-    assert alignment.level(runs, "real", inside).value == pytest.approx(level(in_time(RUNS.size, inside)))
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("lengths", [(9, 4), (4, 9)])
+def test_levels_apart_are_resampled_run_by_run_or_each_group_by_itself(lengths, paired, statistic, seed):
+    """In pairs the draws of one group are those of the other; groups apart are drawn as scales of their own."""
+    a, b = (in_time(planted(k).size, np.arange(3, 3 + n)) for k, n in enumerate(lengths))
+    found = alignment.apart(a, b, N_SITES, statistic, *(() if seed is None else (seed,)), paired=paired)
+    level, n = mean_of(statistic), len(a)
+    settings = {"peak": statistic == "peak", "seed": seed or 0}
+    if paired:
+        wanted = resampled(
+            np.concatenate([a, b]), lambda v: level(v[:, :n]) - level(v[:, n:]), statistic, "paired run by run", **settings
+        )
+    else:
+        longest = max(lengths)
+        beside = np.concatenate([part[np.minimum(np.arange(longest), len(part) - 1)] for part in (a, b)], axis=1)
+        wanted = resampled(
+            beside,
+            lambda v: level(v[:, : lengths[0], :4]) - level(v[:, : lengths[1], 4:]),
+            statistic,
+            "groups resampled each by itself",
+            **settings,
+        )
+    assert found.value == pytest.approx(level(a) - level(b))
+    same(found, wanted)
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -148,12 +181,25 @@ def test_excess_around_grokking_is_paired_and_over_the_offsets(seed):
     found = alignment.excess_at_grokking(RUNS, "rewired", offsets, *(() if seed is None else (seed,)))
     real = aligned(RUNS.size, offsets)
     null = np.stack([aligned(draw, offsets) for draw in RUNS.null["rewired"]])
-    of_time = exponent(N_SITES, "mean")
-
-    def level(values):
-        return of_time(values).mean(axis=-1)
-
+    level = mean_of("mean")
     note = f"p = {reference_p(real, null, level, seed=seed or 0):.4f} over 2000 permutations"
     both = np.stack([real, null.mean(axis=0)])
     wanted = resampled(both, lambda v: level(v[:, 0]) - level(v[:, 1]), "real − null", note, n_resamples=2000, seed=seed or 0)
+    same(found, wanted)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_excess_of_the_change_is_what_comes_after_minus_what_was_before(seed):
+    found = alignment.excess_of_change(RUNS, "rewired", 5, *(() if seed is None else (seed,)))
+    offsets = np.arange(-5, 5)
+    real = aligned(RUNS.size, offsets)
+    null = np.stack([aligned(draw, offsets) for draw in RUNS.null["rewired"]])
+    of_time = exponent(N_SITES, "mean")
+
+    def change(values):
+        return of_time(values)[..., 5:].mean(axis=-1) - of_time(values)[..., :5].mean(axis=-1)
+
+    note = f"p = {reference_p(real, null, change, seed=seed or 0):.4f} over 2000 permutations"
+    both = np.stack([real, null.mean(axis=0)])
+    wanted = resampled(both, lambda v: change(v[:, 0]) - change(v[:, 1]), "real − null", note, n_resamples=2000, seed=seed or 0)
     same(found, wanted)

@@ -8,7 +8,7 @@ import pytest
 
 from tdu.analysis import recipes
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
-from tdu.published import PUBLISHED
+from tdu.published import PUBLISHED, compare
 from tdu.types import Estimate
 from tests.planted import (
     GROKKED,
@@ -89,13 +89,21 @@ def test_without_a_window_there_is_no_rise():
     assert recipes.shape_of(found) == "a scale never groks"
 
 
-def test_the_published_figures_that_are_met_are_counted():
+def test_the_published_figures_that_are_not_contradicted_are_counted():
+    """Within what is printed is compatible, and so is what lies across its end; beyond it, and without interval, is not."""
     assert recipes.COMPARED == COMPARED
-    met = {key: Estimate(PUBLISHED[key].value or 5.0, *[PUBLISHED[key].value or 5.0] * 2, "") for key in COMPARED}
-    assert recipes.n_agreeing(met) == 11
-    for key in COMPARED:
-        assert recipes.n_agreeing({**met, key: Estimate(1e3, 1e3, 1e3, "")}) == 10, key
-        assert recipes.n_agreeing({**met, key: Estimate(np.nan, np.nan, np.nan, "")}) == 10, key
+    printed = {key: PUBLISHED[key].value or 5.0 for key in COMPARED}
+    met = {key: Estimate(value, value, value, "") for key, value in printed.items()}
+    assert recipes.n_compatible(met) == 11
+    across = {key: Estimate(value, value - 1e-3, value + 1e3, "") for key, value in printed.items()}
+    assert recipes.n_compatible(across) == 11
+    for key, value in printed.items():
+        verdicts = [compare(found[key], key).verdict for found in (met, across)]
+        assert verdicts == ["agrees", "cannot tell"], key
+        assert recipes.n_compatible({**met, key: Estimate(1e3, 1e3, 1e3, "")}) == 10, key
+        assert recipes.n_compatible({**across, key: Estimate(1e3, 999, 1001, "")}) == 10, key
+        assert recipes.n_compatible({**met, key: Estimate(value, np.nan, np.nan, "")}) == 10, key
+        assert recipes.n_compatible({**met, key: Estimate(np.nan, np.nan, np.nan, "")}) == 10, key
 
 
 def test_every_recipe_is_the_study_with_other_units_weights_codes_and_training():
