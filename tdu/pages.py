@@ -1,17 +1,17 @@
 """Pages of prose whose numbers come from data: a template and what was measured in, Markdown out.
 
 In a template, ``{{key}}`` is a quantity with its interval, ``{{key:published}}`` the published figure, ``{{key:verdict}}`` the
-verdict in words, ``{{key:note}}`` its note, ``{{key|reading}}`` the value under another reading. ``{{table}}`` is the verdict
-table, of pooled studies with a single one beside them if there are any, ``{{table:name}}`` a whole table of the data, and
-``{{name[row].column}}`` one cell of it, the row by its first entry. Where a page has several sources, ``source/`` stands before
-any of these.
+verdict in words, ``{{key:note}}`` its own note, ``{{key|reading}}`` the value under another reading. ``{{table}}`` is the
+verdict table, of pooled studies with a single one beside them if there are any, ``{{table:name}}`` a whole table of the data,
+and ``{{name[row].column}}`` one cell of it, the row by its first entry. Where a page has several sources, ``source/`` stands
+before any of these.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tdu.published import in_full, label, where, with_interval
+from tdu.published import in_full, label, own_note, where, with_interval
 from tdu.types import Quantity
 
 Row = Mapping[str, str]
@@ -48,7 +48,7 @@ def _quoted(what: str, source: Source) -> str:
     if ":" in what:
         key, aspect = what.split(":")
         quantity = source.quantities[key]
-        return {"published": quantity.published_text, "verdict": in_full(quantity), "note": quantity.note}[aspect]
+        return {"published": quantity.published_text, "verdict": in_full(quantity), "note": own_note(quantity)}[aspect]
     key, _, reading = what.partition("|")
     return with_interval(source.readings[key][reading] if reading else source.quantities[key])
 

@@ -56,6 +56,7 @@ def _above(label: str, bound: float, where: str, text: str, reading: str = "") -
 MARGIN = 0.05
 #: That of grokking epochs, printed without an error: the spacing of snapshots, below which no phase of a run changes.
 _EPOCHS_MARGIN = 10
+_AS_READ = "published, as read: "
 _AS_FIG_3A = "carries the ± 0.02 that Fig. 3a gives the same number"
 
 #: In the order of the table.
@@ -159,7 +160,7 @@ def compare(estimate: Estimate, key: str) -> Quantity:
     found = Quantity(estimate.value, estimate.low, estimate.high, estimate.statistic, note=estimate.note)
     if published is None:
         return found
-    said = f"published, as read: {published.reading}" if published.reading else ""
+    said = f"{_AS_READ}{published.reading}" if published.reading else ""
     verdict = _verdict(estimate, published)
     return replace(
         found,
@@ -170,6 +171,11 @@ def compare(estimate: Estimate, key: str) -> Quantity:
         needed=_needed(estimate, published) if verdict == "cannot tell" else math.nan,
         note="; ".join(part for part in (estimate.note, said) if part),
     )
+
+
+def own_note(q: Quantity) -> str:
+    """The note of the estimate, without how the published figure was read."""
+    return q.note.partition(_AS_READ)[0].removesuffix("; ")
 
 
 def _verdict(estimate: Estimate, published: Published) -> Verdict:

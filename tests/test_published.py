@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from tdu.published import MARGIN, PUBLISHED, compare, in_full, label, where, with_interval
+from tdu.published import MARGIN, PUBLISHED, compare, in_full, label, own_note, where, with_interval
 from tdu.types import Estimate
 
 
@@ -77,6 +77,14 @@ def test_a_value_that_cannot_be_told_from_0_is_shown_as_its_bound():
     assert with_interval(compare(Estimate(0.0, 0.0, 0.1718, "CV"), "alpha_cv")) == "< 0.172"
     assert with_interval(compare(Estimate(0.0, 0.0, 0.0, "share"), "steps_capped")) == "0 [0, 0]"
     assert with_interval(compare(Estimate(0.03, 0.0, 0.19, "CV"), "alpha_cv")) == "0.030 [0.000, 0.190]"
+
+
+def test_the_note_of_an_estimate_is_had_without_the_reading():
+    for note in ("", "6.0 snapshots a run"):
+        found = compare(Estimate(1.0, 0.9, 1.1, "peak", note), "dimension")
+        assert found.note.endswith("by which single studies scatter")
+        assert own_note(found) == note
+    assert own_note(compare(Estimate(1.0, 0.9, 1.1, "mean", "as it is"), "gamma")) == "as it is"
 
 
 def test_numbers_have_two_digits_of_their_intervals_half_width():
