@@ -37,11 +37,13 @@ def test_studies_without_a_value_are_left_out_and_one_has_no_interval():
     (found,) = pooled.analyse([study("dimension", v) for v in (1.0, NAN, 1.2)]).values()
     half = stats.t.ppf(0.975, 1) * np.std([1.0, 1.2], ddof=1) / np.sqrt(2)
     assert (found.value, found.low, found.high) == pytest.approx((1.1, 1.1 - half, 1.1 + half))
+    assert found.note == "2 studies, standard deviation 0.141"
     (one,) = pooled.analyse([study("dimension", 1.3)]).values()
     assert (one.value, one.note) == (1.3, "1 study")
     assert np.isnan([one.low, one.high]).all()
     (none,) = pooled.analyse([study("dimension", NAN)] * 3).values()
     assert np.isnan([none.value, none.low, none.high]).all()
+    assert none.statistic == "peak, mean over studies"
 
 
 def test_a_share_is_a_ratio_of_means_not_a_mean_of_ratios():
@@ -53,6 +55,7 @@ def test_a_share_is_a_ratio_of_means_not_a_mean_of_ratios():
     ]
     share = pooled.analyse(found)["share_permuted"]
     assert (share.value, share.low, share.high) == pytest.approx((20, 20, 20))
+    assert (share.statistic, share.note) == ("peak, ratio of means over studies", "4 studies")
     found[3] = replace(found[3], readings={"dimension_late": {"mean": Estimate(1.05, 0, 0, "")}})  # 100 % of a small D − 1
     share = pooled.analyse(found)["share_permuted"]
     above, below = 100 * excess, np.array([0.1, 0.3, 0.15, 0.05])
@@ -77,8 +80,8 @@ def test_a_cv_is_of_the_means_over_studies_beyond_what_studies_scatter(key, seri
     scattered *= scatter / scattered.std(axis=0, ddof=1)
     scattered -= scattered.mean(axis=0)
 
-    def pool(truth):
-        return pooled.analyse([study(key, NAN, series=series(d)) for d in truth + scattered])[key]
+    def pool(truth, *seed):
+        return pooled.analyse([study(key, NAN, series=series(d)) for d in truth + scattered], *seed)[key]
 
     noise = 100 * scatter / np.sqrt(n_studies)  # of a mean over studies, in %
     students = stats.t.ppf(0.975, n_studies - 1) / stats.norm.ppf(0.975)
@@ -86,6 +89,9 @@ def test_a_cv_is_of_the_means_over_studies_beyond_what_studies_scatter(key, seri
     assert found.value == pytest.approx(np.sqrt(10**2 - (noise * students) ** 2), abs=1e-3)
     half = 1.96 * students * noise / np.sqrt(2)  # of (third − first) / 2, on which alone the CV of these three depends
     assert (found.low, found.high) == pytest.approx((10 - half, 10 + half), abs=0.1 * half)
+    assert found.statistic == "peak"
+    assert found.note == f"raw CV 10.00, of which runs alone make {noise * students:.2f}; 40 studies"
+    assert found == pool(settings, 0) != pool(settings, 1)  # resampled from the seed that is asked for
     none = pool(np.ones(3))
     assert (none.value, none.low) == (0, 0)
     assert none.high == pytest.approx(noise * students * np.sqrt(stats.chi2.ppf(0.975, 2) / 2 - 1), rel=0.05)
@@ -97,6 +103,7 @@ def test_a_figure_of_one_run_is_compared_with_the_spread_of_runs():
     of = [Findings({key: Estimate(v, low, high, "median run")}) for v, low, high in ((50, 10, 90), (60, 20, 110))]
     (found,) = pooled.analyse(of).values()
     assert (found.value, found.low, found.high, found.statistic) == (55, 15, 100, "median run")
+    assert found.note == "means over 2 studies"
 
 
 @pytest.mark.slow

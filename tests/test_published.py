@@ -3,7 +3,7 @@ import math
 import pytest
 
 from tdu.published import MARGIN, PUBLISHED, compare, in_full, label, own_note, where, with_interval
-from tdu.types import Estimate
+from tdu.types import Estimate, Quantity
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,27 @@ def test_what_was_not_measured_or_not_published_has_no_verdict():
     assert compare(Estimate(nan, nan, nan, "none"), "companion").verdict == "not measured"
     assert compare(Estimate(1.0, 0.9, 1.1, "S"), "collapse_quality").verdict == ""
     assert with_interval(compare(Estimate(nan, nan, nan, "none"), "companion")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high", "words"),
+    [
+        ("steps_mean", 5.0, 10.0, "agrees"),  # ends count as inside
+        ("r2_min", 0.98, 0.99, "agrees"),
+        ("steps_mean", 10.0, 11.0, "cannot tell"),
+        ("r2_min", 0.97, 0.98, "cannot tell"),
+        ("grokking_example", 27, 27, "agrees"),
+        ("steps_mean", 5.0, math.nan, "cannot tell"),
+        ("steps_mean", math.nan, 9.0, "cannot tell"),
+    ],
+)
+def test_ends_of_ranges_count_as_inside_and_half_an_interval_as_none(key, low, high, words):
+    assert compare(Estimate(8.0, low, high, ""), key).verdict == words
+
+
+def test_a_verdict_without_a_needed_width_is_said_alone():
+    assert in_full(Quantity(1.0, 0.9, 1.1, "", verdict="cannot tell")) == "cannot tell"
+    assert in_full(Quantity(1.0, 0.9, 1.1, "", verdict="agrees", needed=0.1)) == "agrees"
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,22 @@ def test_excess_of_the_change_is_what_comes_after_minus_what_was_before(seed):
     both = np.stack([real, null.mean(axis=0)])
     wanted = resampled(both, lambda v: change(v[:, 0]) - change(v[:, 1]), "real − null", note, n_resamples=2000, seed=seed or 0)
     same(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "beside_0", "beside_1"),
+    [
+        (1.5, 1.9, "higher", "above 1"),
+        (0.2, 0.9, "higher", "below 1"),
+        (1.0, 1.2, "higher", "not to be told from 1"),
+        (0.5, 1.0, "higher", "not to be told from 1"),
+        (0.0, 1.5, "not to be told apart", "not to be told from 1"),
+        (-0.5, 0.0, "not to be told apart", "below 1"),
+        (-0.5, -0.1, "lower", "below 1"),
+        (np.nan, np.nan, "no interval", "no interval"),
+    ],
+)
+def test_words_are_of_the_whole_interval(low, high, beside_0, beside_1):
+    found = Estimate(0.5, low, high, "mean")
+    assert alignment.higher_or_lower(found) == beside_0
+    assert alignment.beside_one(found) == beside_1

@@ -9,6 +9,7 @@ from tdu.analysis import control
 from tdu.cascades import sizes_of
 from tdu.config import Scope, StudyConfig
 from tdu.graphs import barabasi_albert, random_graph, ring, small_world
+from tdu.resampling import bootstrap
 from tdu.rng import Stage, derived_seed, generator
 from tests.planted import N_SITES, SEED, band, exponent, resampled, same
 
@@ -55,6 +56,10 @@ def test_d_synth_is_the_mean_over_topologies_and_each_has_its_own():
         resampled(topologies, lambda v: fit(v).mean(axis=-1), "mean size", note),
     )
     assert found.estimates["dimension_synthetic"].value == pytest.approx(1.03, abs=0.03)
+    cv = found.estimates["synthetic_topology_cv"]
+    samples = bootstrap(topologies, fit, SEED, through="mean")
+    same(cv, control.variation_beyond_noise(fit(topologies), samples, "CV over topologies, %", note))
+    assert cv.value == pytest.approx(100 * tilt.std(ddof=1) / tilt.mean(), rel=0.1)
     series = found.series["topologies"]
     assert series["name"] == list(FAMILIES)
     np.testing.assert_allclose(series["dimension"], fit(topologies))
