@@ -64,7 +64,6 @@ def test_every_alternative_gives_the_same_topplings(small, tmp_path):
     assert c.best(small) == c.plain(small) == c.best_on_two_threads(small) == wanted
 
 
-@pytest.mark.slow
 def test_c_trains_the_same_run(tmp_path):
     from tdu.config import StudyConfig
     from tdu.models.xor import run_of_study
@@ -76,6 +75,7 @@ def test_c_trains_the_same_run(tmp_path):
     assert sizes.tolist() == run.size.tolist()
 
 
+@pytest.mark.slow
 def test_bench_prints_a_row_for_every_size_field_and_number_of_threads():
     done = subprocess.run(
         [sys.executable, "-m", "tdu", "bench", "--sizes", "81,301", "--rounds", "1", "--workers", "2"],
