@@ -64,7 +64,6 @@ def test_every_alternative_gives_the_same_topplings(small, tmp_path):
     assert c.best(small) == c.plain(small) == c.best_on_two_threads(small) == wanted
 
 
-@pytest.mark.slow
 def test_c_trains_the_same_run(tmp_path):
     from tdu.config import StudyConfig
     from tdu.models.xor import run_of_study

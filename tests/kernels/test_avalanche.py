@@ -100,7 +100,8 @@ def test_relabelling_sites_and_graph_together_changes_nothing(data, graph):
     assert other.gradient[order].tolist() == one.gradient.tolist()
 
 
-@given(st.data(), graphs(), alphas, st.integers(-60, 60))
+# an α so small that shares are subnormal is left out: halving those rounds
+@given(st.data(), graphs(), alphas.filter(lambda alpha: not 0 < alpha < 2.0**-200), st.integers(-60, 60))
 def test_sign_and_power_of_two_scale_change_no_count(data, graph, alpha, power):
     field = data.draw(float_fields(len(graph)))
     one = tdu.avalanche(field, graph, alpha)
