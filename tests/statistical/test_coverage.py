@@ -54,8 +54,17 @@ def test_a_planted_exponent_comes_back(statistic):
 
 
 def test_drawing_from_the_runs_at_hand_would_not_do_for_maxima():
-    """The reason for the log-normal: the plain bootstrap of a maximum over six runs falls short of its 95 %."""
-    functional = exponent_of_runs(N_SITES, "peak")
-    drawn = studies("log-normal", KINDS["exponent of the largest"], 6, np.random.default_rng(4), 200)
-    bounds = [interval(bootstrap(values, functional, i, N_RESAMPLES)) for i, values in enumerate(drawn)]
-    assert np.mean([low <= PLANTED <= high for low, high in bounds]) < 0.85
+    """The reason for the log-normal: where small systems scatter more, as in training, the plain bootstrap falls short."""
+    functional, rng = exponent_of_runs(N_SITES, "peak"), np.random.default_rng(4)
+    spread = np.linspace(0.32, 0.09, 8)[:, None]
+
+    def drawn(n):
+        return 3 * N_SITES[:, None] ** PLANTED * np.exp(spread * rng.normal(size=(n, 8, 6)))
+
+    truth, values = functional(drawn(20_000)).mean(), drawn(200)
+    held = {}
+    for how in ("runs", "maximum"):
+        bounds = [interval(bootstrap(v, functional, i, N_RESAMPLES, through=how)) for i, v in enumerate(values)]
+        held[how] = np.mean([low <= truth <= high for low, high in bounds])
+    assert held["runs"] == pytest.approx(0.78, abs=0.09)  # as docs/theory.md says; three errors of counting
+    assert held["maximum"] == pytest.approx(0.93, abs=0.06)
