@@ -157,3 +157,17 @@ def test_the_interval_of_a_maximum_lies_about_its_value():
     centred = bootstrap(runs, lambda v: np.log(v).max(axis=-1).mean(axis=-1), through="maximum")
     low, high = interval(centred)
     assert (low + high) / 2 == pytest.approx(np.log(runs).max(axis=-1).mean(), abs=0.02)
+
+
+@pytest.mark.parametrize(("wild", "freedom"), [(1.0, 8 * 5), (1e-6, 5)])
+def test_samples_of_maxima_are_stretched_at_the_freedom_of_the_scales(wild, freedom):
+    """Eight scales that scatter alike have 8 · (6 − 1) degrees of freedom, one that scatters alone has 5."""
+    logs = np.tile([-1.2, -0.7, -0.1, 0.2, 0.6, 1.2], (8, 1)) * np.array([1.0] + [wild] * 7)[:, None]
+
+    def total(v):
+        return np.log(v).max(axis=-1).sum(axis=-1)
+
+    plain, stretched = (
+        bootstrap(np.exp(logs), total, through="maximum", stretched=s, reflected=True).std() for s in (False, True)
+    )
+    assert stretched / plain == pytest.approx(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975), rel=0.02)

@@ -73,3 +73,34 @@ def test_d_synth_is_the_mean_over_topologies_and_each_has_its_own():
 def test_variation_is_of_the_size_of_the_mean():
     values = np.array([[-1.1, -0.9], [0.0, 0.0], [2.0, 4.0]])
     np.testing.assert_allclose(control.variation(values), [100 * np.sqrt(0.02), np.nan, 100 * np.sqrt(2) / 3])
+
+
+@pytest.mark.parametrize(
+    ("exponents", "scatter"), [((0.9, 1.0, 1.1), 0.01), ((1.0, 1.0, 1.03), 0.02), ((1.0, 1.01, 1.0), 0.05)]
+)
+def test_what_noise_makes_is_taken_off_in_squares_and_bounds_what_is_left(exponents, scatter):
+    exponents = np.array(exponents)
+    samples = exponents + scatter * np.random.default_rng(0).normal(size=(4000, 3))
+
+    def cv(values):
+        return 100 * values.std(axis=-1, ddof=1) / values.mean(axis=-1)
+
+    of_centred = cv(samples - exponents + exponents.mean()) ** 2
+    noise, raw = of_centred.mean(), cv(exponents)
+    low, high = np.percentile(np.sqrt(np.maximum(cv(samples) ** 2 - 2 * noise, 0)), [2.5, 97.5])
+    high = max(high, np.sqrt(np.percentile(of_centred, 97.5) - noise))
+    said = f"raw CV {raw:.2f}, of which runs alone make {np.sqrt(noise):.2f}"
+    found = control.variation_beyond_noise(exponents, samples, "CV", "a note")
+    assert found.statistic == "CV"
+    if raw**2 > noise:
+        assert (found.value, found.low, found.high) == pytest.approx((np.sqrt(raw**2 - noise), low, high))
+        assert found.note == f"{said}; a note"
+    else:
+        assert (found.value, found.low, found.high) == pytest.approx((0, 0, high))
+        assert found.note == f"{said}; a bound, as runs alone would make as much; a note"
+    assert control.variation_beyond_noise(exponents, samples, "CV").note == found.note.removesuffix("; a note")
+
+
+def test_without_samples_a_cv_is_unknown():
+    found = control.variation_beyond_noise(np.array([0.9, 1.1]), np.full((1, 2), np.nan), "CV")
+    assert np.isnan([found.value, found.low, found.high]).all()
