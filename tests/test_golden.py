@@ -49,6 +49,7 @@ def alike(one, other):
     return len(one.partition(".")[2]) == digits and abs(float(one) - float(other)) <= (1.01 * 10.0**-digits if digits else 0)
 
 
+@pytest.mark.slow
 def test_a_small_study_gives_the_committed_numbers_and_words():
     found = list(differences(golden.measured(), json.loads(PATH.read_text())))
     assert not found, "\n".join([f"{len(found)} differences ({AGAIN}):", *found[:20]])

@@ -36,6 +36,7 @@ def somewhere(network, seed=0, precision="float64"):
     return (theta + 0.1 * rng.normal(size=theta.size)).astype(precision)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", EVERY)
 def test_every_block_of_the_gradient_is_that_of_central_differences(which):
     network = built(which)
