@@ -1,6 +1,7 @@
 """The documentation says what the program does."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tdu
 from tdu.cli import main
 from tdu.config import StudyConfig
 from tdu.experiments import committed
-from tdu.published import MARGIN, PUBLISHED
+from tdu.published import MARGIN, PUBLISHED, compare
 from tdu.store import load_results
 from tdu.types import Estimate
 from tests.pages import awaits_no_data, render
@@ -128,6 +129,19 @@ Paths on this page are those of the source distribution, which holds all of it.
     assert len(ours.split()) > 200
     assert all("://" in target for target in re.findall(r"\]\(([^)]*)\)", ours))
     assert not re.search(r"<(img|a|picture|source)\b|^\[[^\]]+\]:", ours, re.M), "links in other spellings"
+
+
+def test_what_the_page_says_of_verdicts_without_margins_is_so(monkeypatch):
+    pooled = load_results(ROOT / "docs" / "results.json").pooled
+    without = {key: replace(published, margin=0.0) for key, published in PUBLISHED.items() if published.margin}
+    monkeypatch.setattr("tdu.published.PUBLISHED", without)
+    found = {
+        key: compare(Estimate(q.value, q.low, q.high, q.statistic), key).verdict for key, q in pooled.items() if key in without
+    }
+    changed = {key: verdict for key, verdict in found.items() if verdict != pooled[key].verdict}
+    untold = ("dimension", "dimension_early", "dimension_late", "dimension_pre")
+    broken = ("dimension_post", "phase_separation", "grokking_first", "grokking_last")
+    assert changed == dict.fromkeys(untold, "cannot tell") | dict.fromkeys(broken, "does not agree")
 
 
 def test_the_committed_results_are_of_the_papers_setting():
