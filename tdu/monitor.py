@@ -95,14 +95,14 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     network = _network(config, task)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
-    state = training.State(theta, method.moments, generator(config.seed, Stage.NULL, *address).spawn(1)[0])
+    state = training.State(theta, method.moments)
     with one_blas_thread(), _kept(directory, config, state, save_gradients) as (save, keep):
         if state.epoch < config.epochs or not state.rows:  # a finished run is read back
             probe = Probe(config, network.blocks)
 
-            def observe(gradient: Array, rng: np.random.Generator) -> dict[str, float]:
+            def observe(gradient: Array) -> dict[str, float]:
                 keep(gradient)
-                return probe.measure(gradient, rng)
+                return probe.measure(gradient, state.epoch)
 
             transform = probe.relaxed if config.alpha_train > 0 else None
             training.train(network, task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
@@ -141,7 +141,7 @@ class Probe:
     """The avalanche probe of one run: its graph, and the draws of each null that serve all its snapshots.
 
     Rearranged anew at each snapshot, a draw's mean over time would scatter less than the real one; only `gaussian`, of which
-    nothing can persist, is drawn anew.
+    nothing can persist, is drawn anew, by its epoch, so that a run gone on with draws what it would have drawn.
     """
 
     def __init__(self, config: NetworkConfig, blocks: Sequence[int]) -> None:
@@ -149,16 +149,18 @@ class Probe:
         n, draws = sum(blocks), range(config.n_null_draws)
         address = (config.width, config.replicate)
         self.graph = barabasi_albert(n, m=2, seed=derived_seed(config.seed, Stage.GRAPH, *address))
-        rng = generator(config.seed, Stage.NULL, *address)
+        # a stream for each null, so that what one draws does not depend on the others
+        rng = dict(zip(NULLS, generator(config.seed, Stage.NULL, *address).spawn(len(NULLS)), strict=True))
         self.orders = {
-            "permuted": [rng.permutation(n) for _ in draws],
-            "blocks": [nulls.blocks(np.arange(n), rng, blocks).astype(np.int64) for _ in draws],
+            "permuted": [nulls.permuted(np.arange(n), rng["permuted"]).astype(np.int64) for _ in draws],
+            "blocks": [nulls.blocks(np.arange(n), rng["blocks"], blocks).astype(np.int64) for _ in draws],
         }
-        self.signs = [nulls.signs(np.ones(n), rng) for _ in draws]
-        self.rewired = [nulls.rewired(self.graph, int(rng.integers(2**63))) for _ in draws]
+        self.signs = [nulls.signs(np.ones(n), rng["signs"]) for _ in draws]
+        self.gaussian = [int(rng["gaussian"].integers(2**63)) for _ in draws]
+        self.rewired = [nulls.rewired(self.graph, int(rng["rewired"].integers(2**63))) for _ in draws]
 
-    def measure(self, gradient: Array, rng: np.random.Generator) -> dict[str, float]:
-        """The avalanche of a gradient (N,), and its size under each draw of each null."""
+    def measure(self, gradient: Array, epoch: int) -> dict[str, float]:
+        """The avalanche of the gradient (N,) of an `epoch`, and its size under each draw of each null."""
         field = gradient.astype(np.float64)
         found = self._avalanche(field, self.graph)
         row = {name: float(getattr(found, name)) for name in _OF_AVALANCHE}
@@ -167,7 +169,7 @@ class Probe:
                 "permuted": (field[self.orders["permuted"][draw]], self.graph),
                 "blocks": (field[self.orders["blocks"][draw]], self.graph),
                 "signs": (field * self.signs[draw], self.graph),
-                "gaussian": (nulls.gaussian(field, rng), self.graph),
+                "gaussian": (nulls.gaussian(field, np.random.default_rng([self.gaussian[draw], epoch])), self.graph),
                 "rewired": (field, self.rewired[draw]),
             }
             row |= {f"{name}.{draw}": float(self._avalanche(*of_null[name]).size) for name in NULLS}

@@ -100,8 +100,8 @@ def test_a_run_of_full_batch_updates(vectors, name):
     wanted = vectors["runs"][name]
     network, theta = planted(vectors, wanted["network"], "float64")
     method = optimisers.optimiser(name, theta, wanted["learning_rate"], wanted["weight_decay"])
-    state = State(theta, method.moments, np.random.default_rng(0))
-    train(network, network.task, method, state, wanted["epochs"], 1, lambda gradient, rng: {})
+    state = State(theta, method.moments)
+    train(network, network.task, method, state, wanted["epochs"], 1, lambda gradient: {})
     for curve in ("loss", "accuracy", "test_accuracy"):
         np.testing.assert_allclose([row[curve] for row in state.rows], wanted[curve], rtol=DOUBLE, err_msg=curve)
     ends = blocks_of(wanted["parameters"])

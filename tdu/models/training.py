@@ -14,8 +14,8 @@ from tdu.models.networks import Network, accuracy_of
 from tdu.models.optimisers import Optimiser
 from tdu.models.tasks import Task
 
-#: Of a snapshot: its gradient and the run's generator → further numbers for its row.
-Observe = Callable[[Array, np.random.Generator], Mapping[str, float]]
+#: Of a snapshot: its gradient → further numbers for its row.
+Observe = Callable[[Array], Mapping[str, float]]
 
 
 @dataclass
@@ -24,7 +24,6 @@ class State:
 
     theta: Array
     moments: dict[str, Array]
-    rng: np.random.Generator
     epoch: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
 
@@ -58,7 +57,7 @@ def train(
         if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1]["epoch"] == state.epoch):
             test = accuracy_of(network.logits(state.theta, task.test), task.answers[task.test])
             row = {"epoch": state.epoch, "loss": loss, "accuracy": accuracy, "test_accuracy": test}
-            state.rows.append({**row, **observe(gradient, state.rng)})
+            state.rows.append({**row, **observe(gradient)})
         if state.epoch >= epochs:
             return state
         optimiser.step(state.theta, gradient if transform is None else transform(gradient), state.epoch + 1)
@@ -72,7 +71,6 @@ def save_state(path: Path, state: State, settings: Mapping[str, Any]) -> None:
     described = {
         "schema": SCHEMA,
         "settings": dict(settings),
-        "generator": state.rng.bit_generator.state,
         "columns": list(state.rows[0]) if state.rows else [],
     }
     rows = np.array([list(row.values()) for row in state.rows], np.float64)
@@ -104,7 +102,6 @@ def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
         state.theta[:] = stored["theta"]
         for name, moment in state.moments.items():
             moment[:] = stored[f"moment.{name}"]
-        state.rng.bit_generator.state = described["generator"]
         state.epoch = int(stored["epoch"])
         state.rows[:] = [dict(zip(described["columns"], row, strict=True)) for row in stored["rows"].tolist()]
     except (KeyError, TypeError) as error:
