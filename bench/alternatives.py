@@ -72,11 +72,11 @@ class C:
         self.compiled.arithmetic(ctypes.c_int64(times))
 
     def train(self, config, hidden, replicate, with_gini=True):
-        """One in-line run of the study, as `tdu.models.xor.run_of_study` makes it; loss and sizes."""
-        from tdu.graphs import barabasi_albert
+        """One in-line run of the study, as `tdu.training.xor.run_of_study` makes it; loss and sizes."""
+        from tdu.avalanches.graphs import barabasi_albert
         from tdu.models import mlp
-        from tdu.models.xor import PATTERNS, TARGETS
         from tdu.rng import Stage, derived_seed, generator
+        from tdu.training.xor import PATTERNS, TARGETS
 
         theta = mlp.initial_parameters(hidden, generator(config.seed, Stage.PARAMETERS, hidden, replicate))
         graph = barabasi_albert(theta.size, seed=derived_seed(config.seed, Stage.GRAPH, hidden, replicate))

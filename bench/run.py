@@ -24,19 +24,21 @@ import numpy as np
 import pages
 from threadpoolctl import threadpool_limits
 
-from tdu import files, nulls, resampling
+from tdu import files
+from tdu.avalanches import nulls
+from tdu.avalanches.graphs import barabasi_albert, seeded_igraph
+from tdu.avalanches.threads import relax_on_threads
+from tdu.avalanches.throughput import Workload, probe_all, pushes, synthetic
 from tdu.config import GrokkingConfig, Scope, StudyConfig
-from tdu.ensembles import train_all
-from tdu.graphs import barabasi_albert, seeded_igraph
 from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.models.networks import Transformer
 from tdu.models.optimisers import AdamW
 from tdu.models.tasks import modular
-from tdu.models.xor import run_of_study, snapshot_fields
-from tdu.scaling import exponent_of_runs
-from tdu.sharing import relax_shared
-from tdu.throughput import Workload, probe_all, pushes, synthetic
+from tdu.statistics import resampling
+from tdu.statistics.scaling import exponent_of_runs
+from tdu.training.ensembles import train_all
+from tdu.training.xor import run_of_study, snapshot_fields
 
 HERE = Path(__file__).parent
 PAPER = StudyConfig()
@@ -170,7 +172,7 @@ def one_field(n, rounds):
         return relaxed
 
     def shared():
-        relax_shared(relaxed, work.graph, 0.3, threshold, 20, profile, 2)
+        relax_on_threads(relaxed, work.graph, 0.3, threshold, 20, profile, 2)
         return relaxed
 
     put_back()
@@ -303,7 +305,7 @@ def parts(rounds):
     def by_igraph(n):
         with seeded_igraph(0):
             graph = igraph.Graph.Barabasi(n, 2, power=1, zero_appeal=0, implementation="psumtree")
-        from tdu.graphs import Graph
+        from tdu.avalanches.graphs import Graph
 
         return Graph.from_edges(n, np.array(graph.get_edgelist()))
 

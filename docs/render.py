@@ -1,16 +1,17 @@
 """Render the pages of this directory from their templates and the committed data: no number in them is typed by hand.
 
-`make docs` runs the study, copies its results and figures here, and calls ``python docs/render.py``. `tdu.pages` says what
-stands for a number in a template. package.md is README.md as a package index can show it, with no repository behind its links.
+`make docs` runs the study, copies its results and figures here, and calls ``python docs/render.py``. `tdu.results.pages` says
+what stands for a number in a template. package.md is README.md as a package index can show it, with no repository behind its
+links.
 """
 
 import re
 from pathlib import Path
 
-from tdu.experiments import committed
+from tdu.experiments.plan import committed
 from tdu.files import read_csv
-from tdu.pages import Source, render
-from tdu.store import load_results
+from tdu.results.pages import Source, render
+from tdu.results.store import load_results
 
 HERE = Path(__file__).parent
 #: Experiments whose committed data are older than their pages' templates, and what they wait for. Their pages stay as they are.

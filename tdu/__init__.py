@@ -7,26 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tdu import nulls
-    from tdu.cascades import avalanche
+    from tdu.avalanches import nulls
+    from tdu.avalanches.cascades import avalanche
+    from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
     from tdu.config import NetworkConfig, StudyConfig
-    from tdu.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
-    from tdu.graphs import Graph, barabasi_albert, random_graph, ring, small_world
-    from tdu.models.xor import train_xor
-    from tdu.monitor import NetworkRun, train_network
-    from tdu.scaling import scaling_exponent
+    from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
+    from tdu.statistics.scaling import scaling_exponent
+    from tdu.training.network import NetworkRun, train_network
+    from tdu.training.xor import train_xor
     from tdu.types import Avalanche, CascadeLog, Run, ScalingFit
 
     __version__: str
 
 _HOME = {
-    "tdu.cascades": ("avalanche",),
+    "tdu.avalanches.cascades": ("avalanche",),
     "tdu.config": ("NetworkConfig", "StudyConfig"),
-    "tdu.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
-    "tdu.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
-    "tdu.models.xor": ("train_xor",),
-    "tdu.monitor": ("NetworkRun", "train_network"),
-    "tdu.scaling": ("scaling_exponent",),
+    "tdu.statistics.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
+    "tdu.avalanches.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
+    "tdu.training.xor": ("train_xor",),
+    "tdu.training.network": ("NetworkRun", "train_network"),
+    "tdu.statistics.scaling": ("scaling_exponent",),
     "tdu.types": ("Avalanche", "CascadeLog", "Run", "ScalingFit"),
 }
 
@@ -60,7 +60,7 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         return _version()
     if name == "nulls":
-        return import_module("tdu.nulls")
+        return import_module("tdu.avalanches.nulls")
     for module, names in _HOME.items():
         if name in names:
             value = getattr(import_module(module), name)

@@ -107,7 +107,7 @@ def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
 def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
     """Measure the avalanche of gradient fields: .npy FILES of one (N,) or many (T, N)."""
     _announce_compilation()
-    from tdu.probing import probe_files
+    from tdu.avalanches.sources import probe_files
 
     _print_rows(probe_files(files, graph, seed, **settings), as_json)
 
@@ -131,7 +131,7 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
             "--null blocks needs --blocks, the lengths of the layers' weights and biases: 2h,h,h,1 for XOR's h hidden units"
         )
     _announce_compilation()
-    from tdu.probing import null_files
+    from tdu.avalanches.sources import null_files
 
     rows = null_files(files, graph, seed, names or ("permuted", "signs"), **settings)
     _print_rows(rows, as_json)
@@ -146,7 +146,7 @@ def fit(log: Path, as_json: bool, workers: int) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from tdu.reproduce import load_log, measure_log, table
-    from tdu.store import results_as_json
+    from tdu.results.store import results_as_json
 
     with ThreadPoolExecutor(workers) as executor:
         results = measure_log(load_log(log), executor)
@@ -157,8 +157,8 @@ def fit(log: Path, as_json: bool, workers: int) -> None:
 @click.argument("run", type=DIRECTORY)
 def figures(run: Path) -> None:
     """Draw the figures of RUN, a directory that `tdu reproduce` made."""
-    from tdu.figures import draw
-    from tdu.store import load_results
+    from tdu.results.figures import draw
+    from tdu.results.store import load_results
 
     for path in draw(load_results(run / "results.json"), run / "figures"):
         click.echo(path)
@@ -168,9 +168,9 @@ def figures(run: Path) -> None:
 @click.argument("run", type=DIRECTORY)
 def report(run: Path) -> None:
     """Draw the figures of RUN again, and write RUN/report.html, one page of all that `tdu reproduce` found."""
-    from tdu.figures import draw
-    from tdu.report import write
-    from tdu.store import load_results
+    from tdu.results.figures import draw
+    from tdu.results.report import write
+    from tdu.results.store import load_results
 
     results = load_results(run / "results.json")
     draw(results, run / "figures")
@@ -184,7 +184,7 @@ def report(run: Path) -> None:
 def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
     """How many topplings a second the probe does on this machine, on one thread and on --workers."""
     _announce_compilation()
-    from tdu.throughput import measure
+    from tdu.avalanches.throughput import measure
 
     click.echo("field\tN\tthreads\ttime a probe\ttopplings a second\tedges a second")
     for rate in measure(sizes, workers, rounds):
@@ -199,7 +199,7 @@ def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
 def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
     """Train one network on modular arithmetic until it generalises, and log the avalanches of its gradients."""
     _announce_compilation()
-    from tdu.monitor import train_network
+    from tdu.training.network import train_network
 
     run = train_network(NetworkConfig(**settings), out, save_gradients)
     when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
@@ -216,7 +216,7 @@ def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
     if quick and out is None:
         raise click.UsageError("--quick needs --out: the answer of a small study must not replace that of the whole one")
     _announce_compilation()
-    from tdu import experiments
+    from tdu.experiments import plan as experiments
 
     for path in experiments.run(experiment, out or experiment.parent, quick, workers, _say):
         click.echo(path)
@@ -227,7 +227,7 @@ def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
 @study_options
 def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
     """The paper's study: train, fit, draw, and compare with the published figures."""
-    from tdu import figures
+    from tdu.results import figures
 
     if workers > 1:
         figures.make_ready()

@@ -81,7 +81,7 @@ QUICK_SCOPE = Scope(
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Everything that decides the bits of one network's training under the probe (`tdu.monitor`).
+    """Everything that decides the bits of one network's training under the probe (`tdu.training.network`).
 
     The task: `task` mod `modulus`, of whose pairs `train_fraction` train. The network: ``transformer`` of `width` d, `heads`
     and `unit`, with or without `layer_norm`, or ``mlp`` of `width` hidden units; in `precision` float32 or float64. The

@@ -57,6 +57,11 @@ def read_json(path: Path, what: str, schema: int = SCHEMA) -> dict[str, Any]:
     return value
 
 
+def with_tuples(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings read from JSON, whose lists stand for tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+
+
 def provenance() -> dict[str, Any]:
     """What made an artefact: package versions, commit, machine and time."""
     versions = {}

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu import figures, files, report, store
+from tdu import files
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
-from tdu.cascades import gather
+from tdu.avalanches.cascades import gather
 from tdu.config import NULLS, POOLED_FRACTION, GrokkingConfig, Scope, StudyConfig
-from tdu.ensembles import finish, train_all
-from tdu.models.xor import checked
-from tdu.published import PUBLISHED, compare, in_full, label, other_settings, with_interval
+from tdu.results import figures, report
+from tdu.results.published import PUBLISHED, compare, in_full, label, other_settings, with_interval
+from tdu.results.store import save_results
+from tdu.training import store
+from tdu.training.ensembles import finish, train_all
+from tdu.training.xor import checked
 from tdu.types import CascadeLog, Estimate, Findings, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
@@ -163,7 +166,7 @@ def reproduce(
     train_study(out, fittable(config), workers, watch)
     with ThreadPoolExecutor(workers) as executor:
         results = measure_study(load_log(out), scope, executor, say)
-    store.save_results(out / "results.json", results)
+    save_results(out / "results.json", results)
     say("figures and report")
     figures.draw(results, out / "figures", workers)
     report.write(results, out)

@@ -1,7 +1,7 @@
 """Logs whose answers are known, and the definitions that the answers are held against: nothing here imports the analysis.
 
-Intervals are resampled by `tdu.resampling`, which has tests of its own; what is resampled, by which formula, from which seed
-and under which name is written here once more, so that a test says what a quantity *is*.
+Intervals are resampled by `tdu.statistics.resampling`, which has tests of its own; what is resampled, by which formula, from
+which seed and under which name is written here once more, so that a test says what a quantity *is*.
 """
 
 from dataclasses import fields
@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from tdu.config import StudyConfig
-from tdu.resampling import bootstrap, estimate, interval
 from tdu.rng import Stage, generator
+from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.types import CascadeLog, Estimate
 
 HIDDEN = (20, 50, 120, 500)

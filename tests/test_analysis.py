@@ -11,8 +11,8 @@ import pytest
 
 from tdu.analysis import control, excess, marginals, robustness, topology
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.models.mlp import n_parameters
+from tdu.training.ensembles import train_all
 
 SMALL = StudyConfig(hidden=(5, 10, 20), replicates=3, epochs=60)
 
@@ -96,7 +96,7 @@ GROKKING = StudyConfig(hidden=(20, 30, 50), replicates=2, epochs=120)
 
 
 def test_marginals_are_of_the_studys_own_snapshots():
-    from tdu.models.xor import snapshot_fields
+    from tdu.training.xor import snapshot_fields
 
     with ThreadPoolExecutor(2) as executor:
         log, found = train_all(GROKKING, executor), marginals.measure(GROKKING, executor)

@@ -10,11 +10,11 @@ import pytest
 import tdu
 from tdu.cli import main
 from tdu.config import NULLS
-from tdu.figures import FIGURES
-from tdu.published import PUBLISHED
 from tdu.reproduce import load_log
+from tdu.results.figures import FIGURES
+from tdu.results.published import PUBLISHED
 from tdu.rng import Stage, generator
-from tdu.scaling import exponent
+from tdu.statistics.scaling import exponent
 
 STUDY = ["--hidden", "5,8,12", "--replicates", "2", "--epochs", "40", "--workers", "2"]
 

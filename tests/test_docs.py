@@ -10,9 +10,9 @@ import pytest
 import tdu
 from tdu.cli import main
 from tdu.config import StudyConfig
-from tdu.experiments import committed
-from tdu.published import MARGIN, PUBLISHED, compare
-from tdu.store import load_results
+from tdu.experiments.plan import committed
+from tdu.results.published import MARGIN, PUBLISHED, compare
+from tdu.results.store import load_results
 from tdu.types import Estimate
 from tests.pages import awaits_no_data, render
 
@@ -134,7 +134,7 @@ Paths on this page are those of the source distribution, which holds all of it.
 def test_what_the_page_says_of_verdicts_without_margins_is_so(monkeypatch):
     pooled = load_results(ROOT / "docs" / "results.json").pooled
     without = {key: replace(published, margin=0.0) for key, published in PUBLISHED.items() if published.margin}
-    monkeypatch.setattr("tdu.published.PUBLISHED", without)
+    monkeypatch.setattr("tdu.results.published.PUBLISHED", without)
     found = {
         key: compare(Estimate(q.value, q.low, q.high, q.statistic), key).verdict for key, q in pooled.items() if key in without
     }

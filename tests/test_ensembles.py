@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tdu.config import StudyConfig
-from tdu.ensembles import finish, train_all
 from tdu.reproduce import train_study
-from tdu.store import RunDirectory
+from tdu.training.ensembles import finish, train_all
+from tdu.training.store import RunDirectory
 from tdu.types import shallow
 
 CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60)

@@ -13,10 +13,11 @@ import pytest
 
 from tdu.analysis.recipes import COMPARED, configurations, n_compatible, of_log, shape_of
 from tdu.config import ACTIVATIONS, GROKKED, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
-from tdu.experiments import QUESTIONS, committed, modadd_runs, read_plan
+from tdu.experiments import modadd_runs
+from tdu.experiments.plan import QUESTIONS, committed, read_plan
 from tdu.files import read_csv
-from tdu.pages import Source, render
-from tdu.published import compare
+from tdu.results.pages import Source, render
+from tdu.results.published import compare
 from tdu.types import Estimate
 from tests.pages import awaits_no_data
 from tests.pages import render as pages
@@ -174,7 +175,7 @@ def test_figures_of_a_recipe_are_those_of_the_analysis():
     from concurrent.futures import ThreadPoolExecutor
 
     from tdu.analysis import dimension, grokking
-    from tdu.ensembles import train_all
+    from tdu.training.ensembles import train_all
 
     with ThreadPoolExecutor(2) as executor:
         log = train_all(StudyConfig(hidden=(20, 30, 50), replicates=3, epochs=200), executor, with_gini=True)

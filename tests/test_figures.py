@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from tdu import figures, panels, store
 from tdu.config import NULLS
+from tdu.results import figures, panels, store
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import tdu
-from tdu.graphs import seeded_igraph
+from tdu.avalanches.graphs import seeded_igraph
 from tests.strategies import graphs, neighbours
 
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "vectors.json").read_text())["graphs"]
@@ -100,7 +100,7 @@ def test_every_site_brings_its_edges_to_older_ones(n, m):
 
 
 def test_growth_goes_on_where_random_numbers_ran_out(monkeypatch):
-    from tdu import graphs as module
+    from tdu.avalanches import graphs as module
 
     monkeypatch.setattr(module, "_UNIFORMS", 7)
     graph = tdu.barabasi_albert(300, m=3, seed=1)

@@ -122,7 +122,7 @@ def test_rewiring_is_igraphs_in_distribution():
     """Clustering, assortativity and distance of a rewired scale-free graph, over 30 rewirings of each."""
     import igraph
 
-    from tdu.graphs import seeded_igraph
+    from tdu.avalanches.graphs import seeded_igraph
 
     graph = tdu.barabasi_albert(400, seed=1)
     edges = [(i, int(j)) for i in range(400) for j in graph.indices[graph.indptr[i] : graph.indptr[i + 1]] if i < j]

@@ -9,9 +9,9 @@ from scipy import stats
 
 from tdu.analysis import dimension, grokking, pooled
 from tdu.config import QUICK_SCOPE, StudyConfig
-from tdu.ensembles import train_all
-from tdu.published import PUBLISHED
 from tdu.reproduce import measure_study
+from tdu.results.published import PUBLISHED
+from tdu.training.ensembles import train_all
 from tdu.types import Estimate, Findings
 
 NAN = float("nan")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from tdu.published import MARGIN, PUBLISHED, compare, in_full, label, own_note, where, with_interval
+from tdu.results.published import MARGIN, PUBLISHED, compare, in_full, label, own_note, where, with_interval
 from tdu.types import Estimate, Quantity
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tdu import figures, report, store
-from tdu.published import in_full, label, with_interval
+from tdu.results import figures, report, store
+from tdu.results.published import in_full, label, with_interval
 
 pytestmark = pytest.mark.slow  # every figure is drawn
 

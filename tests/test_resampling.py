@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tdu.resampling import bootstrap, estimate, interval, mean_of_known
-from tdu.scaling import exponent_of_runs
+from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
+from tdu.statistics.scaling import exponent_of_runs
 
 
 def mean_of_runs(values):

@@ -9,7 +9,7 @@ from scipy import stats
 
 import tdu
 from tdu.config import StudyConfig
-from tdu.scaling import (
+from tdu.statistics.scaling import (
     dimension_over_time,
     exponent,
     exponent_estimate,

@@ -4,10 +4,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tdu import files, store
-from tdu.cascades import gather
+from tdu import files
+from tdu.avalanches.cascades import gather
 from tdu.config import StudyConfig
-from tdu.models.xor import run_of_study
+from tdu.training import store
+from tdu.training.xor import run_of_study
 from tdu.types import Run
 
 CONFIG = StudyConfig(hidden=(5, 8), replicates=2, epochs=20)

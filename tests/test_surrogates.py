@@ -9,8 +9,8 @@ from scipy.special import gammaln
 
 import tdu
 from tdu.analysis.marginals import isolated_size
-from tdu.cascades import sizes_of
-from tdu.surrogates import SURROGATES, moment_ratio
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.surrogates import SURROGATES, moment_ratio
 from tests.strategies import float_fields
 
 RNG = np.random.default_rng

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tdu
-from tdu import throughput
+from tdu.avalanches import throughput
 from tests.reference import avalanche as reference
 from tests.strategies import neighbours
 
@@ -66,7 +66,7 @@ def test_every_alternative_gives_the_same_topplings(small, tmp_path):
 
 def test_c_trains_the_same_run(tmp_path):
     from tdu.config import StudyConfig
-    from tdu.models.xor import run_of_study
+    from tdu.training.xor import run_of_study
 
     config = StudyConfig(epochs=60)
     loss, sizes = module("alternatives").C(tmp_path).train(config, 20, 1)

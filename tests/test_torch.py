@@ -15,8 +15,8 @@ import tdu
 from tdu.models import mlp, optimisers
 from tdu.models.networks import TokenMLP, Transformer
 from tdu.models.tasks import Task
-from tdu.models.training import State, train
 from tdu.rng import Stage, generator
+from tdu.training.loop import State, train
 
 KEPT = json.loads((Path(__file__).parent / "oracles" / "torch.json").read_text())
 DOUBLE = 1e-13

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tdu import published
 from tdu.analysis.control import TOPOLOGIES
+from tdu.avalanches.fields import SYNTHETIC_SCALE
 from tdu.config import GrokkingConfig, Scope, StudyConfig
-from tdu.fields import SYNTHETIC_SCALE
 from tdu.models.mlp import n_parameters
-from tdu.resampling import N_RESAMPLES
+from tdu.results import published
+from tdu.statistics.resampling import N_RESAMPLES
 from tdu.types import Estimate
 
 PAPER = json.loads((Path(__file__).parent / "oracles" / "paper.json").read_text())
@@ -21,7 +21,7 @@ PAPER = json.loads((Path(__file__).parent / "oracles" / "paper.json").read_text(
 @pytest.fixture
 def table():
     """The table built anew, so that a test sees what builds it and not only what was built at import."""
-    return runpy.run_path(published.__file__, run_name="tdu.published")["PUBLISHED"]
+    return runpy.run_path(published.__file__, run_name="tdu.results.published")["PUBLISHED"]
 
 
 def test_every_published_figure_is_transcribed_and_in_this_order(table):

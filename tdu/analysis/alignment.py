@@ -7,8 +7,8 @@ import numpy as np
 from tdu.analysis.excess import excess
 from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
-from tdu.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
-from tdu.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
+from tdu.statistics.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
+from tdu.statistics.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
 from tdu.types import Estimate, Floats, Integers, Quantity, Statistic
 
 #: The fields probed: the gradients as they are, and each null.

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
-from tdu.resampling import estimate, mean_of_known
+from tdu.statistics.resampling import estimate, mean_of_known
 from tdu.types import CascadeLog, Estimate, Findings, Floats
 
 BEFORE, AFTER = 50, 200  # epochs drawn around grokking

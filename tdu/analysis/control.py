@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.fields import gaussian
+from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
 from tdu.config import Scope, StudyConfig
-from tdu.fields import gaussian
-from tdu.graphs import Graph, barabasi_albert, random_graph, ring, small_world
 from tdu.models.mlp import n_parameters
-from tdu.resampling import bootstrap, estimate, interval
 from tdu.rng import Stage, derived_seed, generator
-from tdu.scaling import exponent_of_runs
+from tdu.statistics.resampling import bootstrap, estimate, interval
+from tdu.statistics.scaling import exponent_of_runs
 from tdu.types import Estimate, Findings, Floats
 
 TOPOLOGIES: dict[str, Callable[[int, int], Graph]] = {

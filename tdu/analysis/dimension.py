@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tdu.resampling import estimate
-from tdu.scaling import (
+from tdu.statistics.resampling import estimate
+from tdu.statistics.scaling import (
     dimension_over_time,
     exponent,
     least_r2_over_time,

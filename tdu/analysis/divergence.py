@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.rng import Stage, generator
-from tdu.scaling import slopes
+from tdu.statistics.scaling import slopes
 from tdu.types import Estimate, Floats, Integers
 
 #: The alarm is raised when |difference| exceeds so many standard errors at so many snapshots in a row, with one sign: at the
@@ -61,7 +61,7 @@ class Groups:
         return np.asarray(np.sqrt(of_scales @ (x / (x @ x)) ** 2))
 
     def resampled(self, rng: np.random.Generator) -> tuple["Groups", Integers]:
-        """Runs drawn with replacement within their scale, pairs whole, and which of `a`: K − 1 of K, as in `tdu.resampling`."""
+        """Runs drawn with replacement within their scale, pairs whole, and which of `a`: K − 1 of K as ever."""
         which, of_b = (rng.integers(k, size=(s, max(k - 1, 1))) for _, s, k in (self.a.shape, self.b.shape))
         of_b = which if self.paired else of_b
         a, b = (np.take_along_axis(runs, picks[None], axis=-1) for runs, picks in ((self.a, which), (self.b, of_b)))

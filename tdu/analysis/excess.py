@@ -8,15 +8,15 @@ import numpy as np
 
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.nulls import arrangement, rewired
+from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import NULLS, StudyConfig
 from tdu.models.mlp import layer_sizes
-from tdu.models.xor import snapshot_fields
-from tdu.nulls import arrangement, rewired
-from tdu.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.rng import Stage, generator
-from tdu.scaling import exponent_of_runs, per_run, slopes
-from tdu.surrogates import SURROGATES
+from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
+from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
+from tdu.training.xor import snapshot_fields
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
 N_PERMUTATIONS = 2000

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tdu.resampling import estimate, mean_of_known
+from tdu.statistics.resampling import estimate, mean_of_known
 from tdu.types import CascadeLog, Estimate, Findings, Floats
 
 

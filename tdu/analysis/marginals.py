@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
+from tdu.avalanches.surrogates import moment_ratio
 from tdu.config import StudyConfig
-from tdu.models.xor import snapshot_fields
-from tdu.scaling import mean_exponent
-from tdu.surrogates import moment_ratio
+from tdu.statistics.scaling import mean_exponent
+from tdu.training.xor import snapshot_fields
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
 
 #: Where the tail is drawn, in thresholds.

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
-from tdu.resampling import bootstrap, estimate, interval, through
-from tdu.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
+from tdu.statistics.resampling import bootstrap, estimate, interval, through
+from tdu.statistics.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
 from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Floats, Statistic
 
 _BINS = 80

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from tdu.analysis.control import variation_beyond_noise
-from tdu.published import PUBLISHED
-from tdu.resampling import bootstrap
+from tdu.results.published import PUBLISHED
+from tdu.statistics.resampling import bootstrap
 from tdu.types import Estimate, Findings, Floats
 
 #: The exponents (settings,) of a study, by the key of their coefficient of variation.

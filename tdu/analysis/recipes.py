@@ -11,10 +11,10 @@ import numpy.typing as npt
 from tdu.analysis import grokking
 from tdu.analysis.phases import split_at_grokking
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
-from tdu.ensembles import train_all
-from tdu.published import PUBLISHED, compare
-from tdu.resampling import estimate
-from tdu.scaling import exponent, exponent_of_runs, over_time, per_run, window_dimension
+from tdu.results.published import PUBLISHED, compare
+from tdu.statistics.resampling import estimate
+from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, per_run, window_dimension
+from tdu.training.ensembles import train_all
 from tdu.types import CascadeLog, Estimate, Floats
 
 #: What is compared with the published figures, of which a recipe is compatible with so and so many.

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tdu.analysis.control import Control, variation_beyond_noise
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
-from tdu.models.xor import snapshot_fields
-from tdu.resampling import bootstrap, interval, through
-from tdu.scaling import exponent_of_runs, per_run
+from tdu.statistics.resampling import bootstrap, interval, through
+from tdu.statistics.scaling import exponent_of_runs, per_run
+from tdu.training.ensembles import train_all
+from tdu.training.xor import snapshot_fields
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
 
 

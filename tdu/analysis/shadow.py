@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis import dimension
-from tdu.resampling import estimate, through
-from tdu.scaling import exponent, exponent_of_runs, over_time, window_dimension
+from tdu.statistics.resampling import estimate, through
+from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, window_dimension
 from tdu.types import CascadeLog, Estimate, Findings, Statistic
 
 _BOTH: tuple[Statistic, ...] = ("peak", "mean")

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from tdu.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.kernels.collapse import houdayer_hartmann
-from tdu.resampling import bootstrap, estimate, interval
-from tdu.scaling import exponent
+from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
+from tdu.statistics.resampling import bootstrap, estimate, interval
+from tdu.statistics.scaling import exponent
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
 
 _POINTS = 40

@@ -8,12 +8,12 @@ import numpy as np
 from tdu.analysis import dimension
 from tdu.analysis.control import TOPOLOGIES
 from tdu.analysis.grokking import window
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.nulls import permuted
 from tdu.config import StudyConfig
-from tdu.models.xor import snapshot_fields
-from tdu.nulls import permuted
 from tdu.rng import Stage, derived_seed, generator
-from tdu.scaling import window_dimension
+from tdu.statistics.scaling import window_dimension
+from tdu.training.xor import snapshot_fields
 from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from tdu.analysis import concentration, grokking
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns
-from tdu.panels import gini_figure
+from tdu.results.panels import gini_figure
+from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tdu.analysis import divergence
 from tdu.analysis.alignment import Aligned
 from tdu.experiments.modadd_runs import DELAYED, FEW, GROKKING, NO_DECAY
-from tdu.panels import NULL_COLOURS, NULL_DASHES, SIZES, WIDE, band, panel_title
+from tdu.results.panels import NULL_COLOURS, NULL_DASHES, SIZES, WIDE, band, panel_title
 from tdu.types import Results
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tdu.analysis.alignment import Aligned
 from tdu.config import NULLS, GrokkingConfig, NetworkConfig
 from tdu.experiments.experiment import Say
-from tdu.monitor import NetworkRun, one_blas_thread, start_together, train_network
+from tdu.training.network import NetworkRun, one_blas_thread, start_together, train_network
 
 GROKKING, DELAYED, FEW, NO_DECAY = "grokking", "delayed", "few-data", "no-decay"
 _FRACTION = {DELAYED: "delayed_fraction", FEW: "few_fraction"}

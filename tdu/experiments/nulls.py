@@ -4,9 +4,9 @@ from concurrent.futures import Executor
 
 from tdu.analysis import dimension, excess, grokking
 from tdu.config import NULLS, Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.panels import nulls_figure
+from tdu.results.panels import nulls_figure
+from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results
 
 

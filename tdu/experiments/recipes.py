@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from tdu.analysis import recipes
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
-from tdu.panels import panel_title
-from tdu.published import PUBLISHED
+from tdu.results.panels import panel_title
+from tdu.results.published import PUBLISHED
 from tdu.types import Estimate, Findings, Results
 
 _COLOURS = {"rises": "C0", "rises through 1": "C0", "falls": "C1", "falls through 1": "C1"}

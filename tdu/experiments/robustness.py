@@ -4,9 +4,9 @@ from concurrent.futures import Executor
 
 from tdu.analysis import control, robustness
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table
-from tdu.panels import robustness_figure
+from tdu.results.panels import robustness_figure
+from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results
 
 

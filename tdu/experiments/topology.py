@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from tdu.analysis import control, grokking, topology
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.panels import DASHES, MARKERS, NULL_COLOURS, WIDE, error_bars, names_below, panel_title, shade_grokking_window
-from tdu.published import PUBLISHED
+from tdu.results.panels import DASHES, MARKERS, NULL_COLOURS, WIDE, error_bars, names_below, panel_title, shade_grokking_window
+from tdu.results.published import PUBLISHED
+from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results
 
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table
-from tdu.published import in_full, label, with_interval
 from tdu.reproduce import as_one, findings_of, measure_pooled
+from tdu.results.published import in_full, label, with_interval
+from tdu.training.ensembles import train_all
 from tdu.types import Estimate, Findings, Quantity, Results, Verdict
 
 _AGAIN = "as many again"

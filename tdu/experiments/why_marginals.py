@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from scipy.special import ndtr, ndtri
 
 from tdu.analysis import dimension, excess, grokking, marginals
+from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.panels import DASHES, NULL_COLOURS, SIZES, WIDE, band, log_scale, panel_title, shade_grokking_window
-from tdu.surrogates import SURROGATES
+from tdu.results.panels import DASHES, NULL_COLOURS, SIZES, WIDE, band, log_scale, panel_title, shade_grokking_window
+from tdu.training.ensembles import train_all
 from tdu.types import Findings, Floats, Results
 
 _NAMES = (*SURROGATES, "gaussian")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tdu.analysis import control
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.graphs import barabasi_albert, random_graph, ring, small_world
 from tdu.config import Scope, StudyConfig
-from tdu.graphs import barabasi_albert, random_graph, ring, small_world
-from tdu.resampling import bootstrap
 from tdu.rng import Stage, derived_seed, generator
+from tdu.statistics.resampling import bootstrap
 from tests.planted import N_SITES, SEED, band, exponent, resampled, same
 
 CONFIG = StudyConfig(hidden=(3, 6), replicates=2, seed=SEED, alpha=0.2, quantile=0.8, max_steps=7)

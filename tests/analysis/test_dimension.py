@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tdu.analysis import dimension
-from tdu.resampling import bootstrap
+from tdu.statistics.resampling import bootstrap
 from tdu.types import Estimate
 from tests.planted import (
     GROKKED,

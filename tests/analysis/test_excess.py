@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from tdu.analysis import excess
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.graphs import barabasi_albert
+from tdu.avalanches.nulls import FIELD_NULLS, rewired
+from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import NULLS, StudyConfig
-from tdu.graphs import barabasi_albert
-from tdu.nulls import FIELD_NULLS, rewired
 from tdu.rng import Stage, generator
-from tdu.surrogates import SURROGATES
 from tests.planted import (
     GROKKED,
     N_SITES,

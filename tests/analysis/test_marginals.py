@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tdu.analysis import marginals
+from tdu.avalanches.surrogates import moment_ratio
 from tdu.config import StudyConfig
-from tdu.surrogates import moment_ratio
 from tests.planted import GROKKED, HIDDEN, N_SITES, NEVER, all_same, log_of, study, time_mean
 
 BEFORE, AFTER = np.arange(25) < 6, np.arange(25) > 13

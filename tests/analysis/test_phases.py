@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tdu.analysis import phases
-from tdu.resampling import bootstrap
+from tdu.statistics.resampling import bootstrap
 from tests.planted import (
     GROKKED,
     N_SITES,

@@ -8,7 +8,7 @@ import pytest
 
 from tdu.analysis import recipes
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
-from tdu.published import PUBLISHED, compare
+from tdu.results.published import PUBLISHED, compare
 from tdu.types import Estimate
 from tests.planted import (
     GROKKED,

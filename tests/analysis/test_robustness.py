@@ -8,10 +8,10 @@ import pytest
 
 from tdu.analysis import robustness
 from tdu.analysis.control import Control, variation_beyond_noise
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.graphs import barabasi_albert
 from tdu.config import Scope, StudyConfig
-from tdu.graphs import barabasi_albert
-from tdu.resampling import bootstrap
+from tdu.statistics.resampling import bootstrap
 from tests.planted import HIDDEN, N_SITES, SEED, all_same, band, exponent, of_runs, study
 
 SCOPE = Scope(alphas=(0.1, 0.3, 0.5), quantiles=(0.8, 0.9))

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 
 import tdu
 from tdu.analysis import tails
-from tdu.resampling import bootstrap, interval
+from tdu.statistics.resampling import bootstrap, interval
 from tests.planted import HIDDEN, N_SITES, SEED, exponent, log_of, of_runs, of_scales, resampled, same, slope
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from tdu.analysis import dimension, topology
 from tdu.analysis.control import TOPOLOGIES
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.nulls import permuted
 from tdu.config import StudyConfig
-from tdu.nulls import permuted
 from tdu.rng import Stage, derived_seed, generator
 from tests.planted import N_SITES, SEED, all_same, study, time_mean
 

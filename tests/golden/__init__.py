@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tdu.config import Scope, StudyConfig
-from tdu.ensembles import train_all
 from tdu.reproduce import measure_study
-from tdu.store import results_as_json
+from tdu.results.store import results_as_json
+from tdu.training.ensembles import train_all
 
 PATH = Path(__file__).with_name("study.json")
 CONFIG = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=150, seed=3)

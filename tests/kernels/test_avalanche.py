@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tdu
-from tdu.cascades import sizes_of
+from tdu.avalanches.cascades import sizes_of
 from tests.reference import avalanche as reference
 from tests.strategies import dyadic_fields, dyadic_graphs, float_fields, graphs, neighbours, orders
 

@@ -8,7 +8,7 @@ import pytest
 from tdu.config import ACTIVATIONS
 from tdu.kernels.mlp import tanh
 from tdu.models import mlp
-from tdu.models.xor import PATTERNS, TARGETS
+from tdu.training.xor import PATTERNS, TARGETS
 from tests.reference import training as reference
 
 INPUTS = PATTERNS["binary"]

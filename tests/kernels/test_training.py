@@ -5,8 +5,8 @@ import pytest
 
 import tdu
 from tdu.models import mlp
-from tdu.models.xor import PATTERNS, TARGETS
 from tdu.rng import Stage, derived_seed, generator
+from tdu.training.xor import PATTERNS, TARGETS
 from tests.reference import training as reference
 from tests.strategies import neighbours
 

@@ -14,8 +14,8 @@ from tdu.analysis.control import variation_beyond_noise
 from tdu.analysis.pooled import mean_over_studies
 from tdu.config import StudyConfig
 from tdu.files import read_csv, write_csv
-from tdu.resampling import bootstrap, interval
-from tdu.scaling import exponent_of_runs, over_runs, r2_estimate, slope_and_r2, without_each_scale
+from tdu.statistics.resampling import bootstrap, interval
+from tdu.statistics.scaling import exponent_of_runs, over_runs, r2_estimate, slope_and_r2, without_each_scale
 
 TABLE = Path(__file__).with_name("coverage.csv")
 N_SITES = np.array([4 * h + 1 for h in StudyConfig().hidden])

@@ -7,8 +7,8 @@ together are allowed.
 import numpy as np
 import pytest
 
-from tdu.resampling import bootstrap, interval
-from tdu.scaling import exponent_of_runs
+from tdu.statistics.resampling import bootstrap, interval
+from tdu.statistics.scaling import exponent_of_runs
 from tests.statistical.coverage import KINDS, LAWS, N_RESAMPLES, N_SITES, N_STUDIES, PLANTED, committed, coverage, studies
 
 pytestmark = pytest.mark.statistical

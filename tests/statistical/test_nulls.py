@@ -5,8 +5,8 @@ import pytest
 
 import tdu
 from tdu.analysis.excess import excess, permutation_p, same_for_all
-from tdu.cascades import sizes_of
-from tdu.scaling import exponent_of_runs
+from tdu.avalanches.cascades import sizes_of
+from tdu.statistics.scaling import exponent_of_runs
 
 pytestmark = pytest.mark.statistical
 

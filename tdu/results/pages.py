@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tdu.published import in_full, label, own_note, where, with_interval
+from tdu.results.published import in_full, label, own_note, where, with_interval
 from tdu.types import Quantity
 
 Row = Mapping[str, str]

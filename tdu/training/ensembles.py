@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, as_completed
 from functools import partial
 
-from tdu.cascades import gather
+from tdu.avalanches.cascades import gather
 from tdu.config import StudyConfig
-from tdu.models.xor import run_of_study
-from tdu.store import RunDirectory
+from tdu.training.store import RunDirectory
+from tdu.training.xor import run_of_study
 from tdu.types import CascadeLog, Run
 
 

@@ -46,12 +46,12 @@ def _processes() -> BaseContext:
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload(["tdu.panels"])
+    context.set_forkserver_preload(["tdu.results.panels"])
     return context
 
 
 def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
-    from tdu import panels
+    from tdu.results import panels
 
     return save(getattr(panels, FIGURES[name][0]), results, directory, name, (results.scope or Scope()).figure_formats)
 
@@ -87,7 +87,7 @@ def save(
     return written
 
 
-#: Name → (function of `tdu.panels`, the series it needs, caption).
+#: Name → (function of `tdu.results.panels`, the series it needs, caption).
 FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "accuracy": (
         "accuracy_figure",

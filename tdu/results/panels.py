@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter, StrMethodFormatter
 
-from tdu.published import PUBLISHED
+from tdu.results.published import PUBLISHED
 from tdu.types import Floats, Results
 
 WIDE = 7.0  # inches, both columns of a journal; one is 3.4

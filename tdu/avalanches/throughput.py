@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from tdu.cascades import avalanche, sizes_of
-from tdu.graphs import Graph, barabasi_albert
+from tdu.avalanches.cascades import avalanche, sizes_of
+from tdu.avalanches.graphs import Graph, barabasi_albert
 from tdu.types import Floats
 
 #: Kinds of synthetic field: the paper's control, and one with a heavy tail.

@@ -12,17 +12,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from tdu.graphs import Graph
+from tdu.avalanches.graphs import Graph
 from tdu.kernels.avalanche import Work, count, find_marked, lower, mark_above, push_within, shed, workspace
 from tdu.types import Floats, Integers
 
 #: Sites from which on threads are worth it: below, a step takes no longer than waking them.
-FAR = 1 << 21
+MIN_SITES_THREADED = 1 << 21
 _WORD = 64  # sites of one word of marks, which two threads must not share
 _SITE = 6  # what a site costs the thread that pushes to it, in ends of edges: its place is far away
 
 
-def relax_shared(
+def relax_on_threads(
     field: Floats, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int
 ) -> tuple[int, int, int, int, float, bool]:
     """As `tdu.kernels.avalanche.relax`, on `workers` threads; `field` (N,) and `profile` (max_steps,) are overwritten."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tdu
+from tdu.avalanches.threads import ranges, relax_on_threads
 from tdu.kernels.avalanche import relax, workspace
-from tdu.sharing import ranges, relax_shared
 from tests.strategies import float_fields, graphs
 
 
@@ -26,8 +26,8 @@ def both(field, graph, alpha, threshold, max_steps, workers):
     alone, shared = field.copy(), field.copy()
     profiles = np.full((2, max_steps), -1)
     one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], used(field.size))
-    with mock.patch("tdu.sharing.workspace", used):
-        other = relax_shared(shared, graph, alpha, threshold, max_steps, profiles[1], workers)
+    with mock.patch("tdu.avalanches.threads.workspace", used):
+        other = relax_on_threads(shared, graph, alpha, threshold, max_steps, profiles[1], workers)
     assert tuple(one) == tuple(other)
     assert np.array_equal(profiles[0], profiles[1])
     assert alone.tolist() == shared.tolist()

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
+from tdu.avalanches.graphs import Graph
+from tdu.avalanches.threads import MIN_SITES_THREADED, relax_on_threads
 from tdu.config import StudyConfig
-from tdu.graphs import Graph
 from tdu.kernels.avalanche import relax, workspace
-from tdu.kernels.probe import measure_sizes
+from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.sharing import FAR, relax_shared
 from tdu.types import Avalanche, CascadeLog, Integers, Run, shallow
 
 
@@ -67,8 +67,8 @@ def avalanche(
     else:
         threshold = _validate.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
-    if _validate.integer(workers, "workers", 1) > 1 and n >= FAR:
-        found = relax_shared(relaxed, graph, alpha, threshold, max_steps, profile, workers)
+    if _validate.integer(workers, "workers", 1) > 1 and n >= MIN_SITES_THREADED:
+        found = relax_on_threads(relaxed, graph, alpha, threshold, max_steps, profile, workers)
     else:
         found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n))
     size, duration, extent, peak, dissipated, capped = found

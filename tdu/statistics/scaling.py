@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.resampling import N_RESAMPLES, Functional, bootstrap, estimate, interval, mean_of_known, through
+from tdu.statistics.resampling import N_RESAMPLES, Functional, bootstrap, estimate, interval, mean_of_known, through
 from tdu.types import CascadeLog, Estimate, Floats, ScalingFit, Statistic, TimeSeries
 
 #: Where z = artanh R of a perfect fit is cut off.

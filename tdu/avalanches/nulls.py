@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.fields import SYNTHETIC_SCALE
-from tdu.graphs import Graph
+from tdu.avalanches.fields import SYNTHETIC_SCALE
+from tdu.avalanches.graphs import Graph
 from tdu.kernels.growth import swap_edges
 from tdu.types import Floats
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from tdu import figures
 from tdu.files import atomic
-from tdu.published import in_full, label, other_settings, where, with_interval
+from tdu.results import figures
+from tdu.results.published import in_full, label, other_settings, where, with_interval
 from tdu.types import Results
 
 _CSS = Path(__file__).with_name("report.css")
@@ -16,7 +16,7 @@ _CLASS = {"agrees": "yes", "does not agree": "no"}
 
 
 def write(results: Results, directory: Path) -> Path:
-    """Write ``report.html`` into `directory`, where `tdu.figures.draw` has left ``figures/``; the path written."""
+    """Write ``report.html`` into `directory`, where `tdu.results.figures.draw` has left ``figures/``; the path written."""
     path = directory / "report.html"
     with atomic(path) as file:
         file.write(page(results, directory / "figures").encode())

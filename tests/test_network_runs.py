@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 import tdu
-from tdu import monitor, nulls
+from tdu.avalanches import nulls
+from tdu.avalanches.sources import probe_files
 from tdu.config import NULLS, NetworkConfig
 from tdu.files import read_csv, read_fields
 from tdu.models import tasks
 from tdu.models.networks import Transformer
-from tdu.monitor import Probe, train_network
-from tdu.probing import probe_files
 from tdu.rng import Stage, generator
+from tdu.training import network as monitor
+from tdu.training.network import Probe, train_network
 
 SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
 
@@ -45,7 +46,7 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, chan
 
     for stop in (3, 4, 17):
         written = 0
-        real = monitor.training.save_state
+        real = monitor.loop.save_state
 
         def save_and_stop(path, state, settings, real=real, stop=stop):
             nonlocal written
@@ -55,7 +56,7 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, chan
                 raise CutError
 
         with monkeypatch.context() as patch:
-            patch.setattr(monitor.training, "save_state", save_and_stop)
+            patch.setattr(monitor.loop, "save_state", save_and_stop)
             with pytest.raises(CutError):
                 train_network(config, tmp_path)
     same(train_network(config, tmp_path), whole)
@@ -68,7 +69,11 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, chan
 @pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
     arguments = ["--modulus", "13", "--width", "16", "--epochs", "1500", "--save-gradients", "--snapshot-every", "50"]
-    command = [sys.executable, "-c", "import tdu.monitor as m; m._SAVE_SECONDS = 0.05; from tdu.cli import main; main()"]
+    command = [
+        sys.executable,
+        "-c",
+        "import tdu.training.network as m; m._SAVE_SECONDS = 0.05; from tdu.cli import main; main()",
+    ]
     running = subprocess.Popen([*command, "grok", "--out", str(tmp_path / "killed"), *arguments])
     state = tmp_path / "killed" / "state.npz"
     deadline = time.monotonic() + 60
@@ -201,13 +206,13 @@ def test_one_thread_of_blas_for_the_same_bits(monkeypatch):
     from threadpoolctl import threadpool_info
 
     seen = []
-    real = monitor.training.train
+    real = monitor.loop.train
 
     def looking(*arguments):
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         return real(*arguments)
 
-    monkeypatch.setattr(monitor.training, "train", looking)
+    monkeypatch.setattr(monitor.loop, "train", looking)
     train_network(replace(SMALL, epochs=1))
     assert seen
     assert set(seen) == {1}

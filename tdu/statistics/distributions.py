@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.special import zeta
 
 from tdu import _validate
-from tdu.graphs import seeded_igraph
+from tdu.avalanches.graphs import seeded_igraph
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.types import Floats
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tdu import _validate
+from tdu.avalanches.graphs import Graph, barabasi_albert
 from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
-from tdu.graphs import Graph, barabasi_albert
 from tdu.kernels.avalanche import workspace
 from tdu.kernels.training import Curves, Probe, Problem, Snapshots, train
 from tdu.models import mlp

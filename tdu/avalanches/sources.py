@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate, nulls
-from tdu.cascades import avalanche
+from tdu import _validate
+from tdu.avalanches import nulls
+from tdu.avalanches.cascades import avalanche
+from tdu.avalanches.graphs import FAMILIES, Graph
 from tdu.files import read_array, read_fields
-from tdu.graphs import FAMILIES, Graph
 from tdu.rng import Stage, generator
 
 COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
@@ -21,8 +22,8 @@ COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshol
 def probe_files(files: Sequence[Path], graph: str, seed: int, **settings: Any) -> Iterator[dict[str, Any]]:
     """One row of `COLUMNS` per snapshot of each file, in order.
 
-    `graph` is a name in `tdu.graphs.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2). `settings` are
-    those of `tdu.avalanche`. A ValueError names the file and the snapshot.
+    `graph` is a name in `tdu.avalanches.graphs.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2).
+    `settings` are those of `tdu.avalanche`. A ValueError names the file and the snapshot.
     """
     for row, field, on in _snapshots(files, graph, seed):
         with _named(row):

@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tdu import _validate, nulls
-from tdu.cascades import avalanche
+from tdu import _validate
+from tdu.avalanches import nulls
+from tdu.avalanches.cascades import avalanche
+from tdu.avalanches.graphs import Graph, barabasi_albert
 from tdu.config import GROKKED, NETWORKS, NULLS, PRECISIONS, NetworkConfig
 from tdu.files import TEMPORARY, write_csv
-from tdu.graphs import Graph, barabasi_albert
-from tdu.models import networks, tasks, training
+from tdu.models import networks, tasks
 from tdu.models.layers import Array
 from tdu.models.networks import Network
 from tdu.models.optimisers import optimiser
 from tdu.rng import Stage, derived_seed, generator
+from tdu.training import loop
 from tdu.types import Avalanche, Floats, Integers, grokking_epochs
 
 _SAVE_SECONDS = 20.0
@@ -95,7 +97,7 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     network = _network(config, task)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
-    state = training.State(theta, method.moments)
+    state = loop.State(theta, method.moments)
     with one_blas_thread(), _kept(directory, config, state, save_gradients) as (save, keep):
         if state.epoch < config.epochs or not state.rows:  # a finished run is read back
             probe = Probe(config, network.blocks)
@@ -105,7 +107,7 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
                 return probe.measure(gradient, state.epoch)
 
             transform = probe.relaxed if config.alpha_train > 0 else None
-            training.train(network, task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
+            loop.train(network, task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
     columns = {name: np.array([row[name] for row in state.rows]) for name in state.rows[0]}
     return NetworkRun(config, theta.size, columns)
 
@@ -187,8 +189,8 @@ class Probe:
 
 @contextmanager
 def _kept(
-    directory: Path | None, config: NetworkConfig, state: training.State, save_gradients: bool
-) -> Iterator[tuple[Callable[[training.State], None], Callable[[Array], None]]]:
+    directory: Path | None, config: NetworkConfig, state: loop.State, save_gradients: bool
+) -> Iterator[tuple[Callable[[loop.State], None], Callable[[Array], None]]]:
     """What saves a state now and then and what keeps a gradient, in `directory`; `state` goes on from what is there.
 
     Left without an error, the state at the end, the rows and the gradients are whole.
@@ -203,16 +205,16 @@ def _kept(
         del settings["epochs"]  # longer training goes on from shorter, unless the file of gradients is laid out already
     path, whole = directory / "state.npz", directory / "gradients.npy"
     if path.exists():
-        training.load_state(path, state, settings)
+        loop.load_state(path, state, settings)
         if state.epoch > config.epochs:
             raise ValueError(f"{path} is of a run of {state.epoch} `epochs` already, not {config.epochs}: ask for as many")
     directory.mkdir(parents=True, exist_ok=True)
     last = time.monotonic()
 
-    def save(state: training.State) -> None:
+    def save(state: loop.State) -> None:
         nonlocal last
         if time.monotonic() - last > _SAVE_SECONDS:
-            training.save_state(path, state, settings)
+            loop.save_state(path, state, settings)
             last = time.monotonic()
 
     if not save_gradients or whole.exists():
@@ -230,4 +232,4 @@ def _kept(
         fields.flush()
         os.replace(part, whole)
     write_csv(directory / "run.csv", state.rows)
-    training.save_state(path, state, settings)
+    loop.save_state(path, state, settings)

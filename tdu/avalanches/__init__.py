@@ -1,0 +1,1 @@
+"""Fields on graphs: avalanches, their observables, null models and surrogates."""

@@ -1,0 +1,139 @@
+"""From a plan to an answer: an experiment.toml is read, its question measured, its tables, figure and page written.
+
+A folder ``experiments/<question>/`` holds ``experiment.toml`` and ``README.template.md``; `run` writes ``data/*.csv``, the
+figure and ``README.md`` beside them. What stands in the README is rendered from the tables as they were written.
+"""
+
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
+from tdu.experiments.experiment import Experiment
+from tdu.files import atomic, read_csv, write_csv, write_json
+from tdu.reproduce import fittable, results_of
+from tdu.results import figures
+from tdu.results.pages import Source, render
+from tdu.results.published import compare, label
+from tdu.types import Estimate, Quantity, Results
+
+#: Question → the module that holds its `EXPERIMENT`.
+QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "verdicts", "modadd")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment.toml asks for: the question, and the study and scope it is put to."""
+
+    question: str
+    config: StudyConfig | GrokkingConfig
+    scope: Scope
+
+
+def read_plan(path: Path, quick: bool = False) -> Plan:
+    """The plan in an experiment.toml; settings it does not name are the paper's, or with `quick` those of a small study.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or names a question, a table or a setting that there is not.
+    """
+    try:
+        with open(path, "rb") as file:
+            written = tomllib.load(file)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as TOML: {error}") from None
+    if unknown := set(written) - {"question", "study", "scope"}:
+        raise ValueError(f"{path} has `{min(unknown)}`, but an experiment has `question`, `study` and `scope`")
+    if written.get("question") not in QUESTIONS:
+        raise ValueError(f"{path} asks {written.get('question')!r}, but the questions are {', '.join(QUESTIONS)}")
+    experiment = experiment_of(written["question"])
+    config = _overridden(experiment.study, written.get("study", {}), path)
+    scope = _overridden(Scope(), written.get("scope", {}), path)
+    if quick:
+        config, scope = replace(config, **experiment.quick), QUICK_SCOPE
+    return Plan(written["question"], fittable(config) if isinstance(config, StudyConfig) else config, scope)
+
+
+def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
+    table = "scope" if isinstance(value, Scope) else "study"
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path}: `{table}` must be a table of settings, but it is {settings}")
+    known = [item.name for item in fields(value)]
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"{path} sets `{name}`, but a {type(value).__name__} has {', '.join(known)}")
+    return replace(value, **{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+
+
+def run(path: Path, out: Path, quick: bool, workers: int, say: Callable[[str], None]) -> list[Path]:
+    """Answer the question of the experiment.toml at `path` into the directory `out`; the paths written."""
+    plan = read_plan(path, quick)
+    experiment = experiment_of(plan.question)
+    measure = partial(experiment.measure, runs=out / "runs") if experiment.keeps_runs else experiment.measure
+    with ThreadPoolExecutor(workers) as executor:
+        results = results_of(plan.config, plan.scope, measure(plan.config, plan.scope, executor, say))
+    tables = {"quantities": _quantities(results), **experiment.tables(results)}
+    data = out / "data"
+    for name, rows in tables.items():
+        write_csv(data / f"{name}.csv", rows)
+    settings = {"study": asdict(plan.config), "scope": asdict(plan.scope)}
+    write_json(data / "provenance.json", {**settings, **results.provenance})
+    drawn = figures.save(experiment.draw, results, out, "figure", ("png",))
+    written = [*(data / f"{name}.csv" for name in tables), data / "provenance.json", *drawn]
+    template = path.with_name("README.template.md")
+    if template.exists() and not (quick and experiment.keeps_runs):  # its small study has other primes than the page quotes
+        with atomic(out / "README.md") as file:
+            file.write(render(template.read_text(), {"": committed(out)}).encode())
+        written.append(out / "README.md")
+    return written
+
+
+def committed(folder: Path) -> Source:
+    """What the tables in `folder`/data say, for pages that quote it."""
+    tables = {path.stem: read_csv(path) for path in sorted((folder / "data").glob("*.csv"))}
+    quantities: dict[str, Quantity] = {}
+    readings: dict[str, dict[str, Quantity]] = {}
+    for row in tables["quantities"]:
+        known = {name: float(row[name] or "nan") for name in ("value", "low", "high")}
+        quantity = compare(Estimate(**known, statistic=row["statistic"], note=row["note"]), row["key"])
+        if row["reading"]:
+            readings.setdefault(row["key"], {})[row["reading"]] = quantity
+        else:
+            quantities[row["key"]] = quantity
+    return Source(quantities, readings, tables)
+
+
+def experiment_of(question: str) -> Experiment:
+    """The experiment that answers a question, loaded when asked for: each brings what it needs to draw."""
+    module = import_module(f"tdu.experiments.{question.replace('-', '_')}")
+    found: Experiment = module.EXPERIMENT
+    return found
+
+
+def _quantities(results: Results) -> list[dict[str, object]]:
+    """Every quantity and every reading, a row each."""
+    named = [(key, "", quantity) for key, quantity in results.quantities.items()]
+    named += [(key, reading, q) for key, readings in results.readings.items() for reading, q in readings.items()]
+    return [
+        {
+            "key": key,
+            "reading": reading,
+            "quantity": label(key),
+            "value": q.value,
+            "low": q.low,
+            "high": q.high,
+            "statistic": q.statistic,
+            "published": q.published_text,
+            "verdict": q.verdict,
+            "note": q.note,
+        }
+        for key, reading, q in named
+    ]

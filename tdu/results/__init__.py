@@ -1,0 +1,1 @@
+"""Findings beside the published figures: verdicts, files, figures, pages and the report."""

@@ -1,0 +1,1 @@
+"""Exponents over system sizes, distributions, and intervals by resampling runs."""

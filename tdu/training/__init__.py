@@ -1,0 +1,1 @@
+"""Runs under the probe, trained once, and the store they are kept in."""
