@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tdu.statistics.scaling import scaling_exponent
     from tdu.training.network import NetworkRun, train_network
     from tdu.training.xor import train_xor
-    from tdu.types import Avalanche, CascadeLog, Run, ScalingFit
+    from tdu.types import Avalanche, Log, Run, ScalingFit
 
     __version__: str
 
@@ -27,13 +27,13 @@ _HOME = {
     "tdu.training.xor": ("train_xor",),
     "tdu.training.network": ("NetworkRun", "train_network"),
     "tdu.statistics.scaling": ("scaling_exponent",),
-    "tdu.types": ("Avalanche", "CascadeLog", "Run", "ScalingFit"),
+    "tdu.types": ("Avalanche", "Log", "Run", "ScalingFit"),
 }
 
 __all__ = [
     "Avalanche",
-    "CascadeLog",
     "Graph",
+    "Log",
     "NetworkConfig",
     "NetworkRun",
     "PowerLawFit",

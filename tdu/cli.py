@@ -149,7 +149,7 @@ def fit(log: Path, as_json: bool, workers: int) -> None:
     from tdu.results.store import results_as_json
 
     with ThreadPoolExecutor(workers) as executor:
-        results = measure_log(load_log(log), executor)
+        results = measure_log(*load_log(log), executor)
     click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
 
 

@@ -18,7 +18,7 @@ from tdu.results.store import save_results
 from tdu.training import store
 from tdu.training.ensembles import finish, train_all
 from tdu.training.xor import checked
-from tdu.types import CascadeLog, Estimate, Findings, Results, Run
+from tdu.types import Estimate, Findings, Log, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
 Watch = Callable[[Iterator[Run], int], Iterator[Run]]
@@ -42,14 +42,14 @@ def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _u
             pass
 
 
-def load_log(path: Path) -> CascadeLog:
-    """The cascade log of the finished study at `path`."""
+def load_log(path: Path) -> tuple[StudyConfig, Log]:
+    """The study at `path`, which is finished, and its cascade log."""
     directory = store.RunDirectory.open(path)
     try:
         fittable(directory.config)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path / 'manifest.json'}: {error}") from None
-    return gather(directory.config, directory.runs())
+    return directory.config, gather(directory.config, directory.runs())
 
 
 def fittable(config: StudyConfig) -> StudyConfig:
@@ -63,28 +63,27 @@ def fittable(config: StudyConfig) -> StudyConfig:
     return config
 
 
-def measure_log(log: CascadeLog, executor: Executor) -> Results:
+def measure_log(config: StudyConfig, log: Log, executor: Executor) -> Results:
     """Every quantity that a cascade log can give, with its interval, beside the published one and the nulls of its runs."""
-    nulls = excess.measure(log.config, Scope().n_null_draws, executor)
+    nulls = excess.measure(config, Scope().n_null_draws, executor)
     analyses: list[Callable[[], Findings]] = [
         lambda: dimension.analyse(log, grokking.window(log)),
         lambda: phases.analyse(log),
         lambda: tails.analyse(log),
         *(partial(excess.analyse, log, nulls, name) for name in NULLS),
     ]
-    return results_of(log.config, None, [grokking.analyse(log), *executor.map(lambda analyse: analyse(), analyses)])
+    return results_of(config, None, [grokking.analyse(log), *executor.map(lambda analyse: analyse(), analyses)])
 
 
-def measure_study(log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
+def measure_study(config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
     """Every quantity of the paper: those of the log, and of the side studies that `scope` describes, which are run here.
 
     Side studies are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits. The
     quantities of further studies of the same design, of the seeds that follow, are pooled with those of this one.
     """
-    config = log.config
     say("snapshots at every epoch")
     dense = train_all(replace(config, snapshot_every=1), executor)
-    results = results_of(config, scope, findings_of(log, scope, executor, say, dense))
+    results = results_of(config, scope, findings_of(config, log, scope, executor, say, dense))
     over_studies = measure_pooled(config, scope, executor, say)
     return replace(results, pooled={key: compare(over_studies[key], key) for key in results.quantities})
 
@@ -95,16 +94,17 @@ def measure_pooled(config: StudyConfig, scope: Scope, executor: Executor, say: S
     studies = []
     for further in range(scope.n_studies):
         say(f"pooled studies: {further + 1} of {scope.n_studies}")
-        log = train_all(replace(config, seed=config.seed + further), executor)
-        studies.append(as_one(findings_of(log, replace(scope, **less), executor)))
+        of_seed = replace(config, seed=config.seed + further)
+        log = train_all(of_seed, executor)
+        studies.append(as_one(findings_of(of_seed, log, replace(scope, **less), executor)))
     return pooled.analyse(studies, config.seed)
 
 
 def findings_of(
-    log: CascadeLog, scope: Scope, executor: Executor, say: Say = _silent, dense: CascadeLog | None = None
+    config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent, dense: Log | None = None
 ) -> list[Findings]:
     """What the analysis finds in a log and the side studies of its seed; without `dense` snapshots, values alone."""
-    config, intervals = log.config, dense is not None
+    intervals = dense is not None
     many = replace(config, hidden=(scope.example_hidden,), replicates=scope.n_gini_runs)
     say("synthetic control")
     synthetic = control.measure(config, scope, executor)
@@ -114,7 +114,7 @@ def findings_of(
     inline_gini = train_all(many, executor, with_gini=True)
     shadow_gini = train_all(replace(many, alpha_train=0.0), executor, with_gini=True)
     say("robustness sweeps")
-    sweeps = robustness.measure(log, scope, executor, with_shadow=intervals)
+    sweeps = robustness.measure(config, log, scope, executor, with_shadow=intervals)
     say("null models")
     nulls = excess.measure(config, scope.n_null_draws, executor)
     say("exponents and intervals")
@@ -165,7 +165,7 @@ def reproduce(
     """The whole job in `out`: run directory, results.json, figures, report.html."""
     train_study(out, fittable(config), workers, watch)
     with ThreadPoolExecutor(workers) as executor:
-        results = measure_study(load_log(out), scope, executor, say)
+        results = measure_study(*load_log(out), scope, executor, say)
     save_results(out / "results.json", results)
     say("figures and report")
     figures.draw(results, out / "figures", workers)

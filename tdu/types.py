@@ -1,7 +1,8 @@
 """The values that travel along the chain: frozen, typed, and knowing nothing of who made them."""
 
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -92,39 +93,38 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class CascadeLog:
-    """The avalanches of a whole study: S scales × K runs × T snapshots.
+class Log:
+    """Runs of S scales, up to K a scale, on the T steps that any of them has: what all analysis starts from, whatever made it.
 
     Attributes
     ----------
-    config : the study that was run.
-    n_sites : (S,) int64, the system sizes N.
-    loss, accuracy, gini : (S, K, E+1) float64; gini (S, K, 0) where it was not asked for.
-    epoch : (T,) int64.
-    size, duration, extent, peak, threshold, dissipated, capped, deviation_angle : (S, K, T) as in `Run`.
-    profile : (S, K, T, max_steps) int64.
+    scale, n_sites : (S,) int64, what the source names its scales by (hidden units, width), and the system sizes N; N ascends.
+    step : (T,) int64, ascending: epochs, or whatever the source counts in.
+    columns : (S, K, T) float64 by name: the observables of the avalanche (`size`, `duration`, …), and what else the source
+        knows of a snapshot. nan where a run is missing or has no snapshot at a step.
+    nulls : (D, S, K, T) float64 by the null's name: the avalanche's size under each of D draws.
+    curves : (S, K, E+1) float64 by name, at every step 0 … E; empty where the source records snapshots only.
+    grokking_step : (S, K) int64, the step from which a run has generalised; −1 where it never does, or nobody knows.
+    seed : of what is resampled in the analysis.
     """
 
-    config: StudyConfig
+    scale: Integers
     n_sites: Integers
-    epoch: Integers
-    loss: Floats
-    accuracy: Floats
-    gini: Floats
-    size: Integers
-    duration: Integers
-    extent: Integers
-    peak: Integers
-    profile: Integers
-    threshold: Floats
-    dissipated: Floats
-    capped: Booleans
-    deviation_angle: Floats
+    step: Integers
+    columns: Mapping[str, Floats]
+    nulls: Mapping[str, Floats]
+    curves: Mapping[str, Floats]
+    grokking_step: Integers
+    seed: int = 0
 
     @property
-    def grokking_epoch(self) -> Integers:
-        """(S, K) first epoch from which a run's accuracy stays at 1, −1 for an ungrokked run."""
-        return grokking_epochs(self.accuracy)
+    def size(self) -> Floats:
+        """(S, K, T): topplings in total."""
+        return self.columns["size"]
+
+    def with_size(self, size: npt.NDArray[np.number]) -> "Log":
+        """The same runs with other sizes (S, K, T), as of another probe."""
+        return replace(self, columns={**self.columns, "size": np.asarray(size, np.float64)})
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tdu.config import StudyConfig
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import bootstrap, estimate, interval
-from tdu.types import CascadeLog, Estimate
+from tdu.types import Estimate, Log, grokking_epochs
 
 HIDDEN = (20, 50, 120, 500)
 N_SITES = np.array([81, 201, 481, 2001])
@@ -39,16 +38,16 @@ def log_of(size, grokked=None, epoch=None, gini=None, hidden=HIDDEN, seed=SEED, 
     grokked = np.zeros(size.shape[:2]) if grokked is None else grokked
     accuracy = np.where(np.arange(int(epoch[-1]) + 1) >= grokked[..., None], 1.0, 0.5)
     zeros = np.zeros(size.shape)
-    others = ("duration", "extent", "peak", "profile", "threshold", "dissipated", "capped", "deviation_angle")
-    return CascadeLog(
-        config=StudyConfig(hidden=hidden, replicates=size.shape[1], seed=seed),
+    others = ("duration", "extent", "peak", "threshold", "dissipated", "capped", "deviation_angle")
+    return Log(
+        scale=np.array(hidden),
         n_sites=np.array([4 * h + 1 for h in hidden]),
-        epoch=epoch,
-        loss=columns.pop("loss", accuracy),
-        accuracy=accuracy,
-        gini=accuracy if gini is None else gini,
-        size=size,
-        **{name: columns.get(name, zeros) for name in others},
+        step=np.asarray(epoch),
+        columns={"size": np.asarray(size, float), **{name: np.asarray(columns.get(name, zeros), float) for name in others}},
+        nulls={},
+        curves={"loss": columns.get("loss", accuracy), "accuracy": accuracy, "gini": accuracy if gini is None else gini},
+        grokking_step=grokking_epochs(accuracy),
+        seed=seed,
     )
 
 

@@ -116,7 +116,7 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
     result = run("fit", tmp_path / "run", "--json")
     quantities = json.loads(result.stdout)["quantities"]
-    wanted = exponent(load_log(tmp_path / "run"), "mean")
+    wanted = exponent(load_log(tmp_path / "run")[1], "mean")
     for name in ("value", "low", "high"):
         assert quantities["gamma"][name] == pytest.approx(getattr(wanted, name), rel=1e-9)
     assert "γ, all epochs" in run("fit", tmp_path / "run").stdout

@@ -187,5 +187,5 @@ def test_figures_of_a_recipe_are_those_of_the_analysis():
     assert found["rise"].value == pytest.approx(late - early)
     assert found["distance"].value == pytest.approx(np.sqrt(((early - 0.9) ** 2 + (late - 1.2) ** 2) / 2))
     assert 0 <= n_compatible(found) <= len(COMPARED)
-    gini = (log.gini.max(axis=-1) / log.gini[..., 0] - 1).mean() * 100
+    gini = (log.curves["gini"].max(axis=-1) / log.curves["gini"][..., 0] - 1).mean() * 100
     assert found["gini_rise"].value == pytest.approx(gini)

@@ -112,7 +112,7 @@ def test_studies_of_successive_seeds_are_pooled_their_own_the_first():
     scope = replace(QUICK_SCOPE, n_studies=3, n_gini_runs=10)
     with ThreadPoolExecutor(2) as executor:
         log = train_all(config, executor)
-        results = measure_study(log, scope, executor)
+        results = measure_study(config, log, scope, executor)
         logs = [log, *(train_all(replace(config, seed=seed), executor) for seed in (5, 6))]
     single = [dimension.analyse(one, grokking.window(one)).estimates for one in logs]
     for key in ("dimension", "gamma", "steps_mean", "deviation_angle", "dimension_r2"):

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import tdu
-from tdu.config import StudyConfig
 from tdu.statistics.scaling import (
     dimension_over_time,
     exponent,
@@ -23,7 +22,7 @@ from tdu.statistics.scaling import (
     window_dimension,
     without_each_scale,
 )
-from tdu.types import CascadeLog, grokking_epochs
+from tdu.types import Log, grokking_epochs
 from tests import planted as reference
 
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "vectors.json").read_text())["scaling_exponent"]
@@ -32,10 +31,8 @@ N_SITES = np.array([81, 201, 401, 2001])
 
 def log_of(size, n_sites=N_SITES):
     """A log that holds nothing but sizes (S, K, T)."""
-    nothing = np.zeros(size.shape)
-    others = ("duration", "extent", "peak", "profile", "threshold", "dissipated", "capped", "deviation_angle")
-    columns = dict.fromkeys((*others, "loss", "accuracy", "gini"), nothing)
-    return CascadeLog(config=StudyConfig(), n_sites=n_sites, epoch=np.arange(size.shape[2]), size=size, **columns)
+    never = np.full(size.shape[:2], -1)
+    return Log(n_sites // 4, n_sites, np.arange(size.shape[2]), {"size": np.asarray(size, float)}, {}, {}, never)
 
 
 def planted(exponents, n_runs=6, spread=0.1, seed=0):
@@ -144,7 +141,7 @@ def test_seeds_are_0_unless_they_are_given():
     for of in (
         lambda *seed: exponent(log, "mean", *seed),
         lambda *seed: exponent_estimate(N_SITES, values, "mean", *seed),
-        lambda *seed: window_dimension(log, "mean", log.epoch > 0, *seed),
+        lambda *seed: window_dimension(log, "mean", log.step > 0, *seed),
         lambda *seed: mean_exponent(N_SITES, over_time(log), "mean", *seed),
         lambda *seed: least_r2_over_time(log, "mean", *seed),
     ):
@@ -195,7 +192,7 @@ def test_a_planted_crossover_comes_back_in_time(statistic):
     assert np.mean((series.low <= planted_d) & (planted_d <= series.high)) > 0.75
     assert (series.r2 > 0.99).all()
     assert (series.r2 < 1).all()
-    late = window_dimension(log, statistic, log.epoch >= 10)
+    late = window_dimension(log, statistic, log.step >= 10)
     assert late.value == pytest.approx(planted_d[10:].mean(), abs=0.03)
     assert "3 snapshots" in late.note
     least = least_r2_over_time(log, statistic)
@@ -208,7 +205,7 @@ def test_an_empty_window_and_a_silent_snapshot_are_unknown_not_zero():
     size = planted([1.0, 1.0])
     size[0, :, 1] = 0
     log = log_of(size)
-    assert np.isnan(window_dimension(log, "peak", log.epoch > 99).value)
+    assert np.isnan(window_dimension(log, "peak", log.step > 99).value)
     series = dimension_over_time(log, "mean")
     assert np.isfinite(series.value[0])
     assert np.isnan(series.value[1])

@@ -52,10 +52,9 @@ def test_a_log_has_scales_runs_and_snapshots_in_order(directory):
     log = gather(CONFIG, directory.runs())
     assert log.n_sites.tolist() == [21, 33]
     assert log.size.shape == (2, 2, 3)
-    assert log.profile.shape == (2, 2, 3, 20)
-    assert log.loss.shape == (2, 2, 21)
+    assert log.curves["loss"].shape == (2, 2, 21)
     assert np.array_equal(log.size[1, 0], run_of_study(CONFIG, 8, 0).size)
-    assert log.grokking_epoch.shape == (2, 2)
+    assert log.grokking_step.shape == (2, 2)
 
 
 def test_manifest_says_what_was_run_and_with_what(directory):

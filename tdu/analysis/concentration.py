@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
 from tdu.statistics.resampling import estimate, mean_of_known
-from tdu.types import CascadeLog, Estimate, Findings, Floats
+from tdu.types import Estimate, Findings, Floats, Log
 
 BEFORE, AFTER = 50, 200  # epochs drawn around grokking
 _N_RESAMPLES = 2000  # of a thousand runs
@@ -13,14 +13,14 @@ _NEAR = 10  # "within ±10 epochs"
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def analyse(inline: CascadeLog, shadow: CascadeLog, *, intervals: bool = True) -> Findings:
+def analyse(inline: Log, shadow: Log, *, intervals: bool = True) -> Findings:
     """Rise, length and timing of the Gini peak over the many runs of one scale, trained in-line, beside the same in shadow.
 
     Rise: largest Gini of a run over that at its start. Length: epochs at or above half of that rise, around the peak. Timing:
     epoch of the peak minus the grokking epoch. A rise that never comes back is no transient peak: the share of runs that fall
     by half of their rise before the end stands beside it. Runs that never rise above their start have a rise of 0 and no peak.
     """
-    seed = inline.config.seed if intervals else None
+    seed = inline.seed if intervals else None
     of_inline, of_shadow = _measures(inline), _measures(shadow)
     estimates, readings = {}, {}
     for key, statistic in (
@@ -45,8 +45,8 @@ def _mean(values: Floats, statistic: str, seed: int | None) -> Estimate:
     return estimate(values[None], lambda v: mean_of_known(v)[..., 0], statistic, seed, note, n_resamples=_N_RESAMPLES)
 
 
-def _measures(log: CascadeLog) -> dict[str, Floats]:
-    gini, grokked = log.gini[0], epochs_of_runs(log)[0]
+def _measures(log: Log) -> dict[str, Floats]:
+    gini, grokked = log.curves["gini"][0], epochs_of_runs(log)[0]
     change = gini / gini[:, :1] - 1
     peak = change.argmax(axis=-1)
     rise = change[np.arange(len(change)), peak]
@@ -73,9 +73,9 @@ def _length_around(high: npt.NDArray[np.bool_], peak: npt.NDArray[np.int64]) -> 
     return np.asarray(next_low - last_low - 1)
 
 
-def _drawn(log: CascadeLog, measures: dict[str, Floats]) -> dict[str, object]:
+def _drawn(log: Log, measures: dict[str, Floats]) -> dict[str, object]:
     """Change of Gini (%) against epochs from grokking: quantiles and mean over runs, one run, and the histogram of the lag."""
-    gini, grokked = log.gini[0], epochs_of_runs(log)[0]
+    gini, grokked = log.curves["gini"][0], epochs_of_runs(log)[0]
     runs = np.flatnonzero(np.isfinite(grokked))
     offsets = np.arange(-BEFORE, AFTER + 1)
     epoch = grokked[runs, None].astype(int) + offsets

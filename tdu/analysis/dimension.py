@@ -15,17 +15,18 @@ from tdu.statistics.scaling import (
     scaling_exponent,
     window_dimension,
 )
-from tdu.types import CascadeLog, Estimate, Findings, Statistic, shallow
+from tdu.types import Estimate, Findings, Log, Statistic, shallow
 
 _DISTINCT: tuple[Statistic, ...] = ("peak", "mean")
 
 
-def analyse(log: CascadeLog, window: tuple[float, float], *, intervals: bool = True) -> Findings:
+def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) -> Findings:
     """Exponents of a log over all epochs, at each, and before and after the grokking `window` (epochs)."""
-    seed = log.config.seed if intervals else None
-    before, after = log.epoch < window[0], log.epoch > window[1]
+    seed = log.seed if intervals else None
+    before, after = log.step < window[0], log.step > window[1]
+    angle, duration, capped = (log.columns[name] for name in ("deviation_angle", "duration", "capped"))
     readings: dict[str, dict[str, Estimate]] = {
-        "dimension_time_average": {"mean": window_dimension(log, "mean", log.epoch >= 0, seed)},
+        "dimension_time_average": {"mean": window_dimension(log, "mean", log.step >= 0, seed)},
         "dimension": {"run-peak": exponent(log, "run-peak", seed)},
         "r2_min": {"mean": least_r2_over_time(log, "mean", seed)},
     }
@@ -38,17 +39,18 @@ def analyse(log: CascadeLog, window: tuple[float, float], *, intervals: bool = T
         "dimension_late": window_dimension(log, "peak", after, seed),
         "dimension_r2": r2_estimate(log.n_sites, per_run(log.size, "peak"), "peak", seed),
         "gamma_r2": r2_estimate(log.n_sites, per_run(log.size, "mean"), "mean", seed),
-        "dimension_time_average": window_dimension(log, "peak", log.epoch >= 0, seed),
+        "dimension_time_average": window_dimension(log, "peak", log.step >= 0, seed),
         "r2_min": least_r2_over_time(log, "peak", seed),
         "deviation_angle": estimate(
-            np.degrees(log.deviation_angle.mean(axis=-1)), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed
+            np.degrees(angle.mean(axis=-1)),
+            lambda v: v.mean(axis=(-2, -1)),
+            "mean over snapshots",
+            seed,
         ),
-        "steps_mean": estimate(log.duration.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed),
-        "steps_capped": estimate(
-            100 * log.capped.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "share of snapshots, %", seed
-        ),
+        "steps_mean": estimate(duration.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed),
+        "steps_capped": estimate(100 * capped.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "share of snapshots, %", seed),
         "steps_max": estimate(
-            log.duration.max(axis=-1),
+            duration.max(axis=-1),
             lambda v: v.max(axis=(-2, -1)),
             "largest",
             seed,
@@ -66,13 +68,13 @@ def analyse(log: CascadeLog, window: tuple[float, float], *, intervals: bool = T
     )
 
 
-def over_time(log: CascadeLog, seed: int | None) -> dict[str, Any]:
+def over_time(log: Log, seed: int | None) -> dict[str, Any]:
     """D(t) in its three statistics, of which `run-peak` and `mean` are one: at a snapshot a run has a single size."""
     peak, mean = (shallow(dimension_over_time(log, name, seed)) for name in _DISTINCT)
-    return {"epoch": log.epoch, "peak": peak, "run-peak": mean, "mean": mean}
+    return {"epoch": log.step, "peak": peak, "run-peak": mean, "mean": mean}
 
 
-def _line(log: CascadeLog, statistic: Statistic) -> dict[str, object]:
+def _line(log: Log, statistic: Statistic) -> dict[str, object]:
     values = per_run(log.size, statistic)
     size = over_runs(values, statistic)
     fit = scaling_exponent(log.n_sites, size)

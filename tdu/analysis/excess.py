@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
@@ -17,7 +18,7 @@ from tdu.rng import Stage, generator
 from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
 from tdu.training.xor import snapshot_fields
-from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
+from tdu.types import Estimate, Findings, Floats, Integers, Log, Statistic
 
 N_PERMUTATIONS = 2000
 _N_RESAMPLES = 2000  # percentiles of 95 % need no more; there are some sixty of these intervals
@@ -77,13 +78,13 @@ def same_for_all(name: str, fields: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(drawn, np.float64)
 
 
-def analyse(log: CascadeLog, nulls: NullSizes, name: str, *, intervals: bool = True) -> Findings:
+def analyse(log: Log, nulls: NullSizes, name: str, *, intervals: bool = True) -> Findings:
     """Excess of the exponents over one null, paired by run; the mean size after grokking is drawn and heads the readings.
 
     Sizes of a run under a null are the mean over its draws. That suits statistics that are means over runs, which the largest
     over runs is not: `run-peak` stands for the maxima.
     """
-    sizes, seed = nulls.sizes[name], log.config.seed if intervals else None
+    sizes, seed = nulls.sizes[name], log.seed if intervals else None
     compared = _comparisons(log, sizes)
     readings = {reading: excess(*comparison, seed) for reading, comparison in compared.items()}
     unknown = Estimate(np.nan, np.nan, np.nan, "real − null", "no snapshot after the window")
@@ -92,7 +93,7 @@ def analyse(log: CascadeLog, nulls: NullSizes, name: str, *, intervals: bool = T
         real, null, exponent = compared[_HEADLINE]
         estimates[f"share_{name}"] = lost_share(real, null.mean(axis=0), exponent, seed)
     return Findings(
-        estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.epoch, **_over_time(log, sizes, seed)}}
+        estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.step, **_over_time(log, sizes, seed)}}
     )
 
 
@@ -148,13 +149,13 @@ def _difference(values: Floats, exponent: Exponent) -> Floats:
     return exponent(values[:, 0]) - exponent(values[:, 1])
 
 
-def _comparisons(log: CascadeLog, null: Integers) -> dict[str, tuple[Floats, Floats, Exponent]]:
+def _comparisons(log: Log, null: Integers) -> dict[str, tuple[Floats, Floats, Exponent]]:
     """Real values, values of the draws, and the exponent to compare, by reading."""
     first, last = window(log)
-    before, after = np.flatnonzero(log.epoch < first), np.flatnonzero(log.epoch > last)
+    before, after = np.flatnonzero(log.step < first), np.flatnonzero(log.step > last)
     fit = exponent_of_runs(log.n_sites, "mean")
 
-    def in_time(size: Integers, inside: Integers) -> Floats:
+    def in_time(size: npt.NDArray[np.number], inside: Integers) -> Floats:
         return np.moveaxis(size[..., inside].astype(np.float64), -1, -3)
 
     def over_window(values: Floats) -> Floats:
@@ -187,7 +188,7 @@ def _comparisons(log: CascadeLog, null: Integers) -> dict[str, tuple[Floats, Flo
     return compared
 
 
-def _over_time(log: CascadeLog, null: Integers, seed: int | None) -> dict[str, Floats]:
+def _over_time(log: Log, null: Integers, seed: int | None) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, "mean")
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)

@@ -12,7 +12,7 @@ from tdu.avalanches.surrogates import moment_ratio
 from tdu.config import StudyConfig
 from tdu.statistics.scaling import mean_exponent
 from tdu.training.xor import snapshot_fields
-from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
+from tdu.types import Estimate, Findings, Floats, Integers, Log
 
 #: Where the tail is drawn, in thresholds.
 TAIL_GRID = np.geomspace(1.0, 30.0, 60)
@@ -62,36 +62,36 @@ def isolated_size(relative: Floats, alpha: float, max_steps: int) -> Floats:
     return np.asarray(np.clip(steps, 0, max_steps).sum(axis=-1))
 
 
-def analyse(log: CascadeLog, marginals: Marginals) -> Findings:
+def analyse(log: Log, marginals: Marginals) -> Findings:
     """D(t) of topplings without diffusion, the moment ratio's own scaling, and the tail of |g|/τ around grokking."""
     first, last = window(log)
 
     def scaling(values: Floats, inside: npt.NDArray[np.bool_]) -> Estimate:
-        return mean_exponent(log.n_sites, np.moveaxis(values[..., inside], -1, 0), "mean", log.config.seed)
+        return mean_exponent(log.n_sites, np.moveaxis(values[..., inside], -1, 0), "mean", log.seed)
 
     of_what = {"dimension_isolated": marginals.isolated, "moment_ratio_exponent": marginals.moment_ratio}
     n_small = max(len(log.n_sites) - 2, 2)
-    smaller = np.moveaxis(log.size[:n_small, :, log.epoch > last].astype(np.float64), -1, 0)
-    without_largest = mean_exponent(log.n_sites[:n_small], smaller, "mean", log.config.seed)
+    smaller = np.moveaxis(log.size[:n_small, :, log.step > last].astype(np.float64), -1, 0)
+    without_largest = mean_exponent(log.n_sites[:n_small], smaller, "mean", log.seed)
     return Findings(
-        estimates={key: scaling(values, log.epoch > last) for key, values in of_what.items()},
+        estimates={key: scaling(values, log.step > last) for key, values in of_what.items()},
         readings={
-            **{key: {"before the window": scaling(values, log.epoch < first)} for key, values in of_what.items()},
+            **{key: {"before the window": scaling(values, log.step < first)} for key, values in of_what.items()},
             "dimension_late": {"mean, without the two largest scales": without_largest},
         },
         series={
-            "tail": {"x": TAIL_GRID, "hidden": np.array(log.config.hidden), **_tails(log, marginals)},
+            "tail": {"x": TAIL_GRID, "hidden": log.scale, **_tails(log, marginals)},
             "moment_ratio": {
-                "hidden": np.array(log.config.hidden),
+                "hidden": log.scale,
                 **{phase: _phase_mean(marginals.moment_ratio, inside) for phase, inside in _phases(log).items()},
             },
         },
     )
 
 
-def size_share(log: CascadeLog, sizes: dict[str, Integers]) -> Findings:
+def size_share(log: Log, sizes: dict[str, Integers]) -> Findings:
     """Topplings per site after the window, ⟨s⟩/N, of each scale: flat where D = 1. `sizes` (draws, S, K, T) of surrogates."""
-    late = log.epoch > window(log)[1]
+    late = log.step > window(log)[1]
 
     def share(size: npt.NDArray[np.number]) -> Floats:
         with np.errstate(invalid="ignore"):
@@ -99,11 +99,11 @@ def size_share(log: CascadeLog, sizes: dict[str, Integers]) -> Findings:
 
     real = share(log.size)  # (S, K)
     of_surrogates = {name: share(size).mean(axis=(0, 2)) for name, size in sizes.items()}
-    series = {"hidden": np.array(log.config.hidden), "n_sites": log.n_sites, "runs": real, "real": real.mean(axis=-1)}
+    series = {"hidden": log.scale, "n_sites": log.n_sites, "runs": real, "real": real.mean(axis=-1)}
     return Findings(series={"size_share": series | of_surrogates})
 
 
-def _phases(log: CascadeLog) -> dict[str, npt.NDArray[np.bool_]]:
+def _phases(log: Log) -> dict[str, npt.NDArray[np.bool_]]:
     """Snapshots (S, K, T) before a run's grokking epoch, the first from then on, and all later ones."""
     split = split_at_grokking(log)
     after = split["dimension_post"]
@@ -111,7 +111,7 @@ def _phases(log: CascadeLog) -> dict[str, npt.NDArray[np.bool_]]:
     return dict(zip(PHASES, (split["dimension_pre"], at, after & ~at), strict=True))
 
 
-def _tails(log: CascadeLog, marginals: Marginals) -> dict[str, Floats]:
+def _tails(log: Log, marginals: Marginals) -> dict[str, Floats]:
     return {phase: _phase_mean(marginals.tail, inside) for phase, inside in _phases(log).items()}
 
 

@@ -8,20 +8,18 @@ import numpy.typing as npt
 from tdu.analysis.grokking import epochs_of_runs
 from tdu.statistics.resampling import bootstrap, estimate, interval, through
 from tdu.statistics.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
-from tdu.types import STATISTICS, CascadeLog, Estimate, Findings, Floats, Statistic
+from tdu.types import STATISTICS, Estimate, Findings, Floats, Log, Statistic
 
 _BINS = 80
 
 
-def analyse(
-    log: CascadeLog, dense: CascadeLog | None = None, synthetic: Floats | None = None, *, intervals: bool = True
-) -> Findings:
+def analyse(log: Log, dense: Log | None = None, synthetic: Floats | None = None, *, intervals: bool = True) -> Findings:
     """D_pre and D_post of a `log`, and of the same runs with `dense` snapshots, beside D of the `synthetic` sizes (S, K).
 
     The three statistics, and the two densities of snapshots, are readings of the same words; the peak over the log's own
     snapshots is drawn. A run without snapshots in a phase takes no part in it.
     """
-    seed, n_sites = log.config.seed if intervals else None, log.n_sites
+    seed, n_sites = log.seed if intervals else None, log.n_sites
     phases = split_at_grokking(log)
     sources = [("every snapshot", log, phases)] + ([("every epoch", dense, split_at_grokking(dense))] if dense else [])
     estimates: dict[str, Estimate] = {}
@@ -60,15 +58,15 @@ def analyse(
     )
 
 
-def split_at_grokking(log: CascadeLog) -> dict[str, npt.NDArray[np.bool_]]:
+def split_at_grokking(log: Log) -> dict[str, npt.NDArray[np.bool_]]:
     """Which snapshots (S, K, T) come before, and which from, the run's own grokking epoch; an ungrokked run is all before."""
-    after = log.epoch >= epochs_of_runs(log)[..., None]
+    after = log.step >= epochs_of_runs(log)[..., None]
     return {"dimension_pre": ~after, "dimension_post": after}
 
 
 def _separation(
     n_sites: npt.NDArray[np.int64],
-    size: npt.NDArray[np.int64],
+    size: Floats,
     phases: dict[str, npt.NDArray[np.bool_]],
     statistic: Statistic,
     seed: int | None,
@@ -80,7 +78,7 @@ def _separation(
 
 
 def _least_gap(
-    n_sites: npt.NDArray[np.int64], phases: dict[str, npt.NDArray[np.bool_]], size: npt.NDArray[np.int64], seed: int | None
+    n_sites: npt.NDArray[np.int64], phases: dict[str, npt.NDArray[np.bool_]], size: Floats, seed: int | None
 ) -> Estimate:
     """Least D_post − D_pre that leaving any one scale out of both can give: above 0, the phases stay apart."""
     both = np.stack([per_run(size, "peak", inside) for inside in phases.values()])

@@ -15,7 +15,7 @@ from tdu.results.published import PUBLISHED, compare
 from tdu.statistics.resampling import estimate
 from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, per_run, window_dimension
 from tdu.training.ensembles import train_all
-from tdu.types import CascadeLog, Estimate, Floats
+from tdu.types import Estimate, Floats, Log
 
 #: What is compared with the published figures, of which a recipe is compatible with so and so many.
 COMPARED = (
@@ -35,21 +35,21 @@ def configurations(config: StudyConfig) -> list[StudyConfig]:
     ]
 
 
-def measure(config: StudyConfig, executor: Executor) -> Iterator[tuple[CascadeLog, dict[str, Estimate]]]:
+def measure(config: StudyConfig, executor: Executor) -> Iterator[tuple[StudyConfig, Log, dict[str, Estimate]]]:
     """Train the study under every recipe, one after the other, and measure each."""
     for recipe in configurations(config):
         log = train_all(recipe, executor, with_gini=True)
-        yield log, of_log(log)
+        yield recipe, log, of_log(log)
 
 
-def of_log(log: CascadeLog) -> dict[str, Estimate]:
+def of_log(log: Log) -> dict[str, Estimate]:
     """The figures of one recipe. D(t) is of the mean size, the smoother statistic; phases are of each run's own split."""
-    seed = log.config.seed
+    seed = log.seed
     first, last = grokking.window(log)
-    before, after = log.epoch < first, log.epoch > last
+    before, after = log.step < first, log.step > last
     phases = split_at_grokking(log)
     pre, post = (_phase(log, phases[name]) for name in ("dimension_pre", "dimension_post"))
-    gini_rise = 100 * (log.gini.max(axis=-1) / log.gini[..., 0] - 1)
+    gini_rise = 100 * (log.curves["gini"].max(axis=-1) / log.curves["gini"][..., 0] - 1)
     return {
         **grokking.analyse(log).estimates,
         "dimension": exponent(log, "peak", seed),
@@ -60,8 +60,8 @@ def of_log(log: CascadeLog) -> dict[str, Estimate]:
         "distance": _early_and_late(log, before, after, _distance),
         "dimension_pre": pre,
         "dimension_post": post,
-        "deviation_angle": _mean(np.degrees(log.deviation_angle.mean(axis=-1)), seed),
-        "steps_mean": _mean(log.duration.mean(axis=-1), seed),
+        "deviation_angle": _mean(np.degrees(log.columns["deviation_angle"].mean(axis=-1)), seed),
+        "steps_mean": _mean(log.columns["duration"].mean(axis=-1), seed),
         "gini_rise": _mean(gini_rise, seed),
     }
 
@@ -94,7 +94,7 @@ def _distance(early: Floats, late: Floats) -> Floats:
 
 
 def _early_and_late(
-    log: CascadeLog, before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_], combine: Callable[[Floats, Floats], Floats]
+    log: Log, before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_], combine: Callable[[Floats, Floats], Floats]
 ) -> Estimate:
     """`combine` of the means of D(t) over the snapshots before and after the window."""
     if not (before.any() and after.any()):
@@ -107,14 +107,12 @@ def _early_and_late(
         return np.asarray(combine(of_time[..., :n_before].mean(axis=-1), of_time[..., n_before:].mean(axis=-1)))
 
     both = np.concatenate([over_time(log)[before], over_time(log)[after]])
-    return estimate(both, functional, "mean", log.config.seed, n_resamples=_N_RESAMPLES, through="mean")
+    return estimate(both, functional, "mean", log.seed, n_resamples=_N_RESAMPLES, through="mean")
 
 
-def _phase(log: CascadeLog, inside: npt.NDArray[np.bool_]) -> Estimate:
+def _phase(log: Log, inside: npt.NDArray[np.bool_]) -> Estimate:
     values = per_run(log.size, "mean", inside)
-    return estimate(
-        values, exponent_of_runs(log.n_sites, "mean"), "mean", log.config.seed, n_resamples=_N_RESAMPLES, through="mean"
-    )
+    return estimate(values, exponent_of_runs(log.n_sites, "mean"), "mean", log.seed, n_resamples=_N_RESAMPLES, through="mean")
 
 
 def _mean(values: Floats, seed: int) -> Estimate:

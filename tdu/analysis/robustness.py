@@ -12,24 +12,23 @@ from tdu.statistics.resampling import bootstrap, interval, through
 from tdu.statistics.scaling import exponent_of_runs, per_run
 from tdu.training.ensembles import train_all
 from tdu.training.xor import snapshot_fields
-from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers, Statistic
+from tdu.types import Estimate, Findings, Floats, Integers, Log, Statistic
 
 
 @dataclass(frozen=True, eq=False)
 class Sweeps:
     """Avalanche sizes (A or Q, S, K, T) of real training over the scope's settings, in-line and, unless left out, in shadow."""
 
-    inline_alphas: Integers
-    inline_quantiles: Integers
+    inline_alphas: Floats
+    inline_quantiles: Floats
     shadow_alphas: Integers | None = None
     shadow_quantiles: Integers | None = None
 
 
-def measure(log: CascadeLog, scope: Scope, executor: Executor, *, with_shadow: bool = True) -> Sweeps:
-    """Train the study of `log` under each setting in-line; in shadow the training is one, its snapshots probed under each."""
-    config = log.config
+def measure(config: StudyConfig, log: Log, scope: Scope, executor: Executor, *, with_shadow: bool = True) -> Sweeps:
+    """Train the study of the `log` under each setting in-line; in shadow train once, and probe under each."""
 
-    def inline(alpha: float, level: float) -> Integers:
+    def inline(alpha: float, level: float) -> Floats:
         changed = replace(config, alpha=alpha, alpha_train=alpha, quantile=level)
         return log.size if changed == config else train_all(changed, executor).size
 

@@ -6,15 +6,15 @@ import numpy.typing as npt
 from tdu.analysis import dimension
 from tdu.statistics.resampling import estimate, through
 from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, window_dimension
-from tdu.types import CascadeLog, Estimate, Findings, Statistic
+from tdu.types import Estimate, Findings, Log, Statistic
 
 _BOTH: tuple[Statistic, ...] = ("peak", "mean")
 
 
-def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float], *, intervals: bool = True) -> Findings:
+def analyse(log: Log, shadow: Log, window: tuple[float, float], *, intervals: bool = True) -> Findings:
     """Exponents of a `shadow` log beside those of the in-line `log` of the same initial states and graphs."""
-    seed = log.config.seed if intervals else None
-    before, after = log.epoch < window[0], log.epoch > window[1]
+    seed = log.seed if intervals else None
+    before, after = log.step < window[0], log.step > window[1]
     early_late = {
         key: {f"shadow, {statistic}": window_dimension(shadow, statistic, inside, seed) for statistic in _BOTH}
         for key, inside in (("dimension_early", before), ("dimension_late", after))
@@ -35,9 +35,7 @@ def analyse(log: CascadeLog, shadow: CascadeLog, window: tuple[float, float], *,
     )
 
 
-def _change(
-    log: CascadeLog, shadow: CascadeLog, inside: npt.NDArray[np.bool_], statistic: Statistic, seed: int | None
-) -> Estimate:
+def _change(log: Log, shadow: Log, inside: npt.NDArray[np.bool_], statistic: Statistic, seed: int | None) -> Estimate:
     """Mean of D(t) over the snapshots `inside`, shadow minus in-line, paired by run."""
     if not inside.any():
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")

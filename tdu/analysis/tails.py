@@ -9,21 +9,21 @@ from tdu.kernels.collapse import houdayer_hartmann
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.statistics.scaling import exponent
-from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
+from tdu.types import Estimate, Findings, Floats, Integers, Log
 
 _POINTS = 40
 _EXPONENTS = (0.5, 2.0)  # where the best collapse is looked for
 _N_RESAMPLES = 100  # of the best exponent: each is a minimization
 
 
-def analyse(log: CascadeLog, *, intervals: bool = True) -> Findings:
+def analyse(log: Log, *, intervals: bool = True) -> Findings:
     """CCDFs of the scales of a `log`, the quality of their collapse at D and at its own best exponent, and power-law fits."""
-    seed, n_sites = log.config.seed if intervals else None, log.n_sites
+    seed, n_sites = log.seed if intervals else None, log.n_sites
     at_regression = exponent(log, "peak", seed).value
     tails = _tails(log.size)
     best = _best_exponent(n_sites, *tails)
 
-    def collapse(size: Integers) -> tuple[float, float, float]:
+    def collapse(size: Floats) -> tuple[float, float, float]:
         grid, _, error = tails
         # The errors stay those of the log: runs drawn twice would make them look smaller than they are.
         resampled = grid, _of_runs(size, grid).mean(axis=1), error
@@ -55,7 +55,7 @@ def analyse(log: CascadeLog, *, intervals: bool = True) -> Findings:
         series={
             "ccdf": {
                 f"h{hidden}": dict(zip(("size", "p"), ccdf(size), strict=True))
-                for hidden, size in zip(log.config.hidden, log.size, strict=True)
+                for hidden, size in zip(log.scale, log.size, strict=True)
             },
             "collapse": {
                 "n_sites": n_sites,
@@ -75,7 +75,7 @@ def _widest_range(ends: Floats) -> Floats:
     return np.asarray((ends[:, 1].max(axis=-1) - ends[:, 0].min(axis=-1)).max(axis=-1))
 
 
-def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[float, ...]], seed: int | None) -> Floats:
+def _of_resampled_logs(log: Log, measure: Callable[[Floats], tuple[float, ...]], seed: int | None) -> Floats:
     """`measure` of the sizes (S, k, T) of resampled runs, a row per resample."""
     n_scales, n_runs, _ = log.size.shape
     scale = np.arange(n_scales)[:, None]
@@ -89,7 +89,7 @@ def _of_resampled_logs(log: CascadeLog, measure: Callable[[Integers], tuple[floa
     return bootstrap(which_run, measured, seed, _N_RESAMPLES, stretched=False)
 
 
-def _tails(size: Integers) -> tuple[Floats, Floats, Floats]:
+def _tails(size: Floats) -> tuple[Floats, Floats, Floats]:
     """CCDF of each scale at 40 sizes between its smallest and its largest: sizes, P(≥ s), standard errors, all (S, 40).
 
     `size` is (S, K, T). The error is that of the mean over runs, as snapshots of a run are not independent, but at least what
@@ -106,12 +106,12 @@ def _tails(size: Integers) -> tuple[Floats, Floats, Floats]:
     return grid, p, np.maximum(between, counted)
 
 
-def _of_runs(size: Integers, grid: Floats) -> Floats:
+def _of_runs(size: Floats, grid: Floats) -> Floats:
     """P(≥ grid) of each run, (S, K, points)."""
     return np.asarray((size[..., None] >= grid[:, None, None, :]).mean(axis=2))
 
 
-def _fit_or_unknown(size: Integers) -> PowerLawFit:
+def _fit_or_unknown(size: Floats) -> PowerLawFit:
     try:
         return fit_power_law(size)
     except ValueError:  # fewer than two distinct sizes

@@ -14,7 +14,7 @@ from tdu.config import StudyConfig
 from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.scaling import window_dimension
 from tdu.training.xor import snapshot_fields
-from tdu.types import CascadeLog, Estimate, Findings, Floats, Integers
+from tdu.types import Estimate, Findings, Floats, Integers, Log
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,22 +47,22 @@ def _of_run(config: StudyConfig, hidden: int, replicate: int) -> tuple[dict[str,
     )
 
 
-def analyse(shadow: CascadeLog, sizes: OnGraphs) -> Findings:
+def analyse(shadow: Log, sizes: OnGraphs) -> Findings:
     """D(t) over training on each topology, real and permuted, from a log of the same training in `shadow`."""
-    after = shadow.epoch > window(shadow)[1]
+    after = shadow.step > window(shadow)[1]
 
     def late(size: Integers) -> Estimate:
-        return window_dimension(replace(shadow, size=size), "mean", after, shadow.config.seed)
+        return window_dimension(shadow.with_size(size), "mean", after, shadow.seed)
 
     def over_time(size: Integers) -> dict[str, Floats]:
-        return dict(dimension.over_time(replace(shadow, size=size), shadow.config.seed)["mean"])
+        return dict(dimension.over_time(shadow.with_size(size), shadow.seed)["mean"])
 
     return Findings(
         estimates={key_of(name): late(size) for name, size in sizes.real.items()},
         readings={key_of(name): {"permuted": late(size)} for name, size in sizes.permuted.items()},
         series={
             "on_graphs": {
-                "epoch": shadow.epoch,
+                "epoch": shadow.step,
                 "real": {name: over_time(size) for name, size in sizes.real.items()},
                 "permuted": {name: over_time(size) for name, size in sizes.permuted.items()},
             }

@@ -12,7 +12,7 @@ from tdu.config import StudyConfig
 from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.types import Avalanche, CascadeLog, Integers, Run, shallow
+from tdu.types import Avalanche, Floats, Integers, Log, Run, grokking_epochs
 
 
 def avalanche(
@@ -108,12 +108,24 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
     return sizes
 
 
-def gather(config: StudyConfig, runs: Sequence[Sequence[Run]]) -> CascadeLog:
+def gather(config: StudyConfig, runs: Sequence[Sequence[Run]]) -> Log:
     """The log of a study from its runs, `runs[scale][replicate]`."""
-    recorded = {
-        name: np.array([[getattr(run, name) for run in scale] for scale in runs])
-        for name in shallow(runs[0][0])
-        if name not in ("hidden", "n_sites", "replicate", "epoch")
-    }
-    n_sites = np.array([scale[0].n_sites for scale in runs], np.int64)
-    return CascadeLog(config=config, n_sites=n_sites, epoch=runs[0][0].epoch, **recorded)
+
+    def recorded(names: Sequence[str]) -> dict[str, Floats]:
+        return {name: np.array([[getattr(run, name) for run in scale] for scale in runs], np.float64) for name in names}
+
+    curves = recorded(_CURVES)
+    return Log(
+        scale=np.array(config.hidden),
+        n_sites=np.array([scale[0].n_sites for scale in runs], np.int64),
+        step=runs[0][0].epoch,
+        columns=recorded(_COLUMNS),
+        nulls={},
+        curves=curves,
+        grokking_step=grokking_epochs(curves["accuracy"]),
+        seed=config.seed,
+    )
+
+
+_CURVES = ("loss", "accuracy", "gini")
+_COLUMNS = ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped", "deviation_angle")

@@ -21,8 +21,7 @@ _SHAPES = ("rises through 1", "rises", "undecided", "falls", "falls through 1", 
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
     """A study of every recipe; each row of the series is one, by column."""
     rows: list[dict[str, Any]] = []
-    for log, found in recipes.measure(config, executor):
-        of = log.config
+    for of, log, found in recipes.measure(config, executor):
         training = "shadow" if of.alpha_train == 0 else "in-line"
         say(f"{of.activation}, {of.initialisation}, {of.inputs}, {training}")
         rows.append(
@@ -30,7 +29,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
                 "recipe": f"{of.activation} {of.initialisation} {of.inputs}",
                 "training": training,
                 "shape": recipes.shape_of(found),
-                "ungrokked": int((log.grokking_epoch < 0).sum()),
+                "ungrokked": int((log.grokking_step < 0).sum()),
                 "compatible": recipes.n_compatible(found),
                 "found": found,
             }

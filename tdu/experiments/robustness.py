@@ -16,7 +16,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
     synthetic = control.measure(config, scope, executor)
     say("training under every setting")
     log = train_all(config, executor)
-    sweeps = robustness.measure(log, scope, executor)
+    sweeps = robustness.measure(config, log, scope, executor)
     say("intervals")
     return [robustness.analyse(config, log.n_sites, scope, sweeps, synthetic)]
 

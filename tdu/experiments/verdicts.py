@@ -36,7 +36,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 def _single(config: StudyConfig, scope: Scope, executor: Executor) -> dict[str, Estimate]:
     log = train_all(config, executor)
     dense = train_all(replace(config, snapshot_every=1), executor)
-    return as_one(findings_of(log, scope, executor, dense=dense)).estimates
+    return as_one(findings_of(config, log, scope, executor, dense=dense)).estimates
 
 
 def _decided(results: Results) -> list[str]:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from tdu import _validate
 from tdu.statistics.resampling import N_RESAMPLES, Functional, bootstrap, estimate, interval, mean_of_known, through
-from tdu.types import CascadeLog, Estimate, Floats, ScalingFit, Statistic, TimeSeries
+from tdu.types import Estimate, Floats, Log, ScalingFit, Statistic, TimeSeries
 
 #: Where z = artanh R of a perfect fit is cut off.
 _LARGEST_R2 = 1 - 1e-12
@@ -104,7 +104,7 @@ def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Sta
     return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note, through=through(statistic))
 
 
-def exponent(log: CascadeLog, statistic: Statistic, seed: int | None = 0) -> Estimate:
+def exponent(log: Log, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """Exponent of the `statistic` of avalanche sizes over all runs and snapshots of a log."""
     return exponent_estimate(log.n_sites, per_run(log.size, statistic), statistic, seed)
 
@@ -120,12 +120,12 @@ def without_each_scale(n: npt.NDArray[np.generic], statistic: Statistic) -> Func
     return exponents
 
 
-def over_time(log: CascadeLog) -> Floats:
+def over_time(log: Log) -> Floats:
     """The sizes of a log as (T, S, K): at a single snapshot a run has one size, which is its largest and its mean."""
     return np.moveaxis(log.size, -1, 0).astype(np.float64)
 
 
-def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int | None = 0) -> TimeSeries:
+def dimension_over_time(log: Log, statistic: Statistic, seed: int | None = 0) -> TimeSeries:
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
     values = over_time(log)
     value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
@@ -134,7 +134,7 @@ def dimension_over_time(log: CascadeLog, statistic: Statistic, seed: int | None 
     return TimeSeries(value=value, low=low, high=high, r2=r2)
 
 
-def window_dimension(log: CascadeLog, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
+def window_dimension(log: Log, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
     """Mean of D(t) over the snapshots `inside` (T,), with its interval."""
     return mean_exponent(log.n_sites, over_time(log)[inside], statistic, seed)
 
@@ -148,7 +148,7 @@ def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statist
     return estimate(values, lambda v: exponents(v).mean(axis=-1), statistic, seed, note, through=through(statistic))
 
 
-def least_r2_over_time(log: CascadeLog, statistic: Statistic, seed: int | None = 0) -> Estimate:
+def least_r2_over_time(log: Log, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """The poorest R² among the fits of D(t)."""
     return r2_estimate(log.n_sites, over_time(log), statistic, seed)
 

@@ -8,7 +8,7 @@ from tdu.avalanches.cascades import gather
 from tdu.config import StudyConfig
 from tdu.training.store import RunDirectory
 from tdu.training.xor import run_of_study
-from tdu.types import CascadeLog, Run
+from tdu.types import Log, Run
 
 
 def finish(directory: RunDirectory, missing: list[tuple[int, int]], executor: Executor) -> Iterator[Run]:
@@ -30,7 +30,7 @@ def finish(directory: RunDirectory, missing: list[tuple[int, int]], executor: Ex
             future.cancel()
 
 
-def train_all(config: StudyConfig, executor: Executor, *, with_gini: bool = False) -> CascadeLog:
+def train_all(config: StudyConfig, executor: Executor, *, with_gini: bool = False) -> Log:
     """The log of a whole study that is kept in memory only; the Gini coefficients, a fifth of the time, only if asked for."""
     addresses = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
     train = partial(run_of_study, config, with_gini=with_gini)

@@ -76,11 +76,11 @@ def test_every_quantity_is_what_its_name_says(log, found):
             "gamma_r2": r2(mean, "mean"),
             "dimension_time_average": time_mean(N_SITES, log.size, "peak", ALL),
             "r2_min": least_r2(log, "peak"),
-            "deviation_angle": mean_over_runs(np.degrees(log.deviation_angle).mean(axis=-1), "mean over snapshots"),
-            "steps_mean": mean_over_runs(log.duration.mean(axis=-1), "mean over snapshots"),
-            "steps_capped": mean_over_runs(100 * log.capped.mean(axis=-1), "share of snapshots, %"),
+            "deviation_angle": mean_over_runs(np.degrees(log.columns["deviation_angle"]).mean(axis=-1), "mean over snapshots"),
+            "steps_mean": mean_over_runs(log.columns["duration"].mean(axis=-1), "mean over snapshots"),
+            "steps_capped": mean_over_runs(100 * log.columns["capped"].mean(axis=-1), "share of snapshots, %"),
             "steps_max": resampled(
-                log.duration.max(axis=-1),
+                log.columns["duration"].max(axis=-1),
                 lambda v: v.max(axis=(-2, -1)),
                 "largest",
                 "an extreme over runs: resampling cannot go beyond it",
@@ -113,10 +113,12 @@ def test_planted_figures_come_back():
         assert one.value == pytest.approx(planted, abs=width / 2)
         assert one.high - one.low == pytest.approx(width, rel=0.5)
         assert found.estimates[f"dimension_{when}"].value == pytest.approx(planted, abs=2 * width)
-    assert found.estimates["steps_capped"].value == pytest.approx(100 * log.capped.mean())
+    assert found.estimates["steps_capped"].value == pytest.approx(100 * log.columns["capped"].mean())
     assert 10 < found.estimates["steps_capped"].value < 30  # of a fifth that is capped
     most = found.estimates["steps_max"]
-    assert most.value == log.duration.max() == most.high  # the largest of all runs, and resampling does not reach beyond
+    assert (
+        most.value == log.columns["duration"].max() == most.high
+    )  # the largest of all runs, and resampling does not reach beyond
 
 
 def test_intervals_are_of_the_studys_own_seed(log, monkeypatch):

@@ -87,7 +87,7 @@ def test_every_reading_compares_the_same_thing_of_real_and_null(log, null):
         "D(t) before the window, mean": (over_time(log.size, BEFORE), over_time(null, BEFORE), time_mean),
         "D(t) after minus before, mean": (over_time(log.size, windows), over_time(null, windows), rise),
     }
-    post = log.epoch >= np.where(GROKKED == NEVER, 10**6, GROKKED)[..., None]
+    post = log.step >= np.where(GROKKED == NEVER, 10**6, GROKKED)[..., None]
     for statistic, of_all in (("mean", "γ"), ("run-peak", "D, run-peak")):
         fit = exponent(N_SITES, statistic)
         for reading, inside in ((of_all, True), (f"D_pre, {statistic}", ~post), (f"D_post, {statistic}", post)):
@@ -103,7 +103,7 @@ def test_the_series_are_d_of_t_of_the_null_and_real_minus_null(log, null):
     both = np.stack([in_time(log.size), in_time(null.mean(axis=0))])
     found = series["null_rewired"]
     assert list(found) == ["epoch", "value", "low", "high", "excess", "excess_low", "excess_high"]
-    assert np.array_equal(found["epoch"], log.epoch)
+    assert np.array_equal(found["epoch"], log.step)
     np.testing.assert_allclose(found["value"], of_time(both[1]))
     np.testing.assert_allclose(found["excess"], of_time(both[0]) - of_time(both[1]))
     bands = (

@@ -1,6 +1,7 @@
 """What the distribution of |g| alone gives: topplings without diffusion, the moment ratio, the tail."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,17 +53,16 @@ def test_exponents_are_of_what_they_are_called_in_their_window(log, found_of):
 
 
 def test_without_the_two_largest_scales_two_are_left_at_least():
-    log = study()
     three = study(GROKKED[:, :4])
     for kept, left in ((3, 2), (2, 2)):
         sizes = three.size[:kept]
         shorter = marginals.analyse(
-            log.__class__(**{**vars(three), "size": sizes, "n_sites": N_SITES[:kept], "accuracy": three.accuracy[:kept]}),
+            replace(three.with_size(sizes), n_sites=N_SITES[:kept], grokking_step=three.grokking_step[:kept]),
             marginals.Marginals(sizes.astype(float), sizes.astype(float), np.zeros((*sizes.shape, X))),
         )
         found = shorter.readings["dimension_late"]["mean, without the two largest scales"]
         last = np.mean(GROKKED[:kept, :4], axis=1).max()
-        assert found.value == pytest.approx(time_mean(N_SITES[:left], sizes[:left], "mean", three.epoch > last).value)
+        assert found.value == pytest.approx(time_mean(N_SITES[:left], sizes[:left], "mean", three.step > last).value)
 
 
 def test_of_five_scales_the_three_smallest_are_left():
@@ -71,7 +71,7 @@ def test_of_five_scales_the_three_smallest_are_left():
     log = log_of(size, np.full((5, 3), 100), 10 * np.arange(25), hidden=(20, 50, 120, 300, 500))
     of = marginals.Marginals(size, size, np.zeros((*size.shape, X)))
     found = marginals.analyse(log, of).readings["dimension_late"]["mean, without the two largest scales"]
-    assert found.value == pytest.approx(time_mean(n_sites[:3], size[:3], "mean", log.epoch > 100).value)
+    assert found.value == pytest.approx(time_mean(n_sites[:3], size[:3], "mean", log.step > 100).value)
 
 
 def phase_of(epoch, grokked):
@@ -93,7 +93,7 @@ def test_tails_and_ratios_are_means_over_a_phase_of_each_run(log, found_of):
             chosen = [
                 (k, t)
                 for k in range(5)
-                for t, of_phase in enumerate(phase_of(log.epoch, GROKKED[scale, k]))
+                for t, of_phase in enumerate(phase_of(log.step, GROKKED[scale, k]))
                 if of_phase == phase
             ]
             ratios = [of.moment_ratio[scale, k, t] for k, t in chosen]

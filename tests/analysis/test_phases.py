@@ -44,7 +44,7 @@ def split(log):
     """(S, K, T), run by run: before the run's grokking epoch, and from it on."""
     before = np.ones(log.size.shape, bool)
     for (scale, run), grokked in np.ndenumerate(GROKKED):
-        before[scale, run] = [epoch < grokked for epoch in log.epoch]
+        before[scale, run] = [epoch < grokked for epoch in log.step]
     return {"dimension_pre": before, "dimension_post": ~before}
 
 

@@ -56,7 +56,7 @@ def mean(values):
 
 
 def test_every_figure_of_a_recipe_is_what_its_name_says(log):
-    post = log.epoch >= np.where(GROKKED == NEVER, 10**6, GROKKED)[..., None]
+    post = log.step >= np.where(GROKKED == NEVER, 10**6, GROKKED)[..., None]
     phase = {
         key: resampled(of_runs(log.size, "mean", inside), exponent(N_SITES, "mean"), "mean", n_resamples=2000)
         for key, inside in (("dimension_pre", ~post), ("dimension_post", post))
@@ -74,9 +74,9 @@ def test_every_figure_of_a_recipe_is_what_its_name_says(log):
             "rise": early_and_late(log, lambda early, late: late - early),
             "distance": early_and_late(log, lambda early, late: np.sqrt(((early - 0.9) ** 2 + (late - 1.2) ** 2) / 2)),
             **phase,
-            "deviation_angle": mean(np.degrees(log.deviation_angle).mean(axis=-1)),
-            "steps_mean": mean(log.duration.mean(axis=-1)),
-            "gini_rise": mean(100 * (log.gini.max(axis=-1) / log.gini[..., 0] - 1)),
+            "deviation_angle": mean(np.degrees(log.columns["deviation_angle"]).mean(axis=-1)),
+            "steps_mean": mean(log.columns["duration"].mean(axis=-1)),
+            "gini_rise": mean(100 * (log.curves["gini"].max(axis=-1) / log.curves["gini"][..., 0] - 1)),
         },
     )
 
@@ -121,12 +121,12 @@ def test_each_recipe_is_trained_with_its_gini_coefficients_and_measured(monkeypa
 
     def planted_training(config, executor, *, with_gini=False):
         asked.append((config, executor, with_gini))
-        return replace(log, config=replace(log.config, alpha_train=config.alpha_train))
+        return replace(log, seed=config.alpha_train)
 
     monkeypatch.setattr(recipes, "train_all", planted_training)
-    monkeypatch.setattr(recipes, "of_log", lambda log: {"alpha": log.config.alpha_train})
+    monkeypatch.setattr(recipes, "of_log", lambda log: {"alpha": log.seed})
     config = StudyConfig()
     found = list(recipes.measure(config, "executor"))
     assert asked == [(of, "executor", True) for of in recipes.configurations(config)]
-    assert [of["alpha"] for _, of in found] == [0.3, 0.0] * 30
-    assert all(of_log.config.alpha_train == of["alpha"] for of_log, of in found)
+    assert [of["alpha"] for _, _, of in found] == [0.3, 0.0] * 30
+    assert all(recipe.alpha_train == log.seed == of["alpha"] for recipe, log, of in found)

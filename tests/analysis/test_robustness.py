@@ -90,7 +90,7 @@ def test_the_table_has_the_exponent_of_every_setting_with_its_interval(found):
 def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):
     config = StudyConfig(hidden=(3, 6), replicates=2, epochs=20, seed=SEED, alpha_train=0.3, max_steps=7)
     scope = Scope(alphas=(0.1, 0.3), quantiles=(0.8, 0.9))
-    log = replace(study(), config=config)
+    log = study()
     trained, probed = [], []
 
     def planted_fields(asked, hidden, replicate):
@@ -100,12 +100,12 @@ def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):
 
     def planted_training(asked, executor):
         trained.append(asked)
-        return replace(log, size=log.size + 1000 * len(trained))
+        return log.with_size(log.size + 1000 * len(trained))
 
     monkeypatch.setattr(robustness, "snapshot_fields", planted_fields)
     monkeypatch.setattr(robustness, "train_all", planted_training)
     with ThreadPoolExecutor(1) as executor:
-        found = robustness.measure(log, scope, executor)
+        found = robustness.measure(config, log, scope, executor)
     assert trained == [replace(config, alpha=0.1, alpha_train=0.1), replace(config, quantile=0.8)]
     assert set(probed) == {replace(config, alpha_train=0.0)}
     assert np.array_equal(found.inline_alphas, [log.size + 1000, log.size])

@@ -37,11 +37,11 @@ def test_late_dimensions_are_of_each_graph_real_and_permuted():
     assert list(found.series) == ["on_graphs"]
     drawn = found.series["on_graphs"]
     assert list(drawn) == ["epoch", "real", "permuted"]
-    assert np.array_equal(drawn["epoch"], log.epoch)
+    assert np.array_equal(drawn["epoch"], log.step)
     for kind, sizes in (("real", real), ("permuted", null)):
         assert list(drawn[kind]) == list(TOPOLOGIES)
         for name, size in sizes.items():
-            wanted = dimension.over_time(study().__class__(**{**vars(log), "size": size}), SEED)["mean"]
+            wanted = dimension.over_time(log.with_size(size), SEED)["mean"]
             for part in ("value", "low", "high", "r2"):
                 assert np.array_equal(drawn[kind][name][part], wanted[part])
 

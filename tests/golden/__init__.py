@@ -25,7 +25,7 @@ _LEFT_OUT = ("provenance", "series")
 def measured():
     """What results.json would hold of the study, without series and provenance."""
     with ThreadPoolExecutor(2) as executor:
-        results = measure_study(train_all(CONFIG, executor), SCOPE, executor)
+        results = measure_study(CONFIG, train_all(CONFIG, executor), SCOPE, executor)
     found = {name: value for name, value in results_as_json(results).items() if name not in _LEFT_OUT}
     return json.loads(json.dumps(found))
 
