@@ -14,11 +14,6 @@ from tdu.results.pages import Source, render
 from tdu.results.store import load_results
 
 HERE = Path(__file__).parent
-#: Experiments whose committed data are older than their pages' templates, and what they wait for. Their pages stay as they are.
-AWAITED = {
-    "modadd": "its runs, two hours on two cores, have to be made again: `tdu run experiments/modadd/experiment.toml` compares "
-    "pairs and shows the peak, which the committed data lack"
-}
 
 _CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(r"^\[?!\[.*\n\n(?:\*[^*]+\*\n\n)?", re.MULTILINE)
@@ -52,7 +47,6 @@ def pages() -> dict[Path, str]:
     templates = {
         path.with_name(path.name.replace(".template", "")): render(path.read_text(), quoted)
         for path in sorted(HERE.glob("*.template.md"))
-        if path.name.removesuffix(".template.md") not in AWAITED
     }
     return templates | {HERE / "package.md": package_page((HERE.parent / "README.md").read_text())}
 

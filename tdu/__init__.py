@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tdu.config import NetworkConfig, StudyConfig
     from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
     from tdu.statistics.scaling import scaling_exponent
-    from tdu.training.network import NetworkRun, train_network
+    from tdu.training.network import train_network
+    from tdu.training.store import load
     from tdu.training.xor import train_xor
     from tdu.types import Avalanche, Log, Run, ScalingFit
 
@@ -25,7 +26,9 @@ _HOME = {
     "tdu.statistics.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
     "tdu.avalanches.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
     "tdu.training.xor": ("train_xor",),
-    "tdu.training.network": ("NetworkRun", "train_network"),
+    "tdu.training.network": ("train_network",),
+    "tdu.training.store": ("load",),
+    "tdu.avalanches.probe": ("Probe",),
     "tdu.statistics.scaling": ("scaling_exponent",),
     "tdu.types": ("Avalanche", "Log", "Run", "ScalingFit"),
 }
@@ -35,8 +38,8 @@ __all__ = [
     "Graph",
     "Log",
     "NetworkConfig",
-    "NetworkRun",
     "PowerLawFit",
+    "Probe",
     "Run",
     "ScalingFit",
     "StudyConfig",
@@ -46,6 +49,7 @@ __all__ = [
     "ccdf",
     "collapse_quality",
     "fit_power_law",
+    "load",
     "nulls",
     "random_graph",
     "ring",

@@ -142,14 +142,18 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
 @click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
 @WORKERS
 def fit(log: Path, as_json: bool, workers: int) -> None:
-    """Fit the exponents of a finished run directory LOG, and compare them with the published ones and with null models."""
+    """Fit the exponents of LOG, a directory of runs of any source, beside the null models that were probed with them.
+
+    Those of the XOR study are compared with the published ones.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    from tdu.reproduce import load_log, measure_log, table
+    from tdu.fitting import fit as fit_log
+    from tdu.results.assemble import table
     from tdu.results.store import results_as_json
 
     with ThreadPoolExecutor(workers) as executor:
-        results = measure_log(*load_log(log), executor)
+        results = fit_log(log, executor)
     click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
 
 
@@ -166,13 +170,20 @@ def figures(run: Path) -> None:
 
 @main.command()
 @click.argument("run", type=DIRECTORY)
-def report(run: Path) -> None:
-    """Draw the figures of RUN again, and write RUN/report.html, one page of all that `tdu reproduce` found."""
+@WORKERS
+def report(run: Path, workers: int) -> None:
+    """Draw the figures of RUN, and write RUN/report.html, one page of all that was found in it.
+
+    What `tdu reproduce` found is in RUN/results.json; a log that other commands made is fitted first.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tdu.fitting import results_in
     from tdu.results.figures import draw
     from tdu.results.report import write
-    from tdu.results.store import load_results
 
-    results = load_results(run / "results.json")
+    with ThreadPoolExecutor(workers) as executor:
+        results = results_in(run, executor)
     draw(results, run / "figures")
     click.echo(write(results, run))
 
@@ -193,17 +204,21 @@ def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
 
 
 @main.command()
-@click.option("--out", type=DIRECTORY, default="tdu-network", show_default=True, help="Directory, made or gone on with.")
-@click.option("--save-gradients", is_flag=True, help="Keep the snapshots' gradients in gradients.npy, for `tdu probe`.")
+@click.option("--out", type=DIRECTORY, default="tdu-network", show_default=True, help="Log, made or added to.")
+@click.option("--save-gradients", is_flag=True, help="Keep the snapshots' gradients in a .npy file, for `tdu probe`.")
 @network_options
 def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
-    """Train one network on modular arithmetic until it generalises, and log the avalanches of its gradients."""
+    """Train one network on modular arithmetic until it generalises, and log the avalanches of its gradients.
+
+    With another --width or --replicate, the log in --out gets a further run, which `tdu fit` and `tdu report` read; other
+    processes may add theirs meanwhile. The same command goes on after an interruption, with more --epochs too.
+    """
     _announce_compilation()
     from tdu.training.network import train_network
 
     run = train_network(NetworkConfig(**settings), out, save_gradients)
     when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
-    click.echo(f"{out / 'run.csv'}: N = {run.n_sites}, groks {when}")
+    click.echo(f"{out}: width {run.scale}, replicate {run.replicate}, N = {run.n_sites}, groks {when}")
 
 
 @main.command()
@@ -233,8 +248,9 @@ def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
         figures.make_ready()
     _announce_compilation()
     from tdu import reproduce as study
+    from tdu.results.assemble import table
 
     scope = QUICK_SCOPE if quick else Scope()
     results = study.reproduce(out, _config(quick, settings), scope, workers, _progress, _say)
-    click.echo(study.table(results))
+    click.echo(table(results))
     click.echo(f"\n{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")

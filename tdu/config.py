@@ -1,13 +1,15 @@
 """What a study is; standard library only, so that the command line can show its defaults without loading anything."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 #: Hidden units, the distributions of initial parameters, and the codings of XOR's patterns that a study can name. The paper
 #: names none; the first of each is the recipe that meets its incidental figures (experiments/recipes).
 ACTIVATIONS = ("tanh", "relu", "sigmoid")
 INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
-#: The null models by name (`tdu.nulls`); each has random numbers of its own, by its place here.
+#: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 #: Tasks, networks and optimisers of `tdu.models` beyond the paper's.
 MODULAR_TASKS = ("addition", "subtraction", "division", "polynomial")
@@ -17,13 +19,18 @@ OPTIMISERS = ("adamw", "sgd", "momentum")
 PRECISIONS = ("float32", "float64")
 
 
+#: The probe's settings where nobody says otherwise: diffusion strength, threshold level of |g|, steps allowed.
+ALPHA, QUANTILE, MAX_STEPS = 0.3, 0.9, 20
+
+
 @dataclass(frozen=True)
 class StudyConfig:
     """Everything that decides the bits of a study. `hidden`: the scales h (N = 4h + 1); `replicates`: runs per scale.
 
     `alpha` is the diffusion strength of the measured avalanche, `alpha_train` that of the avalanche whose relaxed field
     trains the network (0: shadow, the raw gradient trains). `activation` of the hidden units, `initialisation` of the
-    parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` says what their names stand for.
+    parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` says what their names stand for. `n_null_draws` of
+    each of the `nulls` are probed with every snapshot.
     """
 
     hidden: tuple[int, ...] = (20, 30, 50, 70, 100, 120, 200, 500)
@@ -31,18 +38,20 @@ class StudyConfig:
     epochs: int = 500
     snapshot_every: int = 10
     learning_rate: float = 0.5
-    alpha: float = 0.3
-    alpha_train: float = 0.3
-    quantile: float = 0.9
-    max_steps: int = 20
+    alpha: float = ALPHA
+    alpha_train: float = ALPHA
+    quantile: float = QUANTILE
+    max_steps: int = MAX_STEPS
     seed: int = 0
     activation: str = ACTIVATIONS[0]
     initialisation: str = INITIALISATIONS[0]
     inputs: str = INPUTS[0]
+    nulls: tuple[str, ...] = NULLS
+    n_null_draws: int = 8
 
 
 #: A study of seconds, for a first look and for tests.
-QUICK = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=200)
+QUICK = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=200, n_null_draws=2)
 
 
 @dataclass(frozen=True)
@@ -50,29 +59,28 @@ class Scope:
     """How far `tdu reproduce` goes beyond the study itself.
 
     `n_gini_runs` runs of `example_hidden` units for Fig. 1c; `n_draws` synthetic fields per topology, scale and seed;
-    `n_studies` studies of successive seeds, the study's own the first, are pooled; `n_null_draws` draws of each null per
-    snapshot; and the diffusion strengths and threshold levels of the robustness sweeps. `figure_formats`: what the figures are
-    written as.
+    `n_studies` studies of successive seeds, the study's own the first, are pooled; and the diffusion
+    strengths and threshold levels of the robustness sweeps. `figure_formats`: what the figures are written as.
     """
 
     example_hidden: int = 21
     n_gini_runs: int = 1000
     n_draws: int = 50
     n_studies: int = 12
-    n_null_draws: int = 8
     alphas: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     quantiles: tuple[float, ...] = (0.80, 0.85, 0.90, 0.95)
     figure_formats: tuple[str, ...] = ("pdf", "svg", "png")
 
 
 #: What the studies that are pooled take less of than a single one: as many of them share the work.
-POOLED_FRACTION = {"n_gini_runs": 10, "n_draws": 5, "n_null_draws": 4}
+POOLED_FRACTION = {"n_gini_runs": 10, "n_draws": 5}
+#: And of the draws of each null.
+POOLED_NULL_DRAWS = 4
 
 QUICK_SCOPE = Scope(
     n_gini_runs=50,
     n_draws=5,
     n_studies=3,
-    n_null_draws=2,
     alphas=(0.1, 0.3, 0.5),
     quantiles=(0.80, 0.90, 0.95),
     figure_formats=("svg",),
@@ -87,7 +95,7 @@ class NetworkConfig:
     and `unit`, with or without `layer_norm`, or ``mlp`` of `width` hidden units; in `precision` float32 or float64. The
     optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with `learning_rate` and decoupled `weight_decay`. The probe is
     that of `StudyConfig`: `alpha_train` is 0, shadow, or the diffusion strength of what the optimiser is given. `n_null_draws`
-    of each null model are probed with every snapshot.
+    of each of the `nulls` are probed with every snapshot.
     """
 
     task: str = "addition"
@@ -104,10 +112,11 @@ class NetworkConfig:
     weight_decay: float = 0.8
     epochs: int = 1500
     snapshot_every: int = 10
-    alpha: float = 0.3
+    alpha: float = ALPHA
     alpha_train: float = 0.0
-    quantile: float = 0.9
-    max_steps: int = 20
+    quantile: float = QUANTILE
+    max_steps: int = MAX_STEPS
+    nulls: tuple[str, ...] = NULLS
     n_null_draws: int = 0
     seed: int = 0
     replicate: int = 0
@@ -141,7 +150,7 @@ class GrokkingConfig:
     layer_norm: bool = False
     learning_rate: float = 1e-3
     weight_decay: float = 0.8
-    alpha: float = 0.3
+    alpha: float = ALPHA
     n_null_draws: int = 3
     seed: int = 0
 
@@ -158,3 +167,17 @@ QUICK_GROKKING = GrokkingConfig(
     weight_decay=1.5,
     n_null_draws=1,
 )
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """A log of another source than the paper's study: the `source`, and the `settings` that its runs have in common.
+
+    `scales` are those of its runs, with at most `replicates` runs each.
+    """
+
+    source: str
+    settings: Mapping[str, Any]
+    scales: tuple[int, ...]
+    replicates: int
+    seed: int = 0

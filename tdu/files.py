@@ -1,6 +1,7 @@
 """Files: whole or none, in formats that carry no code, and with what made them."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, cast
@@ -16,7 +18,8 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-SCHEMA = 1
+#: Of logs: 2 since there is one for every source.
+SCHEMA = 2
 #: Of results.json: 2 since there are pooled studies and verdicts in words.
 RESULTS_SCHEMA = 2
 _PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
@@ -64,6 +67,12 @@ def with_tuples(settings: dict[str, Any]) -> dict[str, Any]:
 
 def provenance() -> dict[str, Any]:
     """What made an artefact: package versions, commit, machine and time."""
+    return {**made_by(), "created": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@cache
+def made_by() -> dict[str, Any]:
+    """Package versions, commit and machine, which do not change while a process runs."""
     versions = {}
     for package in _PACKAGES:
         try:
@@ -76,7 +85,6 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "platform": platform.platform(),
         "cpu": _cpu(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -115,13 +123,38 @@ def read_array(path: Path) -> npt.NDArray[np.generic]:
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
 
 
-def read_arrays(path: Path, what: str) -> dict[str, npt.NDArray[Any]]:
-    """All arrays of a .npz file by name; a ValueError says which file is not a readable `what`."""
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
+    """Write arrays and the JSON that describes them into one .npz, with a digest of both."""
+    description = json.dumps(dict(described), sort_keys=True, allow_nan=False)
+    with atomic(path) as file:
+        np.savez(cast(Any, file), **arrays, description=description, sha256=_digest(arrays, description))  # type: ignore[arg-type]
+
+
+def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """All arrays of a .npz file by name, and what describes them.
+
+    A ValueError says that the file is not a readable `what`. The digest is checked: the archive's own checksums are not, where
+    an array is read to its last byte but the file is not.
+    """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # as above
+            arrays = {name: archive[name] for name in archive.files}
+        description, digest = str(arrays.pop("description")), str(arrays.pop("sha256"))
+        described = json.loads(description)
+    except Exception as error:  # there is no end to what damaged bytes make of a parser
         raise ValueError(f"{path} is not a readable {what}: {error}") from None
+    if _digest(arrays, description) != digest:
+        raise ValueError(f"{path} is not the {what} that was written: its checksum differs")
+    return arrays, described
+
+
+def _digest(arrays: Mapping[str, npt.NDArray[Any]], description: str) -> str:
+    digest = hashlib.sha256(description.encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def read_fields(path: Path) -> npt.NDArray[np.generic]:

@@ -31,7 +31,7 @@ WORKERS = click.option("--workers", type=click.IntRange(1), default=_n_processor
 
 
 if TYPE_CHECKING:
-    _TupleType = click.ParamType[tuple[int, ...]]
+    _TupleType = click.ParamType[tuple[Any, ...]]
 else:  # before click 8.4 the class takes no type argument at run time
     _TupleType = click.ParamType
 
@@ -47,6 +47,16 @@ class Counts(_TupleType):
             return tuple(int(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a comma-separated list of whole numbers", param, ctx)
+
+
+class Names(_TupleType):
+    """Names as a comma-separated list."""
+
+    name = "NAME,NAME,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """``"permuted,signs"`` → ``("permuted", "signs")``."""
+        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,6 +84,10 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=f"Of the parameters.  [default: {paper.initialisation}]",
         ),
         click.option("--inputs", type=click.Choice(INPUTS), help=f"XOR in {{0, 1}} or ±1.  [default: {paper.inputs}]"),
+        click.option("--nulls", type=Names(), help=f"Null models.  [default: {','.join(paper.nulls)}]"),
+        click.option(
+            "--n-null-draws", type=click.IntRange(0), help=f"Draws of each null a snapshot.  [default: {paper.n_null_draws}]"
+        ),
         click.option("--quick", is_flag=True, help="A small study of seconds."),
         WORKERS,
     ]
@@ -104,6 +118,7 @@ def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "alpha_train": "Diffusion strength in training; 0: shadow.",
         "quantile": "Threshold level.",
         "max_steps": "Steps allowed per avalanche.",
+        "nulls": "Null models.",
         "n_null_draws": "Draws of each null model probed with every snapshot.",
         "seed": "Seed of everything random.",
         "replicate": "Which of the runs of this seed and width.",
@@ -111,9 +126,15 @@ def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for setting in reversed(fields(NetworkConfig)):
         flag = "--" + setting.name.replace("_", "-")
         default: Any = setting.default
+        if isinstance(default, tuple):
+            default = ",".join(default)
         command = click.option(
             f"{flag}/--no-{flag[2:]}" if isinstance(default, bool) else flag,
-            type=click.Choice(choices[setting.name]) if setting.name in choices else type(default),
+            type=click.Choice(choices[setting.name])
+            if setting.name in choices
+            else Names()
+            if setting.name == "nulls"
+            else type(default),
             default=default,
             show_default=True,
             help=helps[setting.name],

@@ -18,13 +18,13 @@ class Stage(IntEnum):
     SPLIT = 7
 
 
-def _address(seed: int, stage: Stage, scale: int, replicate: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence(seed, spawn_key=(int(stage), scale, replicate))
+def _address(seed: int, stage: Stage, *where: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(int(stage), *where))
 
 
-def generator(seed: int, stage: Stage, scale: int = 0, replicate: int = 0) -> np.random.Generator:
-    """The generator at an address: the study's `seed`, the `stage`, the `scale` (hidden units) and the run of that scale."""
-    return np.random.default_rng(_address(seed, stage, scale, replicate))
+def generator(seed: int, stage: Stage, scale: int = 0, replicate: int = 0, *stream: int) -> np.random.Generator:
+    """The generator at an address: the `seed`, the `stage`, the `scale`, the run of that scale, and which `stream` of it."""
+    return np.random.default_rng(_address(seed, stage, scale, replicate, *stream))
 
 
 def derived_seed(seed: int, stage: Stage, scale: int = 0, replicate: int = 0) -> int:

@@ -3,17 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from tdu.config import GrokkingConfig, Scope, StudyConfig
+from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
+#: Counts, measures or truths of T snapshots.
+Column = npt.NDArray[Any]
 
 #: What "the maximum avalanche of a scale" means: the largest size of any snapshot of any run; the mean over runs of each
 #: run's largest; or no maximum at all but the mean size.
@@ -51,45 +54,108 @@ class Avalanche:
     gradient: Floats
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Names and shapes of the tensors that make up a flat field (N,), in order; the one name "" where nobody knows them."""
+
+    tensors: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Layout":
+        """The layout of tensors by name."""
+        return cls(tuple((name, tuple(shape)) for name, shape in shapes.items()))
+
+    @classmethod
+    def unknown(cls, n_sites: int) -> "Layout":
+        """The layout of a field of which nothing is known but its size."""
+        return cls((("", (n_sites,)),))
+
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """Entries of each tensor, None where they are not known."""
+        return None if self.tensors[0][0] == "" else tuple(math.prod(shape) for _, shape in self.tensors)
+
+    @property
+    def n_sites(self) -> int:
+        """N, the entries of all of them."""
+        return sum(math.prod(shape) for _, shape in self.tensors)
+
+    def views(self, field: npt.NDArray[Scalar]) -> dict[str, npt.NDArray[Scalar]]:
+        """The tensors by name, as views into a flat `field` (N,)."""
+        if field.shape != (self.n_sites,):
+            raise ValueError(f"the field has shape {field.shape} but its layout {self.n_sites} entries")
+        ends = np.cumsum([math.prod(shape) for _, shape in self.tensors])[:-1]
+        parts = zip(self.tensors, np.split(field, ends), strict=True)
+        return {name: part.reshape(shape) for (name, shape), part in parts}
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training run with its avalanches: E epochs, T snapshots.
+    """One run under the probe, whatever trained or read it: columns over its T snapshots.
 
     Attributes
     ----------
-    hidden, n_sites, replicate : h, N = 4h + 1, and which of the scale's runs this is.
-    grokking_epoch : first epoch from which accuracy stays at 1 to the end, None if there is none.
-    loss, accuracy, gini : (E+1,) float64 at epochs 0 … E; mean binary cross-entropy in nats, share of patterns classified
-        correctly, Gini coefficient of |θ| ((0,) where it was not asked for).
-    epoch : (T,) int64, the epochs of the snapshots.
-    size, duration, extent, peak : (T,) int64 as in `Avalanche`.
-    profile : (T, max_steps) int64, topplings per step, zeros behind the last.
-    threshold, dissipated : (T,) float64; capped : (T,) bool.
-    deviation_angle : (T,) float64, radians between the gradient before and after the avalanche.
+    scale, replicate : what the source names the scale by (hidden units, width), and which of the scale's runs this is.
+    layout : of the probed fields; the run's N is `n_sites`.
+    step : (T,) int64, ascending: epochs, or whatever the source counts in.
+    columns : (T,) by name: the observables (`tdu.avalanches.observables`), and what else the source knows of a snapshot.
+    nulls : (D, T) int64 by the null's name: the avalanche's size under each of D draws.
+    curves : (E+1,) float64 by name, at every step 0 … E: for the XOR network `loss` (mean binary cross-entropy, nats),
+        `accuracy` (share of patterns), `gini` (Gini coefficient of |θ|) and `size`; (0,) where one was not asked for.
+    grokking_step : the step from which the run has generalised, −1 where it never does, or nobody knows.
     """
 
-    hidden: int
-    n_sites: int
+    scale: int
     replicate: int
-    loss: Floats
-    accuracy: Floats
-    gini: Floats
-    epoch: Integers
-    size: Integers
-    duration: Integers
-    extent: Integers
-    peak: Integers
-    profile: Integers
-    threshold: Floats
-    dissipated: Floats
-    capped: Booleans
-    deviation_angle: Floats
+    layout: Layout
+    step: Integers
+    columns: Mapping[str, Column]
+    nulls: Mapping[str, Integers]
+    curves: Mapping[str, Floats]
+    grokking_step: int
+
+    @property
+    def n_sites(self) -> int:
+        """N."""
+        return self.layout.n_sites
+
+    @property
+    def epoch(self) -> Integers:
+        """(T,): the steps, which of training are epochs."""
+        return self.step
 
     @property
     def grokking_epoch(self) -> int | None:
-        """First epoch from which accuracy stays at 1 to the end of the run."""
-        epoch = int(grokking_epochs(self.accuracy))
-        return None if epoch < 0 else epoch
+        """The epoch from which the run has generalised, None if it never does."""
+        return None if self.grokking_step < 0 else self.grokking_step
+
+    @property
+    def size(self) -> Column:
+        """(T,): topplings in total."""
+        return self.columns["size"]
+
+    @property
+    def duration(self) -> Column:
+        """(T,): steps with at least one toppling."""
+        return self.columns["duration"]
+
+    @property
+    def loss(self) -> Column:
+        """At every epoch, or where only snapshots are known, at these."""
+        return self._curve("loss")
+
+    @property
+    def accuracy(self) -> Column:
+        """As `loss`."""
+        return self._curve("accuracy")
+
+    @property
+    def gini(self) -> Column:
+        """As `loss`."""
+        return self._curve("gini")
+
+    def _curve(self, name: str) -> Column:
+        return self.curves[name] if name in self.curves else self.columns[name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +187,11 @@ class Log:
     def size(self) -> Floats:
         """(S, K, T): topplings in total."""
         return self.columns["size"]
+
+    @property
+    def complete(self) -> Booleans:
+        """(T,): the steps at which every scale has a run; at the others an exponent would be of other scales."""
+        return np.asarray((~np.isnan(self.size)).any(axis=1).all(axis=0))
 
     def with_size(self, size: npt.NDArray[np.number]) -> "Log":
         """The same runs with other sizes (S, K, T), as of another probe."""
@@ -198,7 +269,7 @@ class Results:
     cascade log was measured, without the paper's side studies and without others to pool with.
     """
 
-    config: StudyConfig | GrokkingConfig
+    config: StudyConfig | GrokkingConfig | LogConfig
     scope: Scope | None
     provenance: dict[str, Any]
     quantities: dict[str, Quantity]

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tdu.avalanches.probe import Probe, RunProbe
+from tdu.models import mlp
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import bootstrap, estimate, interval
-from tdu.types import Estimate, Log, grokking_epochs
+from tdu.training.ensembles import Ensemble
+from tdu.training.log import gather
+from tdu.training.xor import Trained
+from tdu.types import Estimate, Log, Run, grokking_epochs
 
 HIDDEN = (20, 50, 120, 500)
 N_SITES = np.array([81, 201, 481, 2001])
@@ -70,6 +75,19 @@ def study(grokked=GROKKED, seed=SEED, rng_seed=0, pre=0.9, post=1.2, drift=0.000
         capped=rng.random(shape) < 0.2,
         deviation_angle=rng.uniform(0.2, 0.9, shape),
     )
+
+
+def ensemble_of(config, planted):
+    """Runs of a study whose gradients (T, N) and graphs are `planted(hidden, replicate)`."""
+    runs = {}
+    for hidden in config.hidden:
+        for replicate in range(config.replicates):
+            fields, graph = planted(hidden, replicate)
+            step, nothing = np.arange(len(fields)), {"size": np.zeros(len(fields), int)}
+            run = Run(hidden, replicate, mlp.layout(hidden), step, nothing, {}, {}, -1)
+            probe = Probe(alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=(), seed=config.seed)
+            runs[hidden, replicate] = Trained(run, RunProbe(probe, graph, {}), fields)
+    return Ensemble(config, runs, gather(trained.run for trained in runs.values()))
 
 
 def slope(n, s):

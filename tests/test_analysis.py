@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from tdu.analysis import control, excess, marginals, robustness, topology
+from tdu.avalanches.nulls import MODELS
 from tdu.config import Scope, StudyConfig
 from tdu.models.mlp import n_parameters
-from tdu.training.ensembles import train_all
-from tdu.training.xor import run_of_study
+from tdu.training.ensembles import train_all, train_with_fields
+from tdu.training.sweeps import sweep
+from tdu.training.xor import with_fields
 
 SMALL = StudyConfig(hidden=(5, 10, 20), replicates=3, epochs=60)
 
@@ -62,7 +64,7 @@ def test_shadow_sweeps_probe_one_training_and_inline_sweeps_reuse_the_study():
     with ThreadPoolExecutor(2) as executor:
         log = train_all(SMALL, executor)
         in_shadow = train_all(replace(SMALL, alpha_train=0.0), executor)
-        sweeps = robustness.measure(SMALL, log, scope, executor)
+        sweeps = sweep(SMALL, log, scope, executor, train_with_fields(replace(SMALL, alpha_train=0.0), executor))
         other = train_all(replace(SMALL, alpha=0.1, alpha_train=0.1), executor)
     assert np.array_equal(sweeps.inline_alphas[1], log.size)
     assert np.array_equal(sweeps.inline_alphas[0], other.size)
@@ -71,25 +73,17 @@ def test_shadow_sweeps_probe_one_training_and_inline_sweeps_reuse_the_study():
     assert not np.array_equal(sweeps.shadow_alphas[0], in_shadow.size)
 
 
-def test_one_draw_of_a_null_is_one_arrangement_for_all_snapshots():
-    fields = np.arange(3)[:, None] * 100.0 + np.arange(41)
-    for name in ("permuted", "blocks"):
-        drawn = excess.same_for_all(name, fields, np.random.default_rng(0))
-        assert np.array_equal(drawn - drawn[:1], fields - fields[:1])
-        assert not np.array_equal(drawn, fields)
-    signed = excess.same_for_all("signs", fields + 1, np.random.default_rng(0))
-    assert np.array_equal(np.sign(signed[0]), np.sign(signed[2]))
-
-
 def test_nulls_are_of_the_studys_own_snapshots_for_any_number_of_workers():
     found = []
     for workers in (1, 3):
         with ThreadPoolExecutor(workers) as executor:
-            found.append(excess.measure(SMALL, 2, executor))
-    assert set(found[0].sizes) == {"permuted", "blocks", "signs", "gaussian", "rewired"}
-    for name, sizes in found[0].sizes.items():
+            found.append(train_all(replace(SMALL, n_null_draws=2), executor, nulls=True).nulls)
+            ensemble = train_with_fields(SMALL, executor)
+            found.append(excess.measure(ensemble, list(MODELS.values())[:5], 2, executor))
+    assert list(found[0]) == ["permuted", "blocks", "signs", "gaussian", "rewired"]
+    for name, sizes in found[0].items():
         assert sizes.shape == (2, 3, 3, 7)
-        assert np.array_equal(sizes, found[1].sizes[name])
+        assert all(np.array_equal(sizes, again[name]) for again in found)
         assert not np.array_equal(sizes[0], sizes[1])
 
 
@@ -97,13 +91,11 @@ GROKKING = StudyConfig(hidden=(20, 30, 50), replicates=2, epochs=120)
 
 
 def test_marginals_are_of_the_studys_own_snapshots():
-    from tdu.training.xor import snapshot_fields
-
     with ThreadPoolExecutor(2) as executor:
-        log, found = train_all(GROKKING, executor), marginals.measure(GROKKING, executor)
+        log, found = train_all(GROKKING, executor), marginals.measure(train_with_fields(GROKKING, executor), executor)
     assert found.isolated.shape == found.moment_ratio.shape == log.size.shape
     assert (found.isolated <= 2 * log.size).all()
-    fields, _ = snapshot_fields(GROKKING, 30, 1)
+    fields = with_fields(GROKKING, 30, 1).fields
     relative = np.abs(fields[4]) / log.columns["threshold"][1, 1, 4]
     assert found.tail[1, 1, 4] == pytest.approx([(relative >= x).mean() for x in marginals.TAIL_GRID])
     assert found.isolated[1, 1, 4] == marginals.isolated_size(relative, 0.3, 20)
@@ -113,17 +105,18 @@ def test_on_its_own_graph_a_shadow_run_is_probed_as_it_was():
     shadow_config = replace(GROKKING, alpha_train=0.0)
     with ThreadPoolExecutor(2) as executor:
         log = train_all(shadow_config, executor)
-        found = topology.measure(GROKKING, executor)
+        found = topology.measure(train_with_fields(shadow_config, executor), executor)
     assert set(found.real) == set(control.TOPOLOGIES) == set(found.permuted)
     # other graphs, the same fields: thresholds are shared, so that the first step is the same and sizes are alike
     ring = found.real["ring"]
     assert ring.shape == log.size.shape
-    first_step = np.array([[run_of_study(shadow_config, h, k).profile[:, 0] for k in range(2)] for h in GROKKING.hidden])
-    assert (ring >= first_step).all()
+    above = [[with_fields(shadow_config, h, k).fields for k in range(2)] for h in GROKKING.hidden]
+    first_step = [[[np.sum(np.abs(f) > np.quantile(np.abs(f), 0.9)) for f in run] for run in scale] for scale in above]
+    assert (ring >= np.array(first_step)).all()
     assert 0.7 < ring.sum() / log.size.sum() < 1.4
     of_permuted = found.permuted["ring"]
     assert not np.array_equal(of_permuted, ring)
-    assert (of_permuted >= first_step).all()
+    assert (of_permuted >= np.array(first_step)).all()
     summary = topology.analyse(log, found)
     assert len(summary.estimates) == 5
     assert summary.readings[topology.key_of("scale-free")]["permuted"].statistic == "mean"

@@ -10,7 +10,6 @@ import pytest
 import tdu
 from tdu.cli import main
 from tdu.config import NULLS
-from tdu.reproduce import load_log
 from tdu.results.figures import FIGURES
 from tdu.results.published import PUBLISHED
 from tdu.rng import Stage, generator
@@ -116,17 +115,17 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
     result = run("fit", tmp_path / "run", "--json")
     quantities = json.loads(result.stdout)["quantities"]
-    wanted = exponent(load_log(tmp_path / "run")[1], "mean")
+    wanted = exponent(tdu.load(tmp_path / "run"), "mean")
     for name in ("value", "low", "high"):
         assert quantities["gamma"][name] == pytest.approx(getattr(wanted, name), rel=1e-9)
     assert "γ, all epochs" in run("fit", tmp_path / "run").stdout
     fails(run("train", "--out", tmp_path / "run", *STUDY, "--alpha", "0.5"), 1, "alpha = 0.3 there, 0.5 here")
     manifest = tmp_path / "run" / "manifest.json"
     text = manifest.read_text()
-    manifest.write_text(text.replace('"replicates": 2', '"replicates": 0'))
-    fails(run("fit", tmp_path / "run"), 1, "manifest.json: `replicates` must be at least 1")
+    manifest.write_text(text.replace('"learning_rate": 0.5', '"learning_rate": -1'))
+    fails(run("fit", tmp_path / "run"), 1, "manifest.json: `learning_rate` must lie in")
     manifest.write_text(text)
-    (tmp_path / "run" / "log" / "h0005-r00.npz").unlink()
+    (tmp_path / "run" / "log" / "s00005-r00.npz").unlink()
     fails(run("fit", tmp_path / "run"), 1, "1 of the 6 runs", "missing")
 
 
@@ -185,7 +184,7 @@ def test_figures_and_report_are_made_again_the_same(reproduced):
 def test_gone_on_with_or_on_other_workers_the_results_are_the_same(reproduced, tmp_path):
     out, _ = reproduced
     (tmp_path / "log").mkdir()
-    for path in ("manifest.json", "log/h0005-r00.npz", "log/h0012-r01.npz"):
+    for path in ("manifest.json", "log/s00005-r00.npz", "log/s00012-r01.npz"):
         (tmp_path / path).write_bytes((out / path).read_bytes())
     assert run("reproduce", "--quick", "--out", tmp_path, *STUDY[:-1], "1").returncode == 0
     one, other = (json.loads((path / "results.json").read_text()) for path in (out, tmp_path))

@@ -14,7 +14,7 @@ from tdu.experiments.plan import committed
 from tdu.results.published import MARGIN, PUBLISHED, compare
 from tdu.results.store import load_results
 from tdu.types import Estimate
-from tests.pages import awaits_no_data, render
+from tests.pages import render
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -62,7 +62,7 @@ def test_theory_names_functions_that_exist():
 def test_pages_are_what_their_templates_and_the_committed_data_give():
     pages = render.pages()
     named = {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md", "package.md"}
-    assert {path.name for path in pages} == named - {f"{question}.md" for question in render.AWAITED}
+    assert {path.name for path in pages} == named
     for path, page in pages.items():
         assert page == path.read_text(), "`python docs/render.py` renders it again"
         assert "{{" not in page
@@ -161,7 +161,6 @@ def side(low, high, of, below, between, above):
     return above if low > of else below if high < of else between
 
 
-@awaits_no_data("modadd")
 def test_words_in_the_tables_of_modadd_are_those_of_its_intervals():
     source = committed(ROOT / "experiments" / "modadd")
 
@@ -206,7 +205,6 @@ def test_words_in_the_tables_of_modadd_are_those_of_its_intervals():
         assert row["words"] == ("no alarm" if row["alarm"] == "no alarm" else leads)
 
 
-@awaits_no_data("modadd")
 def test_what_modadd_says_in_words_is_what_its_data_say():
     source = committed(ROOT / "experiments" / "modadd")
     pages = [(ROOT / "docs" / "modadd.md").read_text(), (ROOT / "experiments" / "modadd" / "README.md").read_text()]

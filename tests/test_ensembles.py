@@ -4,15 +4,15 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
 from tdu.config import StudyConfig
 from tdu.reproduce import train_study
-from tdu.training.ensembles import finish, train_all
-from tdu.training.store import RunDirectory
+from tdu.training.ensembles import finish, study_store, train_all
 
 CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60)
 
@@ -31,10 +31,21 @@ def digests(directory):
 
 
 def test_any_executor_and_any_number_of_workers_give_the_same_files(tmp_path):
-    for name, executor in (("at once", AtOnce()), ("one", ThreadPoolExecutor(1)), ("four", ThreadPoolExecutor(4))):
-        with executor, RunDirectory.writing(tmp_path / name, CONFIG) as directory:
-            assert len(list(finish(directory, directory.missing(), executor))) == 9
-    assert digests(tmp_path / "at once") == digests(tmp_path / "one") == digests(tmp_path / "four")
+    for name, executor in (
+        ("at once", AtOnce()),
+        ("one", ThreadPoolExecutor(1)),
+        ("four", ThreadPoolExecutor(4)),
+        ("processes", ProcessPoolExecutor(2, get_context("spawn"))),
+    ):
+        store = study_store(tmp_path / name, CONFIG)
+        with executor:
+            assert len(list(finish(store, CONFIG, store.missing(), executor))) == 9
+    assert (
+        digests(tmp_path / "at once")
+        == digests(tmp_path / "one")
+        == digests(tmp_path / "four")
+        == digests(tmp_path / "processes")
+    )
     assert len(digests(tmp_path / "one")) == 9
 
 
@@ -47,7 +58,7 @@ def test_a_run_does_not_depend_on_the_grid_around_it(tmp_path):
 
 def test_a_log_without_gini_coefficients_is_the_same_otherwise():
     with ThreadPoolExecutor(2) as executor:
-        plain, whole = (train_all(CONFIG, executor, with_gini=asked) for asked in (False, True))
+        plain, whole = (train_all(CONFIG, executor, gini=asked) for asked in (False, True))
     assert plain.curves["gini"].shape == (3, 3, 0)
     gini = whole.curves["gini"]
     assert gini.shape == (3, 3, 61)
@@ -60,7 +71,7 @@ def test_a_log_without_gini_coefficients_is_the_same_otherwise():
 def test_what_is_there_is_not_touched_and_what_is_missing_is_made(tmp_path):
     train_study(tmp_path, CONFIG, 2)
     before = digests(tmp_path)
-    (tmp_path / "log" / "h0008-r01.npz").unlink()
+    (tmp_path / "log" / "s00008-r01.npz").unlink()
     times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "log").iterdir()}
     train_study(tmp_path, CONFIG, 2)
     assert digests(tmp_path) == before

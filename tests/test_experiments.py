@@ -19,8 +19,6 @@ from tdu.files import read_csv
 from tdu.results.pages import Source, render
 from tdu.results.published import compare
 from tdu.types import Estimate
-from tests.pages import awaits_no_data
-from tests.pages import render as pages
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = ROOT / "experiments"
@@ -51,9 +49,8 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     assert made_of == json.loads(json.dumps(asdict(read_plan(EXPERIMENTS / question / "experiment.toml", quick=True).config)))
     assert made_of != json.loads((EXPERIMENTS / question / "data" / "provenance.json").read_text())["study"]
     names = {path.name for path in (tmp_path / "data").glob("*.csv")}
-    if question not in pages.AWAITED:
-        assert names == {path.name for path in (EXPERIMENTS / question / "data").glob("*.csv")}
-    for name in names if question not in pages.AWAITED else ():
+    assert names == {path.name for path in (EXPERIMENTS / question / "data").glob("*.csv")}
+    for name in names:
         with open(tmp_path / "data" / name) as new, open(EXPERIMENTS / question / "data" / name) as old:
             rows = list(csv.DictReader(new))
             assert rows
@@ -91,7 +88,7 @@ def starts_are_shared_where_runs_are_paired(runs, plan):
             assert (rows[0] == rows[1]) == ((one, other) in pairs), (one, other)
 
 
-@pytest.mark.parametrize("question", [pytest.param(q, marks=awaits_no_data(q)) for q in QUESTIONS])
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_the_committed_page_is_what_its_template_and_its_data_give(question):
     folder = EXPERIMENTS / question
     page = render((folder / "README.template.md").read_text(), {"": committed(folder)})
@@ -178,7 +175,7 @@ def test_figures_of_a_recipe_are_those_of_the_analysis():
     from tdu.training.ensembles import train_all
 
     with ThreadPoolExecutor(2) as executor:
-        log = train_all(StudyConfig(hidden=(20, 30, 50), replicates=3, epochs=200), executor, with_gini=True)
+        log = train_all(StudyConfig(hidden=(20, 30, 50), replicates=3, epochs=200), executor, gini=True)
     found = of_log(log)
     wanted = dimension.analyse(log, grokking.window(log))
     for key in ("dimension", "gamma", "deviation_angle", "steps_mean"):

@@ -1,6 +1,5 @@
 """Networks under the probe: killed runs go on bit for bit, and what is kept is what was measured."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,20 +13,24 @@ import tdu
 from tdu.avalanches import nulls
 from tdu.avalanches.sources import probe_files
 from tdu.config import NULLS, NetworkConfig
-from tdu.files import read_csv, read_fields
+from tdu.files import read_fields
 from tdu.models import tasks
 from tdu.models.networks import Transformer
 from tdu.rng import Stage, generator
-from tdu.training import network as monitor
-from tdu.training.network import Probe, train_network
+from tdu.training import network as training
+from tdu.training.network import probe_of, train_network
+from tdu.types import Layout
 
 SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
 
 
 def same(one, other):
-    assert list(one.columns) == list(other.columns)
-    for name, column in one.columns.items():
-        assert np.array_equal(column, other.columns[name]), name
+    assert np.array_equal(one.step, other.step)
+    for group in ("columns", "nulls"):
+        of_one, of_other = getattr(one, group), getattr(other, group)
+        assert list(of_one) == list(of_other)
+        for name, values in of_one.items():
+            assert np.array_equal(values, of_other[name]), name
 
 
 def test_a_run_is_its_address():
@@ -39,14 +42,14 @@ def test_a_run_is_its_address():
 def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, change):
     config = replace(SMALL, **change)
     whole = train_network(config)
-    monkeypatch.setattr(monitor, "_SAVE_SECONDS", -1.0)  # a state after every update
+    monkeypatch.setattr(training, "_SAVE_SECONDS", -1.0)  # a state after every update
 
     class CutError(Exception):
         pass
 
     for stop in (3, 4, 17):
         written = 0
-        real = monitor.loop.save_state
+        real = training.loop.save_state
 
         def save_and_stop(path, state, settings, real=real, stop=stop):
             nonlocal written
@@ -56,14 +59,16 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, chan
                 raise CutError
 
         with monkeypatch.context() as patch:
-            patch.setattr(monitor.loop, "save_state", save_and_stop)
+            patch.setattr(training.loop, "save_state", save_and_stop)
             with pytest.raises(CutError):
                 train_network(config, tmp_path)
     same(train_network(config, tmp_path), whole)
     same(train_network(config, tmp_path), whole)  # finished: read back
-    assert sorted(os.listdir(tmp_path)) == ["run.csv", "state.npz"]
-    rows = read_csv(tmp_path / "run.csv")
-    assert [float(row["size"]) for row in rows] == whole.columns["size"].tolist()
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["log/s00008-r00.npz", "manifest.json", "state/s00008-r00.npz"]
+    log = tdu.load(tmp_path)
+    assert log.size[0, 0].tolist() == whole.size.tolist()
+    assert np.array_equal(log.nulls["rewired"][:, 0, 0], whole.nulls["rewired"])
 
 
 @pytest.mark.slow
@@ -75,7 +80,7 @@ def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
         "import tdu.training.network as m; m._SAVE_SECONDS = 0.05; from tdu.cli import main; main()",
     ]
     running = subprocess.Popen([*command, "grok", "--out", str(tmp_path / "killed"), *arguments])
-    state = tmp_path / "killed" / "state.npz"
+    state = tmp_path / "killed" / "state" / "s00016-r00.npz"
     deadline = time.monotonic() + 60
     while not state.exists() and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -84,7 +89,7 @@ def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
     for out in ("killed", "whole"):
         done = subprocess.run([*command, "grok", "--out", str(tmp_path / out), *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    for name in ("run.csv", "gradients.npy"):
+    for name in ("log/s00016-r00.npz", "state/s00016-r00-gradients.npy"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list(tmp_path.rglob("*.part"))
 
@@ -98,12 +103,12 @@ def test_longer_training_goes_on_from_shorter(tmp_path):
 
 def test_gradients_on_disk_are_what_was_probed(tmp_path):
     run = train_network(SMALL, tmp_path, save_gradients=True)
-    fields = read_fields(tmp_path / "gradients.npy")
+    fields = read_fields(tmp_path / "state" / "s00008-r00-gradients.npy")
     assert fields.shape == (11, run.n_sites)
     assert fields.dtype == np.float32
-    graph = Probe(SMALL, (run.n_sites,)).graph
+    graph = probe_of(SMALL).of_run(run.layout, 8, 0).graph
     assert [tdu.avalanche(field, graph).size for field in fields] == run.columns["size"].tolist()
-    assert len(list(probe_files([tmp_path / "gradients.npy"], "ba", 0))) == 11
+    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], "ba", 0))) == 11
     with pytest.raises(ValueError, match="with `save_gradients` True, not False: give those settings, or another"):
         train_network(SMALL, tmp_path)
     with pytest.raises(ValueError, match="`save_gradients` needs a `directory`"):
@@ -113,46 +118,60 @@ def test_gradients_on_disk_are_what_was_probed(tmp_path):
 @pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"seed": 1}, {"n_null_draws": 1}, {"layer_norm": True}])
 def test_a_directory_of_other_settings_is_refused_and_left_alone(tmp_path, change):
     train_network(SMALL, tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    (name,) = change
-    with pytest.raises(ValueError, match=f"is of a run with `{name}` .*: give those settings, or another directory"):
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    ((name, value),) = change.items()
+    with pytest.raises(ValueError, match=f"holds another study .{name} = {getattr(SMALL, name)} there, {value} here.: choose"):
         train_network(replace(SMALL, **change), tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_other_widths_and_replicates_add_their_runs_to_the_log(tmp_path):
+    for change in ({}, {"replicate": 1}, {"width": 12}, {"width": 4, "epochs": 20}):
+        train_network(replace(SMALL, **change), tmp_path)
+    log = tdu.load(tmp_path)
+    assert log.scale.tolist() == [4, 8, 12]
+    assert log.step.tolist() == list(range(0, 41, 4))
+    assert np.isfinite(log.size).all(axis=-1).tolist() == [[False, False], [True, True], [True, False]]
+    assert log.size[1, 1].tolist() == train_network(replace(SMALL, replicate=1)).size.tolist()
+    assert log.nulls["signs"].shape == (2, 3, 2, 11)
+    assert {"loss", "accuracy", "test_accuracy", "size", "deviation_angle"} <= set(log.columns)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 and nothing", None])
 def test_a_damaged_state_is_one_clear_error(tmp_path, damage):
     train_network(SMALL, tmp_path)
-    path = tmp_path / "state.npz"
+    path = tmp_path / "state" / "s00008-r00.npz"
     if damage is None:
         np.savez(path, theta=np.zeros(3))
     else:
         path.write_bytes(damage)
-    with pytest.raises(ValueError, match=r"state\.npz is not a"):
+    with pytest.raises(ValueError, match=r"s00008-r00\.npz is not a"):
+        train_network(SMALL, tmp_path)
+
+
+def test_a_flipped_bit_of_the_parameters_is_noticed_before_training_goes_on(tmp_path):
+    train_network(replace(SMALL, epochs=21), tmp_path)
+    path = tmp_path / "state" / "s00008-r00.npz"
+    content = path.read_bytes()
+    at = content.index(b"theta.npy") + 400  # well inside the array
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    with pytest.raises(ValueError, match=r"s00008-r00\.npz is not .*training state"):
         train_network(SMALL, tmp_path)
 
 
 def test_nulls_are_those_of_the_snapshot():
     field = np.random.default_rng(0).standard_t(2, 60)
-    probe = Probe(SMALL, (20, 30, 10))
-    row = probe.measure(field, 3)
-    assert {name.split(".")[0] for name in row if "." in name} == set(NULLS)
-    for order in probe.orders["blocks"]:
-        assert [sorted(part) for part in np.split(order, [20, 50])] == [
-            list(range(20)),
-            list(range(20, 50)),
-            list(range(50, 60)),
-        ]
-    for order in probe.orders["permuted"]:
-        assert sorted(order) == list(range(60))
-    for draw in range(2):
-        gaussian = nulls.gaussian(field, np.random.default_rng([probe.gaussian[draw], 3]))
-        assert row[f"permuted.{draw}"] == tdu.avalanche(field[probe.orders["permuted"][draw]], probe.graph).size
-        assert row[f"signs.{draw}"] == tdu.avalanche(field * probe.signs[draw], probe.graph).size
-        assert row[f"rewired.{draw}"] == tdu.avalanche(field, probe.rewired[draw]).size
-        assert set(np.abs(probe.signs[draw])) == {1.0}
-        assert row[f"gaussian.{draw}"] == tdu.avalanche(gaussian, probe.graph).size
-    assert not np.array_equal(probe.orders["permuted"][0], probe.orders["permuted"][1])
+    layout = Layout.of({"a": (4, 5), "b": (30,), "c": (10,)})
+    probe = probe_of(SMALL).of_run(layout, 8, 0)
+    sizes = probe.null_sizes(field[None], np.array([3]))
+    assert list(sizes) == list(NULLS)
+    for name, null in nulls.MODELS.items():
+        rng = generator(0, Stage.NULL, 8, 0, null.stream)
+        for draw in range(2 if name in NULLS else 0):
+            drawn = null.prepare(layout, probe.graph, rng)
+            wanted = tdu.avalanche(drawn.apply(field[None], np.array([3]))[0], drawn.graph).size
+            assert sizes[name].tolist()[draw] == [wanted]
+    assert not np.array_equal(*sizes["permuted"])
 
 
 def test_in_line_training_is_given_the_relaxed_field_and_the_probe_sees_the_raw_one():
@@ -161,24 +180,24 @@ def test_in_line_training_is_given_the_relaxed_field_and_the_probe_sees_the_raw_
     assert in_line.columns["loss"][0] == shadow.columns["loss"][0]
     assert not np.array_equal(in_line.columns["loss"][1:], shadow.columns["loss"][1:])
     field = np.random.default_rng(0).normal(size=50).astype(np.float32)
-    probe = Probe(replace(SMALL, alpha_train=0.4), (50,))
-    relaxed = probe.relaxed(field)
+    probe = probe_of(replace(SMALL, n_null_draws=0)).of_run(Layout.unknown(50), 8, 0)
+    relaxed = probe.relaxed(field, 0.4)
     assert relaxed.dtype == np.float32
     assert np.array_equal(relaxed, tdu.avalanche(field, probe.graph, alpha=0.4).gradient.astype(np.float32))
 
 
-def test_grokking_is_the_first_snapshot_from_which_test_accuracy_stays_above_99_percent():
-    run = train_network(SMALL)
-    for accuracy, epoch, first in [
-        ([0.5] * 11, None, -1),
-        ([0.5] * 10 + [1.0], 40, 10),
-        ([0.5, 1.0, 0.99] + [0.995] * 8, 12, 1),
-        ([1.0] * 11, 0, 0),
-        ([0.99] + [1.0] * 9 + [0.99], None, 1),
+def test_grokking_is_the_first_snapshot_from_which_test_accuracy_stays_above_99_percent(monkeypatch):
+    for accuracy, epoch in [
+        ([0.5] * 11, None),
+        ([0.5] * 10 + [1.0], 40),
+        ([0.5, 1.0, 0.99] + [0.995] * 8, 12),
+        ([1.0] * 11, 0),
+        ([0.99] + [1.0] * 9 + [0.99], None),
     ]:
-        of = replace(run, columns={**run.columns, "test_accuracy": np.array(accuracy)})
-        assert of.grokking_epoch == epoch
-        assert of.first_snapshot == first
+        seen = iter(accuracy)
+        with monkeypatch.context() as planted:
+            planted.setattr(training.loop, "accuracy_of", lambda *_, seen=seen: next(seen))
+            assert train_network(replace(SMALL, n_null_draws=0)).grokking_epoch == epoch
 
 
 @pytest.mark.parametrize(
@@ -206,13 +225,13 @@ def test_one_thread_of_blas_for_the_same_bits(monkeypatch):
     from threadpoolctl import threadpool_info
 
     seen = []
-    real = monitor.loop.train
+    real = training.loop.train
 
     def looking(*arguments):
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         return real(*arguments)
 
-    monkeypatch.setattr(monitor.loop, "train", looking)
+    monkeypatch.setattr(training.loop, "train", looking)
     train_network(replace(SMALL, epochs=1))
     assert seen
     assert set(seen) == {1}
@@ -229,7 +248,7 @@ def test_single_precision_gives_the_avalanches_of_double(tmp_path):
     """Of a trained network's gradient at the same parameters, well above rounding: the loss is far from 10⁻⁷."""
     config = replace(SMALL, modulus=11, width=16, epochs=60, n_null_draws=0)
     assert 1e-4 < train_network(config, tmp_path).columns["loss"][-1] < 1
-    theta = np.load(tmp_path / "state.npz")["theta"]
+    theta = np.load(tmp_path / "state" / "s00016-r00.npz")["theta"]
     task = tasks.modular("addition", 11, 0.8, generator(0, Stage.SPLIT, 16, 0))
     network = Transformer(task, 16)
     graph = tdu.barabasi_albert(theta.size)

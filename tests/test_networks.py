@@ -97,10 +97,10 @@ def test_a_batch_in_parts_gives_the_same(monkeypatch):
 
 def test_parameters_are_as_many_as_the_formula_says():
     network = Transformer(task_of(59), 16)
-    assert sum(network.blocks) == 12 * 16**2 + 127 * 16
-    assert sum(Transformer(task_of(59), 16, layer_norm=True).blocks) == 12 * 16**2 + 133 * 16
-    views = network.views(np.arange(float(sum(network.blocks))))
-    assert np.concatenate([view.ravel() for view in views.values()]).tolist() == list(range(sum(network.blocks)))
+    assert network.layout.n_sites == 12 * 16**2 + 127 * 16
+    assert Transformer(task_of(59), 16, layer_norm=True).layout.n_sites == 12 * 16**2 + 133 * 16
+    views = network.views(np.arange(float(network.layout.n_sites)))
+    assert np.concatenate([view.ravel() for view in views.values()]).tolist() == list(range(network.layout.n_sites))
 
 
 def test_a_network_learns_xor():

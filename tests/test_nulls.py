@@ -6,12 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tdu
-from tdu.models.mlp import layer_sizes
+from tdu.avalanches.nulls import MODELS
+from tdu.config import NULLS
+from tdu.models.mlp import layout
+from tdu.types import Layout
 from tests.strategies import float_fields, graphs, neighbours
 
 #: The field nulls by name, with the layers of an XOR network of 10 or of 100 hidden units for that which asks for them.
 LAYERS = {41: (20, 10, 10, 1), 401: (200, 100, 100, 1)}
-FIELD_NULLS = tdu.nulls.FIELD_NULLS | {"blocks": lambda g, rng: tdu.nulls.blocks(g, rng, LAYERS[g.shape[-1]])}
+FIELD_NULLS = {
+    "permuted": tdu.nulls.permuted,
+    "blocks": lambda g, rng: tdu.nulls.blocks(g, rng, LAYERS[g.shape[-1]]),
+    "signs": tdu.nulls.signs,
+    "gaussian": tdu.nulls.gaussian,
+}
 
 fields = st.integers(1, 30).flatmap(float_fields)
 seeds = st.integers(0, 2**32)
@@ -34,7 +42,7 @@ def test_blocks_keep_the_multiset_of_each_layers_weights_and_biases(hidden, seed
     rng = np.random.default_rng(seed)
     field = rng.normal(size=4 * hidden + 1)
     sizes = (2 * hidden, hidden, hidden, 1)
-    assert tuple(layer_sizes(field.size).values()) == sizes
+    assert layout(hidden).sizes == sizes
     found = tdu.nulls.blocks(field, rng, sizes)
     for part in np.split(np.arange(field.size), np.cumsum(sizes[:-1])):
         assert sorted(found[part]) == sorted(field[part])
@@ -74,16 +82,39 @@ def test_nulls_are_seeded_leave_their_input_alone_and_are_not_the_identity(name)
     assert not np.array_equal(found, field)
 
 
-@pytest.mark.parametrize("name", sorted(FIELD_NULLS))
-def test_an_arrangement_is_one_draw_of_its_null_and_the_same_for_every_field_but_of_gaussian(name):
-    one, other = np.random.default_rng(1).normal(size=(2, 41))
-    arranged = tdu.nulls.arrangement(name, 41, np.random.default_rng(7), LAYERS[41])
-    assert np.array_equal(arranged(one), FIELD_NULLS[name](one, np.random.default_rng(7)))
-    if name == "gaussian":
-        assert not np.array_equal(arranged(one), arranged(one))
-        return
-    assert np.array_equal(arranged(np.stack([one, other])), [arranged(one), arranged(other)])
-    assert np.array_equal(arranged(other), FIELD_NULLS[name](other, np.random.default_rng(7)))
+@pytest.mark.parametrize("name", ["permuted", "blocks", "signs"])
+def test_a_draw_is_its_null_put_to_every_snapshot_alike(name):
+    fields, graph = np.random.default_rng(1).normal(size=(2, 41)), tdu.barabasi_albert(41)
+    draw = MODELS[name].prepare(layout(10), graph, np.random.default_rng(7))
+    found = draw.apply(fields, np.array([0, 10]))
+    assert draw.graph is graph
+    for field, drawn in zip(fields, found, strict=True):
+        assert np.array_equal(drawn, FIELD_NULLS[name](field, np.random.default_rng(7)))
+        assert np.array_equal(draw.apply(field[None], np.array([3]))[0], drawn)
+
+
+def test_a_gaussian_draw_is_that_of_its_step_whatever_came_before():
+    fields, graph = np.random.default_rng(1).normal(size=(3, 41)), tdu.barabasi_albert(41)
+    draw = MODELS["gaussian"].prepare(layout(10), graph, np.random.default_rng(7))
+    whole = draw.apply(fields, np.array([0, 10, 20]))
+    assert np.array_equal(draw.apply(fields[1:], np.array([10, 20])), whole[1:])
+    assert len({row.tobytes() for row in whole}) == 3
+
+
+def test_a_rewired_draw_leaves_the_field_and_changes_the_graph():
+    fields, graph = np.random.default_rng(1).normal(size=(3, 41)), tdu.barabasi_albert(41)
+    draw = MODELS["rewired"].prepare(layout(10), graph, np.random.default_rng(7))
+    assert np.array_equal(draw.apply(fields, np.arange(3)), fields)
+    assert np.array_equal(draw.graph.degree, graph.degree)
+    assert not np.array_equal(draw.graph.indices, graph.indices)
+
+
+def test_streams_of_nulls_and_surrogates_are_their_own():
+    from tdu.avalanches.surrogates import SURROGATES
+
+    streams = [null.stream for null in (*MODELS.values(), *SURROGATES.values())]
+    assert len(set(streams)) == len(streams)
+    assert [MODELS[name].stream for name in NULLS] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("name", ["permuted", "blocks", "signs"])
@@ -107,7 +138,10 @@ def test_rewired_is_seeded_and_another_graph():
     [
         # 4h + 1 entries need not be the XOR network's
         (lambda rng: tdu.nulls.blocks(np.ones(9), rng), "has 9 entries: give `sizes`, .* 2h, h, h, 1 for the h hidden"),
-        (lambda rng: tdu.nulls.arrangement("blocks", 9, rng), "has 9 entries: give `sizes`"),
+        (
+            lambda rng: MODELS["blocks"].prepare(Layout.unknown(9), tdu.barabasi_albert(9), rng),
+            "has 9 entries: give `sizes`",
+        ),
         (lambda rng: tdu.nulls.blocks(np.ones(8), rng, (3, 4)), "`sizes` add up to 7 but `gradient` has 8 entries"),
         (lambda rng: tdu.nulls.permuted([1, np.nan], rng), "entry 1 is nan"),
         (lambda rng: tdu.nulls.signs([], rng), r"has shape \(0,\): a field is \(N,\)"),
@@ -174,8 +208,8 @@ def test_nulls_are_the_generators_own_draws():
 
 def test_blocks_are_given_also_those_of_the_xor_network():
     for n, sizes in ((21, (10, 5, 5, 1)), (5, (2, 1, 1, 1))):
-        assert list(layer_sizes(n).items()) == list(zip(("W1", "b1", "W2", "b2"), sizes, strict=True))
-        assert tdu.nulls.block_sizes(n, list(layer_sizes(n).values())) == sizes
+        assert [name for name, _ in layout((n - 1) // 4).tensors] == ["W1", "b1", "W2", "b2"]
+        assert tdu.nulls.block_sizes(n, layout((n - 1) // 4).sizes) == sizes
         with pytest.raises(ValueError, match=f"`gradient` has {n} entries: give `sizes`"):
             tdu.nulls.block_sizes(n)
     assert tdu.nulls.block_sizes(6, (0, 2, 4)) == (0, 2, 4)

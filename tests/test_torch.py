@@ -68,7 +68,7 @@ def planted(vectors, name, precision):
         network = Transformer(task_of(vectors, case["task"]), case["width"], case["heads"], case["unit"], case["layer_norm"])
     else:
         network = TokenMLP(task_of(vectors, case["task"]), case["width"], case["unit"])
-    theta = np.empty(sum(network.blocks), precision)
+    theta = np.empty(network.layout.n_sites, precision)
     fill(network.views(theta), case["parameters"])
     return network, theta
 
@@ -101,9 +101,9 @@ def test_a_run_of_full_batch_updates(vectors, name):
     network, theta = planted(vectors, wanted["network"], "float64")
     method = optimisers.optimiser(name, theta, wanted["learning_rate"], wanted["weight_decay"])
     state = State(theta, method.moments)
-    train(network, network.task, method, state, wanted["epochs"], 1, lambda gradient: {})
+    train(network, network.task, method, state, wanted["epochs"], 1, lambda gradient, epoch: ({}, {}))
     for curve in ("loss", "accuracy", "test_accuracy"):
-        np.testing.assert_allclose([row[curve] for row in state.rows], wanted[curve], rtol=DOUBLE, err_msg=curve)
+        np.testing.assert_allclose([row.columns[curve] for row in state.rows], wanted[curve], rtol=DOUBLE, err_msg=curve)
     ends = blocks_of(wanted["parameters"])
     for block, found in network.views(theta).items():
         close(found, ends[block], DOUBLE, block)

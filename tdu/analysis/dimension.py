@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tdu.statistics.resampling import estimate
+from tdu.statistics.resampling import estimate, mean_of_known, mean_of_runs
 from tdu.statistics.scaling import (
     dimension_over_time,
     exponent,
@@ -42,16 +42,16 @@ def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) ->
         "dimension_time_average": window_dimension(log, "peak", log.step >= 0, seed),
         "r2_min": least_r2_over_time(log, "peak", seed),
         "deviation_angle": estimate(
-            np.degrees(angle.mean(axis=-1)),
-            lambda v: v.mean(axis=(-2, -1)),
+            np.degrees(mean_of_known(angle)),
+            mean_of_runs,
             "mean over snapshots",
             seed,
         ),
-        "steps_mean": estimate(duration.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "mean over snapshots", seed),
-        "steps_capped": estimate(100 * capped.mean(axis=-1), lambda v: v.mean(axis=(-2, -1)), "share of snapshots, %", seed),
+        "steps_mean": estimate(mean_of_known(duration), mean_of_runs, "mean over snapshots", seed),
+        "steps_capped": estimate(100 * mean_of_known(capped), mean_of_runs, "share of snapshots, %", seed),
         "steps_max": estimate(
-            duration.max(axis=-1),
-            lambda v: v.max(axis=(-2, -1)),
+            np.fmax.reduce(duration, axis=-1),
+            lambda v: np.fmax.reduce(v, axis=(-2, -1)),
             "largest",
             seed,
             "an extreme over runs: resampling cannot go beyond it",

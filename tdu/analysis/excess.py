@@ -2,22 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
-from tdu.avalanches.cascades import sizes_of
-from tdu.avalanches.nulls import arrangement, rewired
-from tdu.avalanches.surrogates import SURROGATES
-from tdu.config import NULLS, StudyConfig
-from tdu.models.mlp import layer_sizes
+from tdu.avalanches.nulls import Null, prepared
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
-from tdu.training.xor import snapshot_fields
+from tdu.training.ensembles import Ensemble
+from tdu.training.log import gather
+from tdu.training.xor import Trained
 from tdu.types import Estimate, Findings, Floats, Integers, Log, Statistic
 
 N_PERMUTATIONS = 2000
@@ -28,63 +27,27 @@ _HEADLINE = "D(t) after the window, mean"
 Exponent = Callable[[Floats], Floats]
 
 
-@dataclass(frozen=True, eq=False)
-class NullSizes:
-    """Avalanche sizes (draws, S, K, T) of each null or surrogate of a log's snapshots, by its name."""
-
-    sizes: dict[str, Integers]
-
-
-def measure(config: StudyConfig, n_draws: int, executor: Executor, names: Sequence[str] = NULLS) -> NullSizes:
-    """Train the runs of a study again, which gives the same snapshots, and probe `n_draws` independent draws of each null.
-
-    `names`: of nulls or of surrogates.
-    """
-    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-    futures = {address: executor.submit(_of_run, config, *address, n_draws, names) for address in sorted(grid, reverse=True)}
-    shape = (len(config.hidden), config.replicates)
-    return NullSizes(
-        {
-            name: np.moveaxis(
-                np.array([futures[address].result()[name] for address in grid]).reshape(*shape, n_draws, -1), 2, 0
-            )
-            for name in names
-        }
-    )
+def measure(ensemble: Ensemble, models: Sequence[Null], n_draws: int, executor: Executor) -> dict[str, Floats]:
+    """Avalanche sizes (D, S, K, T) of each of the `models`, nulls or surrogates, of the snapshots of an ensemble, by name."""
+    found = ensemble.measured(partial(_of_run, models, n_draws, ensemble.config.seed), executor)
+    runs = (replace(ensemble.runs[address].run, nulls=sizes) for address, sizes in found.items())
+    return dict(gather(runs).nulls)
 
 
-def _of_run(config: StudyConfig, hidden: int, replicate: int, n_draws: int, names: Sequence[str]) -> dict[str, Integers]:
-    """Sizes (draws, T) of every null of one run."""
-    fields, graph = snapshot_fields(config, hidden, replicate)
-    streams = generator(config.seed, Stage.NULL, hidden, replicate).spawn(len(names))
-    probe = (config.alpha, config.quantile, config.max_steps)
-    found = {}
-    for name, rng in zip(names, streams, strict=True):
-        if name == "rewired":
-            seeds = rng.integers(2**63, size=n_draws)
-            draws = [sizes_of(fields, rewired(graph, int(seed)), *probe) for seed in seeds]
-        else:
-            draws = [sizes_of(same_for_all(name, fields, rng), graph, *probe) for _ in range(n_draws)]
-        found[name] = np.array(draws)
-    return found
+def _of_run(models: Sequence[Null], n_draws: int, seed: int, trained: Trained) -> dict[str, Integers]:
+    """Sizes (D, T) under every null of one run."""
+    run, probe = trained.run, trained.probe
+    draws = prepared(models, n_draws, run.layout, probe.graph, (seed, run.scale, run.replicate))
+    return {name: probe.sizes_under(of_null, trained.fields, run.step) for name, of_null in draws.items()}
 
 
-def same_for_all(name: str, fields: Floats, rng: np.random.Generator) -> Floats:
-    """One draw of a null or surrogate for all snapshots (T, N) of a run of the XOR network (`tdu.nulls.arrangement`)."""
-    if name in SURROGATES:
-        return SURROGATES[name](fields, rng)
-    n_sites = fields.shape[1]
-    drawn = arrangement(name, n_sites, rng, tuple(layer_sizes(n_sites).values()))(fields)
-    return np.asarray(drawn, np.float64)
-
-
-def analyse(log: Log, nulls: NullSizes, name: str, *, intervals: bool = True) -> Findings:
+def analyse(log: Log, name: str, *, intervals: bool = True) -> Findings:
     """Excess of the exponents over one null, paired by run; the mean size after grokking is drawn and heads the readings.
 
     Sizes of a run under a null are the mean over its draws. That suits statistics that are means over runs, which the largest
     over runs is not: `run-peak` stands for the maxima.
     """
-    sizes, seed = nulls.sizes[name], log.seed if intervals else None
+    sizes, seed = log.nulls[name], log.seed if intervals else None
     compared = _comparisons(log, sizes)
     readings = {reading: excess(*comparison, seed) for reading, comparison in compared.items()}
     unknown = Estimate(np.nan, np.nan, np.nan, "real − null", "no snapshot after the window")
@@ -95,6 +58,29 @@ def analyse(log: Log, nulls: NullSizes, name: str, *, intervals: bool = True) ->
     return Findings(
         estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.step, **_over_time(log, sizes, seed)}}
     )
+
+
+def at_all_steps(log: Log, name: str) -> Findings:
+    """Excess of D(t) of the mean size over one null, averaged over all steps: where a log knows no grokking."""
+    everything = np.flatnonzero(log.complete)
+    real, null = _in_time(log.size, everything), _in_time(log.nulls[name], everything)
+    exponent = _mean_over_time(log)
+    return Findings(
+        {
+            f"excess_at_all_steps_{name}": excess(real, null, exponent, log.seed),
+            f"share_at_all_steps_{name}": lost_share(real, null.mean(axis=0), exponent, log.seed),
+        }
+    )
+
+
+def _in_time(size: npt.NDArray[np.number], inside: Integers) -> Floats:
+    """Sizes (…, S, K, T) as (…, T, S, K), of the snapshots `inside`."""
+    return np.moveaxis(size[..., inside].astype(np.float64), -1, -3)
+
+
+def _mean_over_time(log: Log) -> Exponent:
+    fit = exponent_of_runs(log.n_sites, "mean")
+    return lambda values: np.asarray(fit(values).mean(axis=-1))
 
 
 def excess(real: Floats, null: Floats, exponent: Exponent, seed: int | None = 0) -> Estimate:
@@ -149,22 +135,15 @@ def _difference(values: Floats, exponent: Exponent) -> Floats:
     return exponent(values[:, 0]) - exponent(values[:, 1])
 
 
-def _comparisons(log: Log, null: Integers) -> dict[str, tuple[Floats, Floats, Exponent]]:
+def _comparisons(log: Log, null: Floats) -> dict[str, tuple[Floats, Floats, Exponent]]:
     """Real values, values of the draws, and the exponent to compare, by reading."""
     first, last = window(log)
-    before, after = np.flatnonzero(log.step < first), np.flatnonzero(log.step > last)
-    fit = exponent_of_runs(log.n_sites, "mean")
-
-    def in_time(size: npt.NDArray[np.number], inside: Integers) -> Floats:
-        return np.moveaxis(size[..., inside].astype(np.float64), -1, -3)
-
-    def over_window(values: Floats) -> Floats:
-        return np.asarray(fit(values).mean(axis=-1))
-
+    before, after = (np.flatnonzero(inside & log.complete) for inside in (log.step < first, log.step > last))
+    fit, over_window = exponent_of_runs(log.n_sites, "mean"), _mean_over_time(log)
     compared: dict[str, tuple[Floats, Floats, Exponent]] = {}
     for reading, inside in (("before", before), ("after", after)):
         if inside.size:
-            compared[f"D(t) {reading} the window, mean"] = in_time(log.size, inside), in_time(null, inside), over_window
+            compared[f"D(t) {reading} the window, mean"] = _in_time(log.size, inside), _in_time(null, inside), over_window
     if before.size and after.size:
         both = np.concatenate([before, after])
 
@@ -172,7 +151,7 @@ def _comparisons(log: Log, null: Integers) -> dict[str, tuple[Floats, Floats, Ex
             of_time = fit(values)
             return np.asarray(of_time[..., before.size :].mean(axis=-1) - of_time[..., : before.size].mean(axis=-1))
 
-        compared["D(t) after minus before, mean"] = in_time(log.size, both), in_time(null, both), rise
+        compared["D(t) after minus before, mean"] = _in_time(log.size, both), _in_time(null, both), rise
     statistics: tuple[Statistic, ...] = ("mean", "run-peak")
     for statistic in statistics:
         exponents = exponent_of_runs(log.n_sites, statistic)
@@ -188,13 +167,13 @@ def _comparisons(log: Log, null: Integers) -> dict[str, tuple[Floats, Floats, Ex
     return compared
 
 
-def _over_time(log: Log, null: Integers, seed: int | None) -> dict[str, Floats]:
+def _over_time(log: Log, null: Floats, seed: int | None) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, "mean")
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
     low, high = interval(bootstrap(both[1], fit, seed, _N_RESAMPLES, through="mean"))
     excess_low, excess_high = interval(bootstrap(both, lambda v: _difference(v, fit), seed, _N_RESAMPLES, through="mean"))
-    value, null_value = (slopes(log.n_sites, sizes.mean(axis=-1)) for sizes in both)
+    value, null_value = (slopes(log.n_sites, mean_of_known(sizes)) for sizes in both)
     return {
         "value": null_value,
         "low": low,

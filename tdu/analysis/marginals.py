@@ -9,10 +9,10 @@ import numpy.typing as npt
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.surrogates import moment_ratio
-from tdu.config import StudyConfig
 from tdu.statistics.scaling import mean_exponent
-from tdu.training.xor import snapshot_fields
-from tdu.types import Estimate, Findings, Floats, Integers, Log
+from tdu.training.ensembles import Ensemble
+from tdu.training.xor import Trained
+from tdu.types import Estimate, Findings, Floats, Log
 
 #: Where the tail is drawn, in thresholds.
 TAIL_GRID = np.geomspace(1.0, 30.0, 60)
@@ -31,25 +31,25 @@ class Marginals:
     tail: Floats
 
 
-def measure(config: StudyConfig, executor: Executor) -> Marginals:
-    """Train the runs of a study again, and look at the magnitudes of their snapshots."""
-    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-    rows = list(executor.map(lambda address: _of_run(config, *address), grid))
-    shape = (len(config.hidden), config.replicates)
+def measure(ensemble: Ensemble, executor: Executor) -> Marginals:
+    """Look at the magnitudes of the snapshots of an ensemble."""
+    rows = ensemble.measured(_of_run, executor).values()
+    shape = (len(ensemble.config.hidden), ensemble.config.replicates)
     columns = (np.array(column) for column in zip(*rows, strict=True))
     return Marginals(*(column.reshape(*shape, *column.shape[1:]) for column in columns))
 
 
-def _of_run(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, Floats, Floats]:
-    fields, _ = snapshot_fields(config, hidden, replicate)
+def _of_run(trained: Trained) -> tuple[Floats, Floats, Floats]:
+    fields, probe = trained.fields, trained.probe.probe
     magnitudes = np.abs(fields)
-    threshold = np.quantile(magnitudes, config.quantile, axis=-1, keepdims=True)
+    threshold = np.quantile(magnitudes, probe.quantile, axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = magnitudes / threshold
     ranked = np.sort(relative, axis=-1)
     tail = np.array([1 - np.searchsorted(row, TAIL_GRID) / row.size for row in ranked])
     known = threshold[:, 0] > 0
-    return isolated_size(relative, config.alpha, config.max_steps), moment_ratio(fields), np.where(known[:, None], tail, np.nan)
+    isolated = isolated_size(relative, probe.alpha, probe.max_steps)
+    return isolated, moment_ratio(fields), np.where(known[:, None], tail, np.nan)
 
 
 def isolated_size(relative: Floats, alpha: float, max_steps: int) -> Floats:
@@ -89,8 +89,8 @@ def analyse(log: Log, marginals: Marginals) -> Findings:
     )
 
 
-def size_share(log: Log, sizes: dict[str, Integers]) -> Findings:
-    """Topplings per site after the window, ⟨s⟩/N, of each scale: flat where D = 1. `sizes` (draws, S, K, T) of surrogates."""
+def size_share(log: Log) -> Findings:
+    """Topplings per site after the window, ⟨s⟩/N, of each scale: flat where D = 1; also of the log's nulls."""
     late = log.step > window(log)[1]
 
     def share(size: npt.NDArray[np.number]) -> Floats:
@@ -98,7 +98,7 @@ def size_share(log: Log, sizes: dict[str, Integers]) -> Findings:
             return np.asarray(size[..., late].sum(axis=-1) / late.sum() / log.n_sites[:, None])
 
     real = share(log.size)  # (S, K)
-    of_surrogates = {name: share(size).mean(axis=(0, 2)) for name, size in sizes.items()}
+    of_surrogates = {name: share(size).mean(axis=(0, 2)) for name, size in log.nulls.items()}
     series = {"hidden": log.scale, "n_sites": log.n_sites, "runs": real, "real": real.mean(axis=-1)}
     return Findings(series={"size_share": series | of_surrogates})
 

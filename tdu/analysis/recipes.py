@@ -1,8 +1,7 @@
 """The recipe the paper did not print: D(t), phases and incidental figures of one study, whatever units and weights it had."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,6 @@ from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
 from tdu.results.published import PUBLISHED, compare
 from tdu.statistics.resampling import estimate
 from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, per_run, window_dimension
-from tdu.training.ensembles import train_all
 from tdu.types import Estimate, Floats, Log
 
 #: What is compared with the published figures, of which a recipe is compatible with so and so many.
@@ -33,13 +31,6 @@ def configurations(config: StudyConfig) -> list[StudyConfig]:
             ACTIVATIONS, INITIALISATIONS, INPUTS, (config.alpha, 0.0)
         )
     ]
-
-
-def measure(config: StudyConfig, executor: Executor) -> Iterator[tuple[StudyConfig, Log, dict[str, Estimate]]]:
-    """Train the study under every recipe, one after the other, and measure each."""
-    for recipe in configurations(config):
-        log = train_all(recipe, executor, with_gini=True)
-        yield recipe, log, of_log(log)
 
 
 def of_log(log: Log) -> dict[str, Estimate]:

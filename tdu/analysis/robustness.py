@@ -1,55 +1,13 @@
 """D and γ over diffusion strengths and threshold levels, in-line and shadow, real and synthetic."""
 
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from tdu.analysis.control import Control, variation_beyond_noise
-from tdu.avalanches.cascades import sizes_of
 from tdu.config import Scope, StudyConfig
 from tdu.statistics.resampling import bootstrap, interval, through
 from tdu.statistics.scaling import exponent_of_runs, per_run
-from tdu.training.ensembles import train_all
-from tdu.training.xor import snapshot_fields
-from tdu.types import Estimate, Findings, Floats, Integers, Log, Statistic
-
-
-@dataclass(frozen=True, eq=False)
-class Sweeps:
-    """Avalanche sizes (A or Q, S, K, T) of real training over the scope's settings, in-line and, unless left out, in shadow."""
-
-    inline_alphas: Floats
-    inline_quantiles: Floats
-    shadow_alphas: Integers | None = None
-    shadow_quantiles: Integers | None = None
-
-
-def measure(config: StudyConfig, log: Log, scope: Scope, executor: Executor, *, with_shadow: bool = True) -> Sweeps:
-    """Train the study of the `log` under each setting in-line; in shadow train once, and probe under each."""
-
-    def inline(alpha: float, level: float) -> Floats:
-        changed = replace(config, alpha=alpha, alpha_train=alpha, quantile=level)
-        return log.size if changed == config else train_all(changed, executor).size
-
-    sweeps = Sweeps(
-        inline_alphas=np.array([inline(alpha, config.quantile) for alpha in scope.alphas]),
-        inline_quantiles=np.array([inline(config.alpha, level) for level in scope.quantiles]),
-    )
-    if not with_shadow:
-        return sweeps
-    shadow = replace(config, alpha_train=0.0)
-    pairs = [(alpha, config.quantile) for alpha in scope.alphas] + [(config.alpha, level) for level in scope.quantiles]
-
-    def probed(address: tuple[int, int]) -> list[Integers]:
-        fields, graph = snapshot_fields(shadow, *address)
-        return [sizes_of(fields, graph, alpha, level, config.max_steps) for alpha, level in pairs]
-
-    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-    of_runs = np.moveaxis(np.array(list(executor.map(probed, grid))), 1, 0)  # (settings, S·K, T)
-    in_shadow = of_runs.reshape(len(pairs), len(config.hidden), config.replicates, -1)
-
-    return replace(sweeps, shadow_alphas=in_shadow[: len(scope.alphas)], shadow_quantiles=in_shadow[len(scope.alphas) :])
+from tdu.training.sweeps import Sweeps
+from tdu.types import Estimate, Findings, Floats, Integers, Statistic
 
 
 def analyse(

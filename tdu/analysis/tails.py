@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
-from tdu.statistics.resampling import bootstrap, estimate, interval
+from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
 from tdu.statistics.scaling import exponent
 from tdu.types import Estimate, Findings, Floats, Integers, Log
 
@@ -26,7 +26,7 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
     def collapse(size: Floats) -> tuple[float, float, float]:
         grid, _, error = tails
         # The errors stay those of the log: runs drawn twice would make them look smaller than they are.
-        resampled = grid, _of_runs(size, grid).mean(axis=1), error
+        resampled = grid, mean_of_known(np.moveaxis(_of_runs(size, grid), 1, -1)), error
         return (
             _best_exponent(n_sites, *resampled),
             _quality(at_regression, n_sites, *resampled),
@@ -45,8 +45,10 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             ]
         )
     ]
-    fits = [_fit_or_unknown(size) for size in log.size]
-    ends = np.log10(np.maximum(np.stack([log.size.min(axis=-1), log.size.max(axis=-1)]), 1))
+    known = [size[~np.isnan(size)] for size in log.size]
+    fits = [_fit_or_unknown(size) for size in known]
+    least, largest = (reduce.reduce(log.size, axis=-1) for reduce in (np.fmin, np.fmax))
+    ends = np.log10(np.maximum(np.stack([least, largest]), 1))
     return Findings(
         estimates={
             **dict(zip(("collapse_exponent", "collapse_quality", "collapse_quality_best"), collapsed, strict=True)),
@@ -55,7 +57,7 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
         series={
             "ccdf": {
                 f"h{hidden}": dict(zip(("size", "p"), ccdf(size), strict=True))
-                for hidden, size in zip(log.scale, log.size, strict=True)
+                for hidden, size in zip(log.scale, known, strict=True)
             },
             "collapse": {
                 "n_sites": n_sites,
@@ -72,7 +74,8 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
 
 def _widest_range(ends: Floats) -> Floats:
     """Decades between the smallest and the largest size of a scale, for the widest scale: (B, 2, S, K) → (B,)."""
-    return np.asarray((ends[:, 1].max(axis=-1) - ends[:, 0].min(axis=-1)).max(axis=-1))
+    smallest, largest = np.fmin.reduce(ends[:, 0], axis=-1), np.fmax.reduce(ends[:, 1], axis=-1)
+    return np.asarray((largest - smallest).max(axis=-1))
 
 
 def _of_resampled_logs(log: Log, measure: Callable[[Floats], tuple[float, ...]], seed: int | None) -> Floats:
@@ -95,20 +98,28 @@ def _tails(size: Floats) -> tuple[Floats, Floats, Floats]:
     `size` is (S, K, T). The error is that of the mean over runs, as snapshots of a run are not independent, but at least what
     counting alone would give.
     """
-    n_runs, n_snapshots = size.shape[1:]
-    ends = [(max(runs.min(), 1) - 0.5, max(runs.max(), 1) + 0.5) for runs in size]
+    n_runs = size.shape[1]
+    ends = [(max(np.nanmin(runs), 1) - 0.5, max(np.nanmax(runs), 1) + 0.5) for runs in size]
     grid = np.array([np.geomspace(*pair, _POINTS) for pair in ends])
     of_runs = _of_runs(size, grid)
-    p = of_runs.mean(axis=1)
-    n = n_runs * n_snapshots
+    p = mean_of_known(np.moveaxis(of_runs, 1, -1))
+    n = (~np.isnan(size)).sum(axis=(1, 2))[:, None]
     counted = np.sqrt(np.maximum(p * (1 - p), 1 / n) / n)
-    between = of_runs.std(axis=1, ddof=1) / np.sqrt(n_runs) if n_runs > 1 else np.zeros_like(p)
-    return grid, p, np.maximum(between, counted)
+    return grid, p, np.fmax(_error_between(of_runs), counted) if n_runs > 1 else counted
+
+
+def _error_between(of_runs: Floats) -> Floats:
+    """Standard error (S, points) of the mean over the known runs of `of_runs` (S, K, points); nan for a single one."""
+    deviation = of_runs - mean_of_known(np.moveaxis(of_runs, 1, -1))[:, None]
+    n_known = (~np.isnan(of_runs)).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.sqrt(np.nansum(deviation**2, axis=1) / (n_known - 1) / n_known))
 
 
 def _of_runs(size: Floats, grid: Floats) -> Floats:
     """P(≥ grid) of each run, (S, K, points)."""
-    return np.asarray((size[..., None] >= grid[:, None, None, :]).mean(axis=2))
+    beyond = np.where(np.isnan(size)[..., None], np.nan, size[..., None] >= grid[:, None, None, :])
+    return mean_of_known(np.moveaxis(beyond, 2, -1))
 
 
 def _fit_or_unknown(size: Floats) -> PowerLawFit:

@@ -1,19 +1,19 @@
 """Real gradients on other graphs: whether D(t) is of the field or of the graph it is probed on."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from tdu.analysis import dimension
 from tdu.analysis.control import TOPOLOGIES
 from tdu.analysis.grokking import window
-from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.nulls import permuted
-from tdu.config import StudyConfig
 from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.scaling import window_dimension
-from tdu.training.xor import snapshot_fields
+from tdu.training.ensembles import Ensemble
+from tdu.training.xor import Trained
 from tdu.types import Estimate, Findings, Floats, Integers, Log
 
 
@@ -25,25 +25,22 @@ class OnGraphs:
     permuted: dict[str, Integers]
 
 
-def measure(config: StudyConfig, executor: Executor) -> OnGraphs:
-    """Train the runs of a study in shadow, so that no graph has a part in them, and probe their snapshots on each graph."""
-    grid = [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-    rows = list(executor.map(lambda address: _of_run(replace(config, alpha_train=0.0), *address), grid))
-    shape = (len(config.hidden), config.replicates, -1)
+def measure(shadow: Ensemble, executor: Executor) -> OnGraphs:
+    """Probe the snapshots of an ensemble trained in shadow, so that no graph has a part in them, on each graph."""
+    rows = list(shadow.measured(partial(_of_run, shadow.config.seed), executor).values())
+    shape = (len(shadow.config.hidden), shadow.config.replicates, -1)
     real, null = ({name: np.array([row[kind][name] for row in rows]).reshape(shape) for name in TOPOLOGIES} for kind in (0, 1))
     return OnGraphs(real, null)
 
 
-def _of_run(config: StudyConfig, hidden: int, replicate: int) -> tuple[dict[str, Integers], dict[str, Integers]]:
-    fields, _ = snapshot_fields(config, hidden, replicate)
-    n = fields.shape[1]
-    seed = derived_seed(config.seed, Stage.SYNTHETIC_GRAPH, hidden, replicate)
-    order = permuted(np.arange(n), generator(config.seed, Stage.NULL, hidden, replicate)).astype(int)
-    probe = (config.alpha, config.quantile, config.max_steps)
-    graphs = {name: build(n, seed) for name, build in TOPOLOGIES.items()}
+def _of_run(seed: int, trained: Trained) -> tuple[dict[str, Integers], dict[str, Integers]]:
+    run, n_sites = trained.run, trained.run.n_sites
+    order = permuted(np.arange(n_sites), generator(seed, Stage.NULL, run.scale, run.replicate)).astype(int)
+    of_graphs = derived_seed(seed, Stage.SYNTHETIC_GRAPH, run.scale, run.replicate)
+    graphs = {name: build(n_sites, of_graphs) for name, build in TOPOLOGIES.items()}
     return (
-        {name: sizes_of(fields, graph, *probe) for name, graph in graphs.items()},
-        {name: sizes_of(fields[:, order], graph, *probe) for name, graph in graphs.items()},
+        {name: trained.probe.sizes(trained.fields, graph) for name, graph in graphs.items()},
+        {name: trained.probe.sizes(trained.fields[:, order], graph) for name, graph in graphs.items()},
     )
 
 

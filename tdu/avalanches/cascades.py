@@ -1,18 +1,17 @@
-"""Fields → avalanches → the cascade log."""
-
-from collections.abc import Sequence
+"""Fields → avalanches."""
 
 import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
 from tdu.avalanches.graphs import Graph
+from tdu.avalanches.observables import Avalanches
 from tdu.avalanches.threads import MIN_SITES_THREADED, relax_on_threads
-from tdu.config import StudyConfig
 from tdu.kernels.avalanche import relax, workspace
+from tdu.kernels.measures import angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.types import Avalanche, Floats, Integers, Log, Run, grokking_epochs
+from tdu.types import Avalanche, Column, Floats, Integers
 
 
 def avalanche(
@@ -87,9 +86,7 @@ def avalanche(
 
 def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int) -> Integers:
     """Avalanche sizes (T,) of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
-    many = _validate.numeric(fields, "fields")
-    if many.ndim != 2 or many.shape[1] != len(graph):
-        raise ValueError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
+    many = _fields(fields, graph)
     sizes = np.empty(len(many), np.int64)
     measured = measure_sizes(
         np.require(many, requirements=["W"]),
@@ -108,24 +105,26 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
     return sizes
 
 
-def gather(config: StudyConfig, runs: Sequence[Sequence[Run]]) -> Log:
-    """The log of a study from its runs, `runs[scale][replicate]`."""
-
-    def recorded(names: Sequence[str]) -> dict[str, Floats]:
-        return {name: np.array([[getattr(run, name) for run in scale] for scale in runs], np.float64) for name in names}
-
-    curves = recorded(_CURVES)
-    return Log(
-        scale=np.array(config.hidden),
-        n_sites=np.array([scale[0].n_sites for scale in runs], np.int64),
-        step=runs[0][0].epoch,
-        columns=recorded(_COLUMNS),
-        nulls={},
-        curves=curves,
-        grokking_step=grokking_epochs(curves["accuracy"]),
-        seed=config.seed,
-    )
+def avalanches(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int) -> Avalanches:
+    """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
+    many = _fields(fields, graph)
+    found = [avalanche(field, graph, alpha, quantile, max_steps=max_steps) for field in many]
+    profile = np.zeros((len(found), max_steps), np.int64)
+    for row, one in zip(profile, found, strict=True):
+        row[: one.duration] = one.profile
+    angles = [angle(field, one.gradient) for field, one in zip(many, found, strict=True)]
+    counts = {name: _column(found, name, np.int64) for name in ("size", "duration", "extent", "peak")}
+    measures = {name: _column(found, name, np.float64) for name in ("threshold", "dissipated")}
+    capped = _column(found, "capped", np.bool_)
+    return Avalanches(**counts, **measures, profile=profile, capped=capped, deviation_angle=np.array(angles, np.float64))
 
 
-_CURVES = ("loss", "accuracy", "gini")
-_COLUMNS = ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped", "deviation_angle")
+def _column(found: list[Avalanche], name: str, dtype: npt.DTypeLike) -> Column:
+    return np.array([getattr(one, name) for one in found], dtype)
+
+
+def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:
+    many = _validate.numeric(fields, "fields")
+    if many.ndim != 2 or many.shape[1] != len(graph):
+        raise ValueError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
+    return many

@@ -4,8 +4,9 @@ Each takes a gradient field (N,), or many (…, N), each treated by itself, and 
 `rewired` alone changes the graph instead.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ from tdu import _validate
 from tdu.avalanches.fields import SYNTHETIC_SCALE
 from tdu.avalanches.graphs import Graph
 from tdu.kernels.growth import swap_edges
-from tdu.types import Floats
+from tdu.rng import Stage, generator
+from tdu.types import Floats, Integers, Layout
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
 _SWAPS_PER_EDGE = 10
@@ -85,28 +87,81 @@ def rewired(graph: Graph, seed: int = 0) -> Graph:
     return Graph.of_rows(graph.indptr, indices)
 
 
-#: The nulls that change the field, by name.
-FIELD_NULLS: dict[str, Callable[[npt.ArrayLike, np.random.Generator], Floats]] = {
-    "permuted": permuted,
-    "blocks": blocks,
-    "signs": signs,
-    "gaussian": gaussian,
+class Draw(NamedTuple):
+    """One draw of a null for all snapshots of a run: what becomes of fields (T, N) at steps (T,), and the graph they go on."""
+
+    apply: Callable[[Floats, Integers], Floats]
+    graph: Graph
+
+
+@dataclass(frozen=True)
+class Null:
+    """A null model by name: `prepare(layout, graph, rng)` fixes one draw, whose `apply` is then put to every snapshot.
+
+    A run's own arrangement persists, and so must that of the null: rearranged anew at each snapshot, a draw's mean over time
+    would scatter less than the real one, and not be exchangeable with it. `stream` is the number of its random numbers among
+    those of a run, never reused, so that what a null draws does not depend on which others are probed. `keeps` says what it
+    leaves of the field.
+    """
+
+    name: str
+    stream: int
+    keeps: str
+    prepare: Callable[[Layout, Graph, np.random.Generator], Draw]
+
+
+def _permuted(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+    return _reordered(permuted(np.arange(layout.n_sites), rng), graph)
+
+
+def _blocks(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+    return _reordered(blocks(np.arange(layout.n_sites), rng, layout.sizes), graph)
+
+
+def _reordered(order: Floats, graph: Graph) -> Draw:
+    index = order.astype(np.int64)
+    return Draw(lambda fields, _: fields[:, index], graph)
+
+
+def _signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+    of_sites = signs(np.ones(layout.n_sites), rng)
+    return Draw(lambda fields, _: fields * of_sites, graph)
+
+
+def _gaussian(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+    """Nothing of it can persist: it is drawn anew at each step, by the step's number, so that a run may be cut anywhere."""
+    seed = int(rng.integers(2**63))
+
+    def apply(fields: Floats, steps: Integers) -> Floats:
+        drawn = [gaussian(field, np.random.default_rng([seed, step])) for field, step in zip(fields, steps, strict=True)]
+        return np.array(drawn).reshape(fields.shape)
+
+    return Draw(apply, graph)
+
+
+def _rewired(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+    return Draw(lambda fields, _: fields, rewired(graph, int(rng.integers(2**63))))
+
+
+#: By name. A further null is a function above and a line here.
+MODELS: dict[str, Null] = {
+    null.name: null
+    for null in (
+        Null("permuted", 0, "the distribution of the entries", _permuted),
+        Null("blocks", 1, "the distribution of the entries of each layer's weights and biases", _blocks),
+        Null("signs", 2, "every |g|, where it is", _signs),
+        Null("gaussian", 3, "nothing but N", _gaussian),
+        Null("rewired", 4, "the field, and the degree of every site", _rewired),
+    )
 }
 
 
-def arrangement(
-    name: str, n_sites: int, rng: np.random.Generator, sizes: Sequence[int] | None = None
-) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
-    """One draw of the field null `name`, to be put to every snapshot (N,), or many (…, N), of one run.
-
-    A run's own arrangement persists, and so must that of the null: rearranged anew at each snapshot, a draw's mean over time
-    would scatter less than the real one, and not be exchangeable with it. Only `gaussian`, of which nothing can persist, is
-    drawn anew at each call. `sizes` are the lengths of the `blocks`.
-    """
-    if name == "gaussian":
-        return lambda fields: gaussian(fields, rng)
-    if name == "signs":
-        of_sites = signs(np.ones(n_sites), rng)
-        return lambda fields: fields * of_sites
-    order = permuted(np.arange(n_sites), rng) if name == "permuted" else blocks(np.arange(n_sites), rng, sizes)
-    return lambda fields: fields[..., order.astype(np.int64)]
+def prepared(
+    models: Iterable[Null], draws: int, layout: Layout, graph: Graph, address: tuple[int, int, int]
+) -> dict[str, list[Draw]]:
+    """`draws` of each null for the run at an `address` (seed, scale, replicate)."""
+    found = {}
+    for null in models:
+        rng = generator(address[0], Stage.NULL, *address[1:], null.stream)
+        found[null.name] = [null.prepare(layout, graph, rng) for _ in range(draws)]
+    return found

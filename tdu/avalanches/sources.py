@@ -15,6 +15,7 @@ from tdu.avalanches.cascades import avalanche
 from tdu.avalanches.graphs import FAMILIES, Graph
 from tdu.files import read_array, read_fields
 from tdu.rng import Stage, generator
+from tdu.types import Floats, Layout
 
 COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
 
@@ -42,39 +43,40 @@ def null_files(
 ) -> Iterator[dict[str, Any]]:
     """One row per snapshot: its size, and for each null in `names` the mean of its draws, their 95 % range, and a p-value.
 
-    A file is one run, and a draw one arrangement for all its snapshots (`tdu.nulls.arrangement`): its generator is seeded anew
-    at each, so that no arrangement is kept. `blocks` are the lengths of the layers' weights and biases, for the null of that
-    name. p is two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
+    A file is one run, and a draw one arrangement for all its snapshots (`tdu.avalanches.nulls.Null`), which is made again at
+    each, so that none is kept. `blocks` are the lengths of the layers' weights and biases, for nulls that ask for them. p is
+    two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
     """
-    number, of_draws = -1, dict[str, list[np.random.Generator]]()
+    number = -1
     for row, field, on in _snapshots(files, graph, seed):
         number += row["index"] == 0
         with _named(row):
-            size = avalanche(field, on(field.size), **settings).size
+            graph_of_field, layout = on(field.size), _layout(field.size, blocks)
+            size = avalanche(field, graph_of_field, **settings).size
             found: dict[str, Any] = {"size": size}
-            for which, name in enumerate(names):
-                if row["index"] == 0 or name != "gaussian":
-                    of_draws[name] = generator(seed, Stage.NULL, number, which).spawn(draws)
-                sizes = np.array([_null_size(name, field, on(field.size), rng, blocks, settings) for rng in of_draws[name]])
-                low, high = np.quantile(sizes, [0.025, 0.975])
-                everything = np.append(sizes, size)
-                distance = np.abs(everything - everything.mean())
-                p = float((distance >= distance[-1]).mean())
-                found |= {name: float(sizes.mean()), f"{name}_low": float(low), f"{name}_high": float(high), f"{name}_p": p}
+            fields, steps = np.asarray(field, np.float64)[None], np.array([row["index"]])
+            for null in (nulls.MODELS[name] for name in names):
+                sizes = np.empty(draws)
+                for draw in range(draws):
+                    rng = generator(seed, Stage.NULL, number, null.stream, draw)
+                    drawn = null.prepare(layout, graph_of_field, rng)
+                    sizes[draw] = avalanche(drawn.apply(fields, steps)[0], drawn.graph, **settings).size
+                found |= _beside(null.name, sizes, size)
         yield row | found
 
 
-def _null_size(
-    name: str,
-    field: npt.NDArray[np.generic],
-    graph: Graph,
-    rng: np.random.Generator,
-    blocks: Sequence[int] | None,
-    settings: dict[str, Any],
-) -> int:
-    if name == "rewired":
-        return avalanche(field, nulls.rewired(graph, int(rng.integers(2**63))), **settings).size
-    return avalanche(nulls.arrangement(name, field.size, rng, blocks)(field), graph, **settings).size
+def _beside(name: str, sizes: Floats, size: int) -> dict[str, float]:
+    low, high = np.quantile(sizes, [0.025, 0.975])
+    everything = np.append(sizes, size)
+    distance = np.abs(everything - everything.mean())
+    p = float((distance >= distance[-1]).mean())
+    return {name: float(sizes.mean()), f"{name}_low": float(low), f"{name}_high": float(high), f"{name}_p": p}
+
+
+def _layout(n_sites: int, blocks: Sequence[int] | None) -> Layout:
+    if blocks is None:
+        return Layout.unknown(n_sites)
+    return Layout.of({f"block {i}": (size,) for i, size in enumerate(nulls.block_sizes(n_sites, blocks))})
 
 
 def _snapshots(

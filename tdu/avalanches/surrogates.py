@@ -10,7 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gammaln
 
-from tdu.types import Floats
+from tdu.avalanches.graphs import Graph
+from tdu.avalanches.nulls import Draw, Null
+from tdu.types import Floats, Layout
 
 _RANK_LEVEL = 0.9  # what lies above this quantile of |g| is the tail: the paper's threshold
 
@@ -87,13 +89,26 @@ def _spliced(fields: Floats, rng: np.random.Generator, *, tail_is_own: bool) -> 
     return rng.permuted(_signed(magnitudes, rng), axis=-1)
 
 
+def _null(stream: int, keeps: str, surrogate: Callable[[Floats, np.random.Generator], Floats]) -> Null:
+    """A surrogate as a null model: a draw is a seed, so that the same fields give the same surrogates."""
+
+    def prepare(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+        seed = int(rng.integers(2**63))
+        return Draw(lambda fields, _: surrogate(fields, np.random.default_rng(seed)), graph)
+
+    return Null(surrogate.__name__.replace("_", "-"), stream, keeps, prepare)
+
+
 #: By name.
-SURROGATES: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
-    "resampled": resampled,
-    "own-tail": own_tail,
-    "own-bulk": own_bulk,
-    "laplace": laplace,
-    "student-t": student_t,
-    "log-normal": log_normal,
-    "generalised-gaussian": generalised_gaussian,
+SURROGATES: dict[str, Null] = {
+    null.name: null
+    for null in (
+        _null(16, "the distribution of the entries, with replacement", resampled),
+        _null(17, "|g| above the threshold, beside a Gaussian bulk", own_tail),
+        _null(18, "|g| below the threshold, beside a Gaussian tail", own_bulk),
+        _null(19, "nothing: Laplace", laplace),
+        _null(20, "the moment ratio of |g|, by Student's t", student_t),
+        _null(21, "the moment ratio of |g|, log-normal", log_normal),
+        _null(22, "the moment ratio of |g|, by a generalised Gaussian", generalised_gaussian),
+    )
 }

@@ -15,7 +15,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
     """Many runs of one scale, in-line and in shadow."""
     say(f"{scope.n_gini_runs} runs of h = {scope.example_hidden}, in-line and shadow")
     many = replace(config, hidden=(scope.example_hidden,), replicates=scope.n_gini_runs)
-    inline, shadow = (train_all(kind, executor, with_gini=True) for kind in (many, replace(many, alpha_train=0.0)))
+    inline, shadow = (train_all(kind, executor, gini=True) for kind in (many, replace(many, alpha_train=0.0)))
     return [grokking.one_run(inline), concentration.analyse(inline, shadow)]
 
 

@@ -1,16 +1,21 @@
 """The runs of the study of modular addition: what they are of, how they are trained, and which are compared with which."""
 
 import time
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tdu.analysis.alignment import Aligned
-from tdu.config import NULLS, GrokkingConfig, NetworkConfig
+from tdu.config import GROKKED, GrokkingConfig, NetworkConfig
 from tdu.experiments.experiment import Say
-from tdu.training.network import NetworkRun, one_blas_thread, start_together, train_network
+from tdu.training.ensembles import as_finished
+from tdu.training.log import gather
+from tdu.training.network import one_blas_thread, start_together, train_network
+from tdu.training.store import Store
+from tdu.types import Log, Run
 
 GROKKING, DELAYED, FEW, NO_DECAY = "grokking", "delayed", "few-data", "no-decay"
 _FRACTION = {DELAYED: "delayed_fraction", FEW: "few_fraction"}
@@ -99,50 +104,48 @@ def paired(study: GrokkingConfig, one: Condition, other: Condition) -> bool:
 
 def train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -> dict[Condition, Aligned]:
     """Train every run, going on from what is in the directory `runs`: a group a condition."""
-    jobs = {}
-    for condition in conditions(study):
-        for width in study.widths:
-            for replicate in range(study.replicates):
-                config = condition.run(study, width, replicate)
-                jobs[condition, width, replicate] = config, runs / condition.name / f"{width}-{replicate}"
+    jobs = {
+        (condition, width, replicate): (condition.run(study, width, replicate), runs / condition.name)
+        for condition in conditions(study)
+        for width in study.widths
+        for replicate in range(study.replicates)
+    }
     cost = {key: of.width * of.modulus**2 * of.train_fraction * of.epochs for key, (of, _) in jobs.items()}
-    ahead = {key: 0.0 if (directory / "run.csv").exists() else cost[key] for key, (_, directory) in jobs.items()}
+    there = {condition: _finished(runs / condition.name) for condition in conditions(study)}
+    ahead = {key: cost[key] for key in jobs if key[1:] not in there[key[0]]}
     total, done, start = sum(ahead.values()), 0.0, time.monotonic()
-    found: dict[tuple[Condition, int, int], NetworkRun] = {}
+    found: dict[tuple[Condition, int, int], Run] = {}
+    largest_first = {key: partial(train_network, *jobs[key]) for key in sorted(jobs, key=lambda key: -cost[key])}
     with one_blas_thread():
-        futures = {executor.submit(train_network, *jobs[key]): key for key in sorted(jobs, key=lambda key: -cost[key])}
-        try:
-            for future in as_completed(futures):
-                key = futures[future]
-                found[key] = future.result()
-                done += ahead[key]
-                left = f", {(time.monotonic() - start) * (total - done) / done / 60:.0f} minutes left" if done else ""
-                say(f"{len(found)} of {len(jobs)} runs{left}")
-        finally:
-            for future in futures:
-                future.cancel()
+        for key, run in as_finished(largest_first, executor):
+            found[key] = run
+            done += ahead.get(key, 0.0)
+            left = f", {(time.monotonic() - start) * (total - done) / done / 60:.0f} minutes left" if done else ""
+            say(f"{len(found)} of {len(jobs)} runs{left}")
     return {
-        condition: _aligned(condition, [[found[condition, w, r] for r in range(study.replicates)] for w in study.widths])
+        condition: aligned(condition, gather((run for key, run in found.items() if key[0] == condition), study.seed))
         for condition in conditions(study)
     }
 
 
-def _aligned(condition: Condition, runs: list[list[NetworkRun]]) -> Aligned:
-    """Delayed runs are aligned at their first snapshot above 0.99: the loss has spikes later, behind which others would lie."""
-    grokking = "first_snapshot" if condition.kind == DELAYED else "grokking_snapshot"
+def _finished(directory: Path) -> list[tuple[int, int]]:
+    return Store.open(directory).addresses() if (directory / "manifest.json").exists() else []
 
-    def of(name: str) -> np.ndarray:
-        return np.array([[run.columns[name] for run in row] for row in runs])
 
+def aligned(condition: Condition, log: Log) -> Aligned:
+    """The runs of a log with the snapshots they are aligned at.
+
+    Those of delayed runs are the first above 0.99: the loss has spikes later, behind which others would lie.
+    """
+    test_accuracy, step = log.columns["test_accuracy"], log.grokking_step
+    above = test_accuracy > GROKKED
+    first = np.where(above.any(axis=-1), above.argmax(axis=-1), -1)
     return Aligned(
-        n_sites=np.array([row[0].n_sites for row in runs]),
-        epoch=of("epoch")[0, 0].astype(np.int64),
-        accuracy=of("accuracy"),
-        test_accuracy=of("test_accuracy"),
-        grokking=np.array([[getattr(run, grokking) for run in row] for row in runs]),
-        size=of("size"),
-        null={
-            name: np.moveaxis(np.array([[run.null_sizes(name) for run in row] for row in runs]), 2, 0).astype(np.float64)
-            for name in NULLS
-        },
+        n_sites=log.n_sites,
+        epoch=log.step,
+        accuracy=log.columns["accuracy"],
+        test_accuracy=test_accuracy,
+        grokking=first if condition.kind == DELAYED else np.where(step < 0, -1, np.searchsorted(log.step, step)),
+        size=log.size,
+        null=dict(log.nulls),
     )

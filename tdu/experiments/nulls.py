@@ -13,11 +13,9 @@ from tdu.types import Findings, Results
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
     """The study, its nulls, and the excess over each."""
     say("training")
-    log = train_all(config, executor)
-    say("null models")
-    sizes = excess.measure(config, scope.n_null_draws, executor)
+    log = train_all(config, executor, nulls=True)
     say("intervals")
-    over_nulls = list(executor.map(lambda name: excess.analyse(log, sizes, name), NULLS))
+    over_nulls = list(executor.map(lambda name: excess.analyse(log, name), NULLS))
     return [grokking.analyse(log), dimension.analyse(log, grokking.window(log)), *over_nulls]
 
 

@@ -16,8 +16,9 @@ from typing import Any
 from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
 from tdu.experiments.experiment import Experiment
 from tdu.files import atomic, read_csv, write_csv, write_json
-from tdu.reproduce import fittable, results_of
+from tdu.reproduce import fittable
 from tdu.results import figures
+from tdu.results.assemble import results_of
 from tdu.results.pages import Source, render
 from tdu.results.published import compare, label
 from tdu.types import Estimate, Quantity, Results

@@ -12,6 +12,7 @@ from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
 from tdu.results.panels import panel_title
 from tdu.results.published import PUBLISHED
+from tdu.training.ensembles import train_all
 from tdu.types import Estimate, Findings, Results
 
 _COLOURS = {"rises": "C0", "rises through 1": "C0", "falls": "C1", "falls through 1": "C1"}
@@ -21,7 +22,9 @@ _SHAPES = ("rises through 1", "rises", "undecided", "falls", "falls through 1", 
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
     """A study of every recipe; each row of the series is one, by column."""
     rows: list[dict[str, Any]] = []
-    for of, log, found in recipes.measure(config, executor):
+    for of in recipes.configurations(config):
+        log = train_all(of, executor, gini=True)
+        found = recipes.of_log(log)
         training = "shadow" if of.alpha_train == 0 else "in-line"
         say(f"{of.activation}, {of.initialisation}, {of.inputs}, {training}")
         rows.append(

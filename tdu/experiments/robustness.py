@@ -1,12 +1,14 @@
 """Does D depend on how strongly the probe diffuses, and on where its threshold lies?"""
 
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from tdu.analysis import control, robustness
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
 from tdu.results.panels import robustness_figure
-from tdu.training.ensembles import train_all
+from tdu.training.ensembles import train_all, train_with_fields
+from tdu.training.sweeps import sweep
 from tdu.types import Findings, Results
 
 
@@ -16,7 +18,8 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
     synthetic = control.measure(config, scope, executor)
     say("training under every setting")
     log = train_all(config, executor)
-    sweeps = robustness.measure(config, log, scope, executor)
+    shadow = train_with_fields(replace(config, alpha_train=0.0), executor)
+    sweeps = sweep(config, log, scope, executor, shadow)
     say("intervals")
     return [robustness.analyse(config, log.n_sites, scope, sweeps, synthetic)]
 

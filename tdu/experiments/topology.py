@@ -11,7 +11,7 @@ from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
 from tdu.results.panels import DASHES, MARKERS, NULL_COLOURS, WIDE, error_bars, names_below, panel_title, shade_grokking_window
 from tdu.results.published import PUBLISHED
-from tdu.training.ensembles import train_all
+from tdu.training.ensembles import train_with_fields
 from tdu.types import Findings, Results
 
 
@@ -20,10 +20,10 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
     say("synthetic control")
     synthetic = control.analyse(config, control.measure(config, scope, executor))
     say("real gradients on every topology")
-    shadow = train_all(replace(config, alpha_train=0.0), executor)
-    sizes = topology.measure(config, executor)
+    shadow = train_with_fields(replace(config, alpha_train=0.0), executor)
+    sizes = topology.measure(shadow, executor)
     say("intervals")
-    return [grokking.analyse(shadow), synthetic, topology.analyse(shadow, sizes)]
+    return [grokking.analyse(shadow.log), synthetic, topology.analyse(shadow.log, sizes)]
 
 
 def tables(results: Results) -> dict[str, Table]:

@@ -1,6 +1,7 @@
 """Which property of |g| makes the size of an avalanche, and D?"""
 
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -8,11 +9,12 @@ from matplotlib.figure import Figure
 from scipy.special import ndtr, ndtri
 
 from tdu.analysis import dimension, excess, grokking, marginals
+from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
 from tdu.results.panels import DASHES, NULL_COLOURS, SIZES, WIDE, band, log_scale, panel_title, shade_grokking_window
-from tdu.training.ensembles import train_all
+from tdu.training.ensembles import train_with_fields
 from tdu.types import Findings, Floats, Results
 
 _NAMES = (*SURROGATES, "gaussian")
@@ -30,17 +32,18 @@ _LEVEL = 0.9  # the share below the threshold
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
     """The study, surrogates of its snapshots, and the magnitudes themselves."""
     say("training")
-    log = train_all(config, executor)
+    ensemble = train_with_fields(config, executor)
     say("surrogates")
-    sizes = excess.measure(config, scope.n_null_draws, executor, _NAMES)
-    magnitudes = marginals.measure(config, executor)
+    models = [*SURROGATES.values(), MODELS["gaussian"]]
+    log = replace(ensemble.log, nulls=excess.measure(ensemble, models, config.n_null_draws, executor))
+    magnitudes = marginals.measure(ensemble, executor)
     say("intervals")
-    over_surrogates = list(executor.map(lambda name: excess.analyse(log, sizes, name), _NAMES))
+    over_surrogates = list(executor.map(lambda name: excess.analyse(log, name), _NAMES))
     return [
         grokking.analyse(log),
         dimension.analyse(log, grokking.window(log)),
         marginals.analyse(log, magnitudes),
-        marginals.size_share(log, sizes.sizes),
+        marginals.size_share(log),
         *over_surrogates,
     ]
 

@@ -20,7 +20,7 @@ class Problem(NamedTuple):
     activation: int
 
 
-class Probe(NamedTuple):
+class Diffusion(NamedTuple):
     """The avalanche as a probe: adjacency, diffusion strengths of the measured and of the training avalanche, and limits."""
 
     indptr: np.ndarray
@@ -35,12 +35,13 @@ class Probe(NamedTuple):
 class Curves(NamedTuple):
     """What is recorded at every epoch 0 … E, each (E+1,) float64; epoch e is the state after e updates.
 
-    A `gini` of no entries, (0,), is not measured.
+    `size` is that of the avalanche, int64. A `gini` or `size` of no entries, (0,), is not measured.
     """
 
     loss: np.ndarray
     accuracy: np.ndarray
     gini: np.ndarray
+    size: np.ndarray
 
 
 class Snapshots(NamedTuple):
@@ -62,7 +63,7 @@ class Snapshots(NamedTuple):
 
 
 @kernel
-def train(theta, problem, probe, curves, snapshots, work):
+def train(theta, problem, diffusion, curves, snapshots, work):
     """Full-batch gradient descent of the MLP; `theta` (N,) is trained in place, `curves` and `snapshots` are filled.
 
     `work` is work space of an avalanche on N sites. The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0
@@ -81,7 +82,7 @@ def train(theta, problem, probe, curves, snapshots, work):
     scratch = np.empty(n)
     threshold = 0.0
     magnitudes = np.empty(n)
-    profile = np.empty(probe.max_steps, np.int64)
+    profile = np.empty(diffusion.max_steps, np.int64)
     order = np.arange(n).astype(np.uint32)
 
     last = curves.loss.size - 1
@@ -92,17 +93,21 @@ def train(theta, problem, probe, curves, snapshots, work):
             curves.gini[epoch] = gini(theta, order, magnitudes, scratch)
         backward(theta, problem.inputs, problem.activation, columns, hidden, dlogits, delta, gradient)
 
-        measured = epoch % probe.snapshot_every == 0
-        inline = probe.alpha_train > 0.0 and epoch < last
-        if measured or inline:
-            threshold = magnitude_quantile(gradient, probe.quantile, threshold, scratch)
-        if measured:
-            t = epoch // probe.snapshot_every
+        measured = epoch % diffusion.snapshot_every == 0
+        sized = measured or curves.size.size > 0
+        inline = diffusion.alpha_train > 0.0 and epoch < last
+        if sized or inline:
+            threshold = magnitude_quantile(gradient, diffusion.quantile, threshold, scratch)
+        if sized:
+            t = epoch // diffusion.snapshot_every
             copy(gradient, relaxed)
             size, duration, extent, peak, dissipated, capped = relax(
-                relaxed, probe.indptr, probe.indices, probe.alpha, threshold, probe.max_steps,
-                snapshots.profile[t], work,
+                relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha, threshold, diffusion.max_steps,
+                snapshots.profile[t] if measured else profile, work,
             )  # fmt: skip
+            if curves.size.size > 0:
+                curves.size[epoch] = size
+        if measured:
             snapshots.size[t] = size
             snapshots.duration[t] = duration
             snapshots.extent[t] = extent
@@ -113,10 +118,10 @@ def train(theta, problem, probe, curves, snapshots, work):
             snapshots.deviation_angle[t] = angle(gradient, relaxed)
             if snapshots.field.shape[0] > 0:
                 snapshots.field[t] = gradient
-        if inline and not (measured and probe.alpha == probe.alpha_train):
+        if inline and not (sized and diffusion.alpha == diffusion.alpha_train):
             copy(gradient, relaxed)
             relax(
-                relaxed, probe.indptr, probe.indices, probe.alpha_train, threshold, probe.max_steps,
+                relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha_train, threshold, diffusion.max_steps,
                 profile, work,
             )  # fmt: skip
 

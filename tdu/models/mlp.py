@@ -6,7 +6,7 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.config import ACTIVATIONS, INITIALISATIONS
 from tdu.kernels.mlp import RELU, SIGMOID, TANH, backward, cross_entropy, forward
-from tdu.types import Floats
+from tdu.types import Floats, Layout
 
 #: Numbers of the hidden units in the kernels.
 ACTIVATION_NUMBER = dict(zip(ACTIVATIONS, (TANH, RELU, SIGMOID), strict=True))
@@ -17,18 +17,14 @@ def n_parameters(hidden: int, n_inputs: int = 2) -> int:
     return (n_inputs + 2) * hidden + 1
 
 
-def layer_sizes(n: int, n_inputs: int = 2) -> dict[str, int]:
-    """Lengths of the layers' weights and biases among N parameters, in order: W1 (h d), b1 (h), W2 (h), b2 (1)."""
-    hidden = (n - 1) // (n_inputs + 2)
-    return {"W1": hidden * n_inputs, "b1": hidden, "W2": hidden, "b2": 1}
+def layout(hidden: int, n_inputs: int = 2) -> Layout:
+    """Names and shapes of the weights and biases, in the order of the flat vector."""
+    return Layout.of({"W1": (hidden, n_inputs), "b1": (hidden,), "W2": (hidden,), "b2": (1,)})
 
 
 def parameter_views(theta: Floats, n_inputs: int = 2) -> dict[str, Floats]:
     """Named views into the flat vector `theta` (N,): W1 (h, d), b1 (h,), W2 (h,), b2 (1,), in this order."""
-    sizes = layer_sizes(theta.size, n_inputs)
-    ends = np.cumsum(list(sizes.values()))
-    views = {name: theta[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}
-    return {**views, "W1": views["W1"].reshape(-1, n_inputs)}
+    return layout((theta.size - 1) // (n_inputs + 2), n_inputs).views(theta)
 
 
 def initial_parameters(

@@ -1,6 +1,5 @@
 """Networks over token sequences, hand-written: flat parameter vector ↔ named views, loss and full gradient."""
 
-import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -10,7 +9,7 @@ from tdu.config import UNIT_NAMES
 from tdu.models import layers
 from tdu.models.layers import Array
 from tdu.models.tasks import Task
-from tdu.types import Integers
+from tdu.types import Integers, Layout
 
 #: Of one layer, 1 MiB in single precision: a batch is taken in parts of as many.
 _ACTIVITIES_IN_CACHE = 2**18
@@ -27,20 +26,19 @@ class Network(ABC):
     widest: int  # activities of an example in its widest layer
 
     @property
-    def blocks(self) -> tuple[int, ...]:
-        """Entries of each weight and bias, in order; their sum is N."""
-        return tuple(math.prod(shape) for shape in self.shapes.values())
+    def layout(self) -> Layout:
+        """Names and shapes of the weights and biases, in the order of the flat vector."""
+        return Layout.of(self.shapes)
 
     def views(self, theta: Array) -> dict[str, Array]:
         """The parameters by name, as views into `theta` (N,)."""
-        if theta.shape != (sum(self.blocks),):
-            raise ValueError(f"`theta` has shape {theta.shape} but the network has {sum(self.blocks)} parameters")
-        parts = np.split(theta, np.cumsum(self.blocks)[:-1])
-        return {name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+        if theta.shape != (self.layout.n_sites,):
+            raise ValueError(f"`theta` has shape {theta.shape} but the network has {self.layout.n_sites} parameters")
+        return self.layout.views(theta)
 
     def initial(self, rng: np.random.Generator, precision: str = "float32") -> Array:
         """Normal weights of the spread that `_spread` names, gains 1, biases 0; drawn in float64 whatever the precision."""
-        theta = np.zeros(sum(self.blocks))
+        theta = np.zeros(self.layout.n_sites)
         spread = self._spread()
         for name, view in self.views(theta).items():
             if name.endswith("gain"):

@@ -1,9 +1,10 @@
 """The published figures of arXiv:2604.04655, what it takes to agree with one, and the verdict in three words."""
 
 import math
+import re
 from dataclasses import dataclass, fields, replace
 
-from tdu.config import NULLS, GrokkingConfig, StudyConfig
+from tdu.config import GrokkingConfig, LogConfig, StudyConfig
 from tdu.types import Estimate, Quantity, Verdict
 
 
@@ -132,16 +133,28 @@ OWN = {
     "collapse_quality": "collapse, S at the D of the regression",
     "collapse_quality_best": "collapse, S at its best exponent",
     "collapse_exponent": "exponent of the best collapse",
-    **{f"excess_{null}": f"excess of D(t) over {null}, after grokking" for null in NULLS},
-    **{f"share_{null}": f"share of D(t) − 1 that is lost under {null} (%)" for null in NULLS},
     "steps_capped": "avalanches stopped at the last step allowed (%)",
     "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
 }
 
 
+#: What is measured beside each null; the name of the null ends the key.
+_OF_NULLS = {
+    "excess_at_all_steps_": "excess of D(t) over {}, all steps",
+    "share_at_all_steps_": "share of D(t) − 1 that is lost under {}, all steps (%)",
+    "excess_": "excess of D(t) over {}, after grokking",
+    "share_": "share of D(t) − 1 that is lost under {} (%)",
+}
+
+
 def label(key: str) -> str:
     """What the quantity `key` is called in tables."""
-    return PUBLISHED[key].label if key in PUBLISHED else OWN.get(key, key.replace("_", " "))
+    if key in PUBLISHED:
+        return PUBLISHED[key].label
+    for prefix, words in _OF_NULLS.items():
+        if re.fullmatch(f"{prefix}[a-z0-9-]+", key):
+            return words.format(key.removeprefix(prefix))
+    return OWN.get(key, key.replace("_", " "))
 
 
 def where(key: str) -> str:
@@ -157,13 +170,12 @@ def compare(estimate: Estimate, key: str) -> Quantity:
     half-width at which an interval about the same value could. A figure of one run agrees if it lies in the spread of runs.
     """
     published = PUBLISHED.get(key)
-    found = Quantity(estimate.value, estimate.low, estimate.high, estimate.statistic, note=estimate.note)
     if published is None:
-        return found
+        return beside_nothing(estimate)
     said = f"{_AS_READ}{published.reading}" if published.reading else ""
     verdict = _verdict(estimate, published)
     return replace(
-        found,
+        beside_nothing(estimate),
         published=published.value,
         published_error=published.error,
         published_text=published.text,
@@ -171,6 +183,11 @@ def compare(estimate: Estimate, key: str) -> Quantity:
         needed=_needed(estimate, published) if verdict == "cannot tell" else math.nan,
         note="; ".join(part for part in (estimate.note, said) if part),
     )
+
+
+def beside_nothing(estimate: Estimate) -> Quantity:
+    """`estimate` where nothing was published."""
+    return Quantity(estimate.value, estimate.low, estimate.high, estimate.statistic, note=estimate.note)
 
 
 def own_note(q: Quantity) -> str:
@@ -199,9 +216,12 @@ def _accepted(published: Published) -> tuple[float, float]:
     return published.low - published.margin, published.high + published.margin
 
 
-def other_settings(config: StudyConfig | GrokkingConfig) -> list[str]:
-    """Names of the settings, the seed aside, in which a study is not the paper's."""
-    paper = replace(StudyConfig(), seed=config.seed)
+def other_settings(config: StudyConfig | GrokkingConfig | LogConfig) -> list[str]:
+    """Names of the settings, the seed and the nulls aside, in which a study is not the paper's; none of another log."""
+    if isinstance(config, LogConfig):
+        return []
+    own = ("seed", "nulls", "n_null_draws")
+    paper = replace(StudyConfig(), **{name: getattr(config, name) for name in own})
     return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]
 
 

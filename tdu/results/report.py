@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from tdu.config import GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
+from tdu.results.command import commands
 from tdu.results.published import in_full, label, other_settings, where, with_interval
 from tdu.types import Results
 
@@ -25,10 +27,15 @@ def write(results: Results, directory: Path) -> Path:
 
 def page(results: Results, drawn: Path) -> str:
     """The page as text, with the SVG figures of the directory `drawn` inside; it loads nothing from anywhere."""
+    known = results.config
+    of_paper = not isinstance(known, LogConfig)
+    title = "Grokking as dimensional phase transition: what reproduces"
+    if isinstance(known, LogConfig):
+        title = f"Avalanches of a log of source {known.source}"
     body = [
-        "<h1>Grokking as dimensional phase transition: what reproduces</h1>",
-        _summary(results),
-        "<h2>Verdicts</h2>",
+        f"<h1>{title}</h1>",
+        _summary(results) if of_paper else _of_log(results),
+        f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
         _verdicts(results),
         "<h2>Figures</h2>",
         *(_figure(name, drawn) for name in figures.drawable(results)),
@@ -41,15 +48,34 @@ def page(results: Results, drawn: Path) -> str:
         "<h2>Provenance</h2>",
         _pairs({**results.provenance, **results.provenance["packages"], "packages": None}),
         "<h2>How to regenerate</h2>",
-        "<p><code>make reproduce</code> in a clone of the repository makes this page and everything in it; "
-        f"<code>tdu reproduce --seed {results.config.seed}</code> in an installed environment does the same.</p>",
+        *_how_to_regenerate(results),
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>tdu: what reproduces of arXiv:2604.04655</title>\n<style>\n{_CSS.read_text()}</style>\n</head>\n<body>\n"
+        f"<title>tdu: {_text(title)}</title>\n<style>\n{_CSS.read_text()}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
+    )
+
+
+def _how_to_regenerate(results: Results) -> Iterable[str]:
+    if isinstance(results.config, GrokkingConfig):
+        return
+    lines = commands(results.config, results.scope)
+    yield "<p>In an environment where tdu is installed; RUN is a new directory:</p>"
+    yield f"<pre><code>{_text(chr(10).join(lines))}</code></pre>"
+    if results.scope is not None and other_settings(results.config) == []:
+        yield "<p><code>make reproduce</code> in a clone of the repository does the same from nothing.</p>"
+
+
+def _of_log(results: Results) -> str:
+    config = results.config
+    assert isinstance(config, LogConfig)
+    scales = ", ".join(map(str, config.scales))
+    return (
+        f"<p>Avalanches of the gradients of {len(config.scales)} scales ({scales}), at most {config.replicates} runs each, "
+        "measured by tdu. Intervals are 95 % by resampling runs. Nothing published stands beside them.</p>"
     )
 
 
@@ -80,6 +106,9 @@ def _summary(results: Results) -> str:
 
 
 def _verdicts(results: Results) -> str:
+    if isinstance(results.config, LogConfig):
+        found = [(label(key), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
+        return _table("verdicts", ("quantity", "value [95 % interval]", "statistic", "note"), found)
     several = bool(results.pooled)
     head = ["quantity", "published", "ours [95 % interval]", "verdict", "where", "statistic", "note"]
     if several and results.scope:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tdu.config import Scope, StudyConfig
+from tdu.config import LogConfig, Scope, StudyConfig
 from tdu.files import RESULTS_SCHEMA, read_json, with_tuples, write_json
 from tdu.types import Quantity, Results
 
@@ -42,7 +42,7 @@ def load_results(path: Path) -> Results:
     value = read_json(path, "results of `tdu reproduce`", RESULTS_SCHEMA)
     try:
         return Results(
-            config=StudyConfig(**with_tuples(value["config"])),
+            config=_config(with_tuples(value["config"])),
             scope=Scope(**with_tuples(value["scope"])) if value["scope"] else None,
             provenance=value["provenance"],
             quantities={key: _quantity(quantity) for key, quantity in value["quantities"].items()},
@@ -52,6 +52,10 @@ def load_results(path: Path) -> Results:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again") from None
+
+
+def _config(settings: dict[str, Any]) -> StudyConfig | LogConfig:
+    return LogConfig(**settings) if "source" in settings else StudyConfig(**settings)
 
 
 def _to_json(value: Any) -> Any:

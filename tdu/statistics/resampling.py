@@ -230,6 +230,11 @@ def mean_of_known(values: Floats) -> Floats:
         return np.asarray(np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1))
 
 
+def mean_of_runs(values: Floats) -> Floats:
+    """Mean over all runs (…, S, K) that are known; shape (…)."""
+    return mean_of_known(values.reshape(*values.shape[:-2], -1))
+
+
 def _mean_alone(runs: Floats) -> Floats:
     """Runs (…, K) as the one run (…, 1) that is their mean."""
     return mean_of_known(runs)[..., None]

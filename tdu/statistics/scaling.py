@@ -135,8 +135,8 @@ def dimension_over_time(log: Log, statistic: Statistic, seed: int | None = 0) ->
 
 
 def window_dimension(log: Log, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
-    """Mean of D(t) over the snapshots `inside` (T,), with its interval."""
-    return mean_exponent(log.n_sites, over_time(log)[inside], statistic, seed)
+    """Mean of D(t) over those of the snapshots `inside` (T,) at which every scale has a run, with its interval."""
+    return mean_exponent(log.n_sites, over_time(log)[inside & log.complete], statistic, seed)
 
 
 def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0) -> Estimate:
@@ -150,7 +150,7 @@ def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statist
 
 def least_r2_over_time(log: Log, statistic: Statistic, seed: int | None = 0) -> Estimate:
     """The poorest R² among the fits of D(t)."""
-    return r2_estimate(log.n_sites, over_time(log), statistic, seed)
+    return r2_estimate(log.n_sites, over_time(log)[log.complete], statistic, seed)
 
 
 def r2_estimate(

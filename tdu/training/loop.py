@@ -1,21 +1,30 @@
 """Training over thousands of epochs: rows of what was seen, and a state that a killed run goes on from, bit for bit."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tdu.files import SCHEMA, atomic, read_arrays
+from tdu.files import SCHEMA, read_arrays, write_arrays
 from tdu.models.layers import Array
 from tdu.models.networks import Network, accuracy_of
 from tdu.models.optimisers import Optimiser
 from tdu.models.tasks import Task
+from tdu.types import Column, Integers
 
-#: Of a snapshot: its gradient → further numbers for its row.
-Observe = Callable[[Array], Mapping[str, float]]
+
+class Row(NamedTuple):
+    """What is recorded of one snapshot: numbers by name, and sizes (D,) under the draws of each null."""
+
+    epoch: int
+    columns: Mapping[str, float]
+    nulls: Mapping[str, Integers]
+
+
+#: Of a snapshot's gradient (N,) and epoch: what the probe makes of it.
+Observe = Callable[[Array, int], tuple[Mapping[str, float], Mapping[str, Integers]]]
 
 
 @dataclass
@@ -25,7 +34,7 @@ class State:
     theta: Array
     moments: dict[str, Array]
     epoch: int = 0
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
 
 def train(
@@ -41,9 +50,9 @@ def train(
 ) -> State:
     """Go on with `state` to epoch `epochs` by full-batch updates, with a row at every snapshot.
 
-    A row has ``epoch``, ``loss`` (nats), ``accuracy``, ``test_accuracy`` and what `observe` makes of the raw gradient.
-    `transform` is what becomes of the gradient before the optimiser sees it. `save` is called after every update, and decides
-    itself whether it is time.
+    A row has ``loss`` (nats), ``accuracy``, ``test_accuracy`` and what `observe` makes of the raw gradient. `transform` is what
+    becomes of the gradient before the optimiser sees it. `save` is called after every update, and decides itself whether it is
+    time.
 
     Raises
     ------
@@ -54,10 +63,11 @@ def train(
         loss, accuracy, gradient = network.loss_and_gradient(state.theta, task.train)
         if not np.isfinite(loss):
             raise ValueError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
-        if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1]["epoch"] == state.epoch):
+        if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].epoch == state.epoch):
             test = accuracy_of(network.logits(state.theta, task.test), task.answers[task.test])
-            row = {"epoch": state.epoch, "loss": loss, "accuracy": accuracy, "test_accuracy": test}
-            state.rows.append({**row, **observe(gradient)})
+            columns, nulls = observe(gradient, state.epoch)
+            learning = {"loss": loss, "accuracy": accuracy, "test_accuracy": test}
+            state.rows.append(Row(state.epoch, {**learning, **columns}, nulls))
         if state.epoch >= epochs:
             return state
         optimiser.step(state.theta, gradient if transform is None else transform(gradient), state.epoch + 1)
@@ -66,17 +76,21 @@ def train(
             save(state)
 
 
+def stacked(rows: list[Row]) -> tuple[Integers, dict[str, Column], dict[str, Integers]]:
+    """Steps (T,), columns (T,) and nulls (D, T) of rows."""
+    step = np.array([row.epoch for row in rows], np.int64)
+    columns = {name: np.array([row.columns[name] for row in rows], np.float64) for name in (rows[0].columns if rows else ())}
+    nulls = {name: np.array([row.nulls[name] for row in rows], np.int64).T for name in (rows[0].nulls if rows else ())}
+    return step, columns, nulls
+
+
 def save_state(path: Path, state: State, settings: Mapping[str, Any]) -> None:
     """Write `state` to `path`, whole or not at all, with the `settings` it belongs to."""
-    described = {
-        "schema": SCHEMA,
-        "settings": dict(settings),
-        "columns": list(state.rows[0]) if state.rows else [],
-    }
-    rows = np.array([list(row.values()) for row in state.rows], np.float64)
-    arrays: dict[str, Any] = {f"moment.{name}": moment for name, moment in state.moments.items()}
-    with atomic(path) as file:
-        np.savez(cast(Any, file), description=json.dumps(described), epoch=state.epoch, theta=state.theta, rows=rows, **arrays)
+    step, columns, nulls = stacked(state.rows)
+    groups = {"moment": state.moments, "column": columns, "null": nulls}
+    arrays = {f"{group}.{name}": values for group, named in groups.items() for name, values in named.items()}
+    described = {"schema": SCHEMA, "settings": dict(settings), "epoch": state.epoch}
+    write_arrays(path, {"theta": state.theta, "step": step, **arrays}, described)
 
 
 def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
@@ -87,23 +101,33 @@ def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
     ValueError
         If the file is not such a state, or one of other settings.
     """
-    stored = read_arrays(path, "training state")
+    arrays, described = read_arrays(path, "training state")
     try:
-        described = json.loads(str(stored["description"]))
         if described["schema"] != SCHEMA:
             raise ValueError(f"{path} has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
-        mine = json.loads(json.dumps(dict(settings)))
-        for name in mine:
-            if described["settings"].get(name) != mine[name]:
+        for name, mine in settings.items():
+            if described["settings"].get(name) != mine:
                 raise ValueError(
-                    f"{path} is of a run with `{name}` {described['settings'].get(name)}, not {mine[name]}: "
+                    f"{path} is of a run with `{name}` {described['settings'].get(name)}, not {mine}: "
                     "give those settings, or another directory"
                 )
-        state.theta[:] = stored["theta"]
-        for name, moment in state.moments.items():
-            moment[:] = stored[f"moment.{name}"]
-        state.epoch = int(stored["epoch"])
-        state.rows[:] = [dict(zip(described["columns"], row, strict=True)) for row in stored["rows"].tolist()]
-    except (KeyError, TypeError) as error:
+        wanted = {"theta": state.theta, **{f"moment.{name}": moment for name, moment in state.moments.items()}}
+        for name, mine in wanted.items():
+            if (arrays[name].dtype, arrays[name].shape) != (mine.dtype, mine.shape):
+                raise ValueError(
+                    f"{path}: `{name}` is {arrays[name].dtype} {arrays[name].shape}, not {mine.dtype} {mine.shape}"
+                )
+            mine[:] = arrays[name]
+        state.epoch = int(described["epoch"])
+        columns, nulls = (_named(arrays, group) for group in ("column", "null"))
+        state.rows[:] = [
+            Row(int(epoch), {name: float(c[t]) for name, c in columns.items()}, {name: n[:, t] for name, n in nulls.items()})
+            for t, epoch in enumerate(arrays["step"])
+        ]
+    except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{path} is not a training state: {error}") from None
     return state
+
+
+def _named(arrays: Mapping[str, Array], group: str) -> dict[str, Array]:
+    return {name.removeprefix(f"{group}."): values for name, values in arrays.items() if name.startswith(f"{group}.")}

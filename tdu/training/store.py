@@ -1,159 +1,275 @@
-"""Studies on disk: run directories with one shard per run and a manifest; whole files or none.
+"""Logs on disk: a directory with a manifest and one file a run, whatever made them; whole files or none.
 
-A run directory holds ``manifest.json`` and ``log/h0020-r00.npz`` … , one shard per (scale, replicate). Every file is written
-under a temporary name and renamed, so that a file that has its name is complete, whenever the process was killed.
+A directory holds ``manifest.json`` and ``log/s00020-r00.npz`` …, one file for each (scale, replicate), and ``state/`` with what
+runs that are not finished go on from. Every file is written under a temporary name and renamed, so that a file that has its
+name is complete, whenever the process was killed.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, fields
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any
 
 import numpy as np
 
-from tdu.config import StudyConfig
-from tdu.files import SCHEMA, TEMPORARY, atomic, provenance, read_arrays, read_json, with_tuples, write_json
-from tdu.types import Run, shallow
+from tdu.files import SCHEMA, TEMPORARY, made_by, provenance, read_arrays, read_json, write_arrays, write_json
+from tdu.training.log import gather
+from tdu.types import Column, Layout, Log, Run
 
 #: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
-BITS = 4
+BITS = 5
+_WHAT = "log of tdu"
+#: Groups of arrays in a run's file, and the number of their dimensions.
+_GROUPS = {"column": 1, "null": 2, "curve": 1}
 
 
 class DamagedError(ValueError):
     """A file that should hold a run, and does not."""
 
 
-class RunDirectory:
-    """A study on disk: its configuration, and the runs that are finished."""
+@dataclass(frozen=True)
+class Store:
+    """A log on disk.
 
-    def __init__(self, path: Path, config: StudyConfig) -> None:
-        self.path = path
-        self.config = config
+    Attributes
+    ----------
+    path : its directory.
+    source : what made its runs: ``xor``, ``network``.
+    settings : of the source, which all runs have in common.
+    plan : (scale, replicate) of the runs that it is to have, if that is known; others may be added.
+    """
+
+    path: Path
+    source: str
+    settings: Mapping[str, Any]
+    plan: tuple[tuple[int, int], ...] = field(default=())
 
     @classmethod
-    @contextmanager
-    def writing(cls, path: Path, config: StudyConfig) -> Iterator["RunDirectory"]:
-        """Start a study at `path`, or go on with the one that is there, and keep other processes from writing meanwhile.
+    def begin(cls, path: Path, source: str, settings: Mapping[str, Any], plan: tuple[tuple[int, int], ...] = ()) -> "Store":
+        """A new log at `path`, or the one that is there.
 
         Raises
         ------
         ValueError
-            If runs of another configuration are there; the message names the settings that differ.
+            If runs of another source or of other settings are there; the message names the settings that differ.
         """
-        with _locked(path):
-            for leftover in (path / "log").glob(f"h*-r*.npz{TEMPORARY}"):
-                leftover.unlink()
-            begun = (path / "manifest.json").exists() and any((path / "log").glob("h*-r*.npz"))
-            if begun:
-                _refuse_differences(path, cls.open(path).config, config)
-            elif not (path / "manifest.json").exists() or cls.open(path).config != config:
-                write_json(path / "manifest.json", {"schema": SCHEMA, "config": asdict(config), "provenance": provenance()})
-            yield cls(path, config)
+        wanted = cls(path, source, _plain(settings), plan)
+        _refuse_older(path)
+        with _held(path / ".lock"):  # two processes may begin one log at once
+            if (path / "manifest.json").exists():
+                there = cls.open(path)
+                if there.addresses() or any(path.glob("state/*.npz")):
+                    _refuse_differences(there, wanted)
+                    return there
+                if there == wanted:
+                    return there
+            described = {"source": source, "settings": wanted.settings, "plan": wanted.plan}
+            write_json(path / "manifest.json", {"schema": SCHEMA, **described, "bits": BITS, "provenance": provenance()})
+        return wanted
 
     @classmethod
-    def open(cls, path: Path) -> "RunDirectory":
-        """The study at `path`, finished or not."""
-        manifest = read_json(path / "manifest.json", "run directory")
-        config = manifest.get("config")
-        known = {field.name for field in fields(StudyConfig)}
-        if not isinstance(config, dict) or set(config) != known or not isinstance(config["hidden"], list):
-            raise ValueError(f"{path / 'manifest.json'}: the configuration does not hold exactly {', '.join(sorted(known))}")
-        return cls(path, StudyConfig(**with_tuples(config)))
+    def open(cls, path: Path) -> "Store":
+        """The log at `path`, finished or not."""
+        _refuse_older(path)
+        manifest = read_json(path / "manifest.json", _WHAT)
+        try:
+            plan = tuple((int(scale), int(replicate)) for scale, replicate in manifest["plan"])
+            found = cls(path, str(manifest["source"]), dict(manifest["settings"]), plan)
+            bits = manifest["bits"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path / 'manifest.json'} is damaged ({type(error).__name__}: {error})") from None
+        if bits != BITS:
+            raise ValueError(f"{path} is of a version of tdu whose bits are {bits}, not {BITS}: choose another directory")
+        return found
 
-    def shard(self, hidden: int, replicate: int) -> Path:
-        """The file of one run."""
-        return self.path / "log" / f"h{hidden:04d}-r{replicate:02d}.npz"
+    def file(self, scale: int, replicate: int) -> Path:
+        """Where a run is kept."""
+        return self.path / "log" / f"s{scale:05d}-r{replicate:02d}.npz"
+
+    def state(self, scale: int, replicate: int) -> Path:
+        """Where what an unfinished run goes on from is kept."""
+        return self.path / "state" / f"s{scale:05d}-r{replicate:02d}.npz"
+
+    def addresses(self) -> list[tuple[int, int]]:
+        """(scale, replicate) of the runs on disk."""
+        stems = sorted(path.stem for path in (self.path / "log").glob("s*-r*.npz"))
+        return [(int(scale[1:]), int(replicate[1:])) for scale, replicate in (stem.split("-") for stem in stems)]
 
     def missing(self) -> list[tuple[int, int]]:
-        """(hidden, replicate) of the runs not yet on disk, or damaged there; a ValueError names a shard of another study."""
-        grid = [(h, r) for h in self.config.hidden for r in range(self.config.replicates)]
-        return [address for address in grid if not self._is_whole(*address)]
+        """(scale, replicate) of the planned runs not yet on disk, or damaged there."""
+        return [address for address in self.plan if not self._is_whole(*address)]
 
-    def _is_whole(self, hidden: int, replicate: int) -> bool:
+    def _is_whole(self, scale: int, replicate: int) -> bool:
         try:
-            self.read(hidden, replicate)
+            self.read(scale, replicate)
         except DamagedError:
             return False
         return True
 
-    def write(self, run: Run) -> None:
-        """Write the shard of a run."""
-        with atomic(self.shard(run.hidden, run.replicate)) as file:
-            np.savez(cast(Any, file), study=np.array(self.digest), **shallow(run))
+    @contextmanager
+    def claim(self, scale: int, replicate: int) -> Iterator[None]:
+        """Keep other processes from making a run; the operating system lets go when this one dies, however it dies."""
+        taken = f"another process is making run {replicate} of scale {scale} in {self.path}"
+        with _held(self.path / f".claim-s{scale:05d}-r{replicate:02d}", taken):
+            for left_over in (self.file(scale, replicate), self.state(scale, replicate)):
+                left_over.with_name(left_over.name + TEMPORARY).unlink(missing_ok=True)
+            yield
 
     @property
     def digest(self) -> str:
-        """What a shard carries of the study it is of; the number of runs is not part of a run."""
-        settings = {name: value for name, value in asdict(self.config).items() if name not in ("hidden", "replicates")}
-        settings["bits"] = BITS
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        """What a run's file carries of the log it is of; which runs there are beside it is not part of a run."""
+        described = {"source": self.source, "settings": self.settings, "bits": BITS}
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
-    def read(self, hidden: int, replicate: int) -> Run:
-        """Read the shard of a run; `DamagedError` where there is no whole one, and a ValueError if it is of another study."""
-        path = self.shard(hidden, replicate)
-        arrays = _read_npz(path)
-        names = {field.name for field in fields(Run)} | {"study"}
-        if set(arrays) != names:
-            raise DamagedError(f"{path} is not a shard of this log: it holds {', '.join(sorted(arrays))}")
-        scalars: dict[str, Any] = {name: int(arrays.pop(name)) for name in ("hidden", "n_sites", "replicate")}
-        study = str(arrays.pop("study"))
-        if study != self.digest or (scalars["hidden"], scalars["replicate"]) != (hidden, replicate):
+    def write(self, run: Run) -> None:
+        """Write a run."""
+        groups: dict[str, Mapping[str, Column]] = {"column": run.columns, "null": run.nulls, "curve": run.curves}
+        arrays = {f"{group}.{name}": values for group, named in groups.items() for name, values in named.items()}
+        described = {
+            "schema": SCHEMA,
+            "log": self.digest,
+            "scale": run.scale,
+            "replicate": run.replicate,
+            "layout": run.layout.tensors,
+            "grokking_step": run.grokking_step,
+            "made_by": made_by(),
+        }
+        write_arrays(self.file(run.scale, run.replicate), {"step": run.step, **arrays}, described)
+
+    def read(self, scale: int, replicate: int) -> Run:
+        """Read a run; `DamagedError` where there is no whole one, and a ValueError if it is of another log."""
+        path = self.file(scale, replicate)
+        try:
+            arrays, described = read_arrays(path, "run")
+            run, digest = _decoded(arrays, described), described["log"]
+        except (KeyError, TypeError, ValueError) as error:
+            said = str(error) if str(path) in str(error) else f"{path} is not a run of a log: {error}"
+            raise DamagedError(f"{said}; the command that made it makes it again") from None
+        if digest != self.digest or (run.scale, run.replicate) != (scale, replicate):
             raise ValueError(
                 f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: "
                 "choose another directory"
             )
-        return Run(**scalars, **arrays)
+        return run
 
-    def runs(self) -> list[list[Run]]:
-        """All runs, [scale][replicate]; a ValueError says how many are still missing."""
+    def runs(self) -> list[Run]:
+        """All runs; a ValueError says how many of those planned are missing."""
         missing = self.missing()
         if missing:
-            total = len(self.config.hidden) * self.config.replicates
             raise ValueError(
-                f"{len(missing)} of the {total} runs in {self.path} are missing: the command that began it finishes it"
+                f"{len(missing)} of the {len(self.plan)} runs in {self.path} are missing: the command that began it finishes it"
             )
-        return [[self.read(h, r) for r in range(self.config.replicates)] for h in self.config.hidden]
+        addresses = self.plan or self.addresses()
+        if not addresses:
+            raise ValueError(f"{self.path} holds no run that is finished: the command that began it finishes it")
+        return [self.read(*address) for address in addresses]
+
+    def log(self) -> Log:
+        """The log of all runs."""
+        return gather(self.runs(), int(self.settings.get("seed", 0)))
 
 
-def _locked(path: Path) -> AbstractContextManager[None]:
-    """Keep other processes out of `path`; the operating system lets go when this one dies, however it dies."""
-    path.mkdir(parents=True, exist_ok=True)
+def load(path: Path | str) -> Log:
+    """The log in the directory `path`, whatever made it.
+
+    Raises
+    ------
+    ValueError
+        If there is none, planned runs are missing, or a file is damaged or of another version.
+    """
+    return Store.open(Path(path)).log()
+
+
+def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
+    """A run from its file's content, whose types and shapes are checked against each other."""
+    if described["schema"] != SCHEMA:
+        raise ValueError(f"has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
+    step = arrays["step"]
+    if step.dtype != np.int64 or step.ndim != 1 or (np.diff(step) <= 0).any():
+        raise ValueError(f"`step` must be ascending int64 (T,), but is {step.dtype} {step.shape}")
+    groups: dict[str, dict[str, Column]] = {group: {} for group in _GROUPS}
+    for name, values in arrays.items():
+        if name == "step":
+            continue
+        group, _, rest = name.partition(".")
+        fits = values.ndim == _GROUPS[group] and (group == "curve" or values.shape[-1] == step.size)
+        if not fits or values.dtype.kind not in ("i" if group == "null" else "iufb"):
+            raise ValueError(f"`{name}` is {values.dtype} {values.shape} beside {step.size} steps")
+        groups[group][rest] = values
+    layout = Layout(tuple((str(name), tuple(int(n) for n in shape)) for name, shape in described["layout"]))
+    numbers = {name: int(described[name]) for name in ("scale", "replicate", "grokking_step")}
+    return Run(**numbers, layout=layout, step=step, columns=groups["column"], nulls=groups["null"], curves=groups["curve"])
+
+
+@contextmanager
+def _held(path: Path, taken: str | None = None) -> Iterator[None]:
+    """Hold the lock file at `path`, which is gone afterwards. If it is taken, wait, or raise a ValueError that says `taken`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = _locked(path, taken)
     try:
-        import fcntl
-    except ImportError:  # no such lock on Windows
-        return nullcontext()
-
-    @contextmanager
-    def lock() -> Iterator[None]:
-        with open(path / ".lock", "wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f"another process is writing to {path}: wait for it, or choose another directory") from None
-            yield
-
-    return lock()
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
 
 
-def _refuse_differences(path: Path, there: StudyConfig, here: StudyConfig) -> None:
+def _locked(path: Path, taken: str | None) -> IO[bytes]:
+    while True:
+        file = open(path, "wb")  # noqa: SIM115 - closed by who holds it
+        try:
+            import fcntl
+        except ImportError:  # no such lock on Windows
+            return file
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
+        except BlockingIOError:
+            file.close()
+            raise ValueError(f"{taken}: wait for it, or choose another directory") from None
+        try:
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        file.close()  # whoever held it has taken it away: take a new one
+
+
+def _refuse_older(path: Path) -> None:
+    """Say by name what an older version left in a directory, which this one cannot read."""
+    if (path / "state.npz").exists():
+        raise ValueError(
+            f"{path / 'state.npz'} is of an older `tdu grok`, which kept one run a directory: choose another directory"
+        )
+
+
+def _refuse_differences(there: Store, here: Store) -> None:
+    if there.source != here.source:
+        raise ValueError(f"{there.path} holds a log of source {there.source}, not {here.source}: choose another directory")
+    named = {**there.settings, **here.settings}
     differences = [
-        f"{field.name} = {_plain(getattr(there, field.name))} there, {_plain(getattr(here, field.name))} here"
-        for field in fields(StudyConfig)
-        if getattr(there, field.name) != getattr(here, field.name)
+        f"{name} = {_short(there.settings.get(name))} there, {_short(here.settings.get(name))} here"
+        for name in named
+        if there.settings.get(name) != here.settings.get(name)
     ]
+    if there.plan != here.plan:
+        differences.append(f"{_planned(there.plan)} there, {_planned(here.plan)} here")
     if differences:
-        raise ValueError(f"{path} holds another study ({'; '.join(differences)}): choose another directory")
+        raise ValueError(f"{there.path} holds another study ({'; '.join(differences)}): choose another directory")
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
-    try:
-        return read_arrays(path, "run")
-    except ValueError as error:
-        raise DamagedError(f"{error}; `tdu train` with the study's settings makes it again") from None
+def _planned(plan: tuple[tuple[int, int], ...]) -> str:
+    scales = sorted({scale for scale, _ in plan})
+    return f"scales {','.join(map(str, scales))} × {len(plan) // max(len(scales), 1)} replicates"
 
 
-def _plain(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON gives them back."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+    return plain
+
+
+def _short(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

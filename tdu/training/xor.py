@@ -1,15 +1,19 @@
 """The paper's testbed: an MLP learning XOR, with the avalanche probe in line or in shadow."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from tdu import _validate
-from tdu.avalanches.graphs import Graph, barabasi_albert
-from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
+from tdu.avalanches import observables
+from tdu.avalanches.nulls import MODELS
+from tdu.avalanches.probe import Probe, RunProbe
+from tdu.config import ACTIVATIONS, ALPHA, INITIALISATIONS, INPUTS, MAX_STEPS, QUANTILE, StudyConfig
+from tdu.kernels import training as kernels
 from tdu.kernels.avalanche import workspace
-from tdu.kernels.training import Curves, Probe, Problem, Snapshots, train
 from tdu.models import mlp
-from tdu.rng import Stage, derived_seed, generator
-from tdu.types import Floats, Run
+from tdu.rng import Stage, generator
+from tdu.types import Floats, Run, grokking_epochs
 
 _BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 #: The four patterns (4, 2) in each coding, and what they are to be answered with.
@@ -18,16 +22,25 @@ TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
 _LARGEST_SCALE = (2**31 - 2) // 4
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run, its probe, and the gradients (T, N) of its snapshots before their avalanches, for whoever measures them again."""
+
+    run: Run
+    probe: RunProbe
+    fields: Floats
+
+
 def train_xor(
     hidden: int,
     seed: int = 0,
     epochs: int = 500,
-    alpha: float = 0.3,
+    alpha: float = ALPHA,
     alpha_train: float | None = None,
     snapshot_every: int = 10,
     *,
-    quantile: float = 0.9,
-    max_steps: int = 20,
+    quantile: float = QUANTILE,
+    max_steps: int = MAX_STEPS,
     learning_rate: float = 0.5,
     replicate: int = 0,
     activation: str = ACTIVATIONS[0],
@@ -60,9 +73,9 @@ def train_xor(
     config = StudyConfig(
         hidden=(hidden,), replicates=1, epochs=epochs, snapshot_every=snapshot_every, learning_rate=learning_rate, alpha=alpha,
         alpha_train=alpha if alpha_train is None else alpha_train, quantile=quantile, max_steps=max_steps, seed=seed,
-        activation=activation, initialisation=initialisation, inputs=inputs,
+        activation=activation, initialisation=initialisation, inputs=inputs, n_null_draws=0,
     )  # fmt: skip
-    return run_of_study(checked(config), hidden, _validate.integer(replicate, "replicate", 0))
+    return run_of_study(checked(config), hidden, _validate.integer(replicate, "replicate", 0), every_epoch=False)
 
 
 def checked(config: StudyConfig) -> StudyConfig:
@@ -83,52 +96,86 @@ def checked(config: StudyConfig) -> StudyConfig:
     _validate.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _validate.integer(config.max_steps, "max_steps", 0)
     _validate.integer(config.seed, "seed", 0, _validate.LARGEST_SEED)
+    _validate.integer(config.n_null_draws, "n_null_draws", 0)
+    for null in config.nulls:
+        _validate.choice(null, "nulls", tuple(MODELS))
     for name, known in (("activation", ACTIVATIONS), ("initialisation", INITIALISATIONS), ("inputs", INPUTS)):
         _validate.choice(getattr(config, name), name, known)
     return config
 
 
-def run_of_study(config: StudyConfig, hidden: int, replicate: int, *, with_gini: bool = True) -> Run:
-    """The run of a checked study at (`hidden`, `replicate`); its bits depend on nothing else."""
-    return _train(config, hidden, replicate, with_gini=with_gini)[0]
+def run_of_study(
+    config: StudyConfig, hidden: int, replicate: int, *, gini: bool = True, every_epoch: bool = True, nulls: bool = True
+) -> Run:
+    """The run of a checked study at (`hidden`, `replicate`); its bits depend on nothing else.
+
+    `gini`: with that curve, a fifth of the time. `every_epoch`: with the avalanche size at every epoch as a curve, which costs
+    next to nothing where the same avalanche trains. `nulls`: with the draws of the study's nulls.
+    """
+    n_draws = config.n_null_draws if nulls else 0
+    found = _train(config, hidden, replicate, n_draws, gini=gini, every_epoch=every_epoch, keep_fields=n_draws > 0)
+    return replace(found.run, nulls=found.probe.null_sizes(found.fields, found.run.step)) if n_draws else found.run
 
 
-def snapshot_fields(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, Graph]:
-    """The gradients (T, N) of the run's snapshots before their avalanches, and the run's graph."""
-    _, fields, graph = _train(config, hidden, replicate, keep_fields=True)
-    return fields, graph
+def with_fields(config: StudyConfig, hidden: int, replicate: int) -> Trained:
+    """The run of a checked study at (`hidden`, `replicate`) with its gradients, for whoever measures these."""
+    return _train(config, hidden, replicate, 0, gini=False, every_epoch=False, keep_fields=True)
 
 
 def _train(
-    config: StudyConfig, hidden: int, replicate: int, *, with_gini: bool = False, keep_fields: bool = False
-) -> tuple[Run, Floats, Graph]:
-    """One run, the gradients of its snapshots (T, N) if they are kept, and its graph."""
-    rng = generator(config.seed, Stage.PARAMETERS, hidden, replicate)
-    theta = mlp.initial_parameters(hidden, rng, initialisation=config.initialisation)
-    graph = barabasi_albert(theta.size, m=2, seed=derived_seed(config.seed, Stage.GRAPH, hidden, replicate))
-    epoch = np.arange(0, config.epochs + 1, config.snapshot_every)
-    loss, accuracy = np.empty(config.epochs + 1), np.empty(config.epochs + 1)
-    curves = Curves(loss, accuracy, gini=np.empty(config.epochs + 1 if with_gini else 0))
+    config: StudyConfig, hidden: int, replicate: int, n_draws: int, *, gini: bool, every_epoch: bool, keep_fields: bool
+) -> Trained:
+    theta = mlp.initial_parameters(
+        hidden, generator(config.seed, Stage.PARAMETERS, hidden, replicate), initialisation=config.initialisation
+    )
+    layout = mlp.layout(hidden)
+    probe = probe_of(config, n_draws).of_run(layout, hidden, replicate)
+    n_epochs = config.epochs + 1
+    curves = kernels.Curves(
+        loss=np.empty(n_epochs),
+        accuracy=np.empty(n_epochs),
+        gini=np.empty(n_epochs if gini else 0),
+        size=np.empty(n_epochs if every_epoch else 0, np.int64),
+    )
+    epoch = np.arange(0, n_epochs, config.snapshot_every)
     snapshots = _empty_snapshots(epoch.size, config.max_steps, np.empty((epoch.size if keep_fields else 0, theta.size)))
-    probe = Probe(
-        graph.indptr, graph.targets, float(config.alpha), float(config.alpha_train), float(config.quantile),
+    diffusion = kernels.Diffusion(
+        probe.graph.indptr, probe.graph.targets, float(config.alpha), float(config.alpha_train), float(config.quantile),
         int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
     activation = mlp.ACTIVATION_NUMBER[config.activation]
-    problem = Problem(PATTERNS[config.inputs], TARGETS, float(config.learning_rate), activation)
-    train(theta, problem, probe, curves, snapshots, workspace(theta.size))
+    problem = kernels.Problem(PATTERNS[config.inputs], TARGETS, float(config.learning_rate), activation)
+    kernels.train(theta, problem, diffusion, curves, snapshots, workspace(theta.size))
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
         raise ValueError(
             f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {at}: lower it"
         )
-    recorded = {**curves._asdict(), **snapshots._asdict()}
+    recorded = snapshots._asdict()
     fields = recorded.pop("field")
-    return Run(hidden=hidden, n_sites=theta.size, replicate=replicate, epoch=epoch, **recorded), fields, graph
+    run = Run(
+        scale=hidden,
+        replicate=replicate,
+        layout=layout,
+        step=epoch,
+        columns=observables.columns(observables.Avalanches(**recorded)),
+        nulls={},
+        curves={name: np.asarray(curve, np.float64) for name, curve in curves._asdict().items()},
+        grokking_step=int(grokking_epochs(curves.accuracy)),
+    )
+    return Trained(run, probe, fields)
 
 
-def _empty_snapshots(n_snapshots: int, max_steps: int, field: Floats) -> Snapshots:
+def probe_of(config: StudyConfig, n_draws: int) -> Probe:
+    """The probe of a study, with so many draws of each of its nulls."""
+    return Probe(
+        alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=config.nulls,
+        draws=n_draws, seed=config.seed,
+    )  # fmt: skip
+
+
+def _empty_snapshots(n_snapshots: int, max_steps: int, field: Floats) -> kernels.Snapshots:
     counts = {name: np.empty(n_snapshots, np.int64) for name in ("size", "duration", "extent", "peak")}
     measures = {name: np.empty(n_snapshots) for name in ("threshold", "dissipated", "deviation_angle")}
     profile, capped = np.empty((n_snapshots, max_steps), np.int64), np.empty(n_snapshots, np.bool_)
-    return Snapshots(**counts, **measures, profile=profile, capped=capped, field=field)
+    return kernels.Snapshots(**counts, **measures, profile=profile, capped=capped, field=field)

@@ -1,17 +1,19 @@
 """D against its nulls: what is compared, over which snapshots, and the p-value."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from tdu.analysis import excess
+from tdu.avalanches import nulls, surrogates
 from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import barabasi_albert
-from tdu.avalanches.nulls import FIELD_NULLS, rewired
+from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.surrogates import SURROGATES
-from tdu.config import NULLS, StudyConfig
+from tdu.config import StudyConfig
 from tdu.rng import Stage, generator
 from tests.planted import (
     GROKKED,
@@ -20,6 +22,7 @@ from tests.planted import (
     SEED,
     all_same,
     band,
+    ensemble_of,
     exponent,
     in_time,
     of_runs,
@@ -71,7 +74,7 @@ def runs_of(size, statistic, inside=True):
 
 
 def test_every_reading_compares_the_same_thing_of_real_and_null(log, null):
-    found = excess.analyse(log, excess.NullSizes({"permuted": null, "signs": null * 0}), "permuted")
+    found = excess.analyse(replace(log, nulls={"permuted": null, "signs": null * 0}), "permuted")
     windows = np.flatnonzero(BEFORE).tolist() + np.flatnonzero(AFTER).tolist()
     after = over_time(log.size, AFTER), over_time(null, AFTER), time_mean
     both = np.stack([after[0], after[1].mean(axis=0)])
@@ -97,7 +100,7 @@ def test_every_reading_compares_the_same_thing_of_real_and_null(log, null):
 
 
 def test_the_series_are_d_of_t_of_the_null_and_real_minus_null(log, null):
-    series = excess.analyse(log, excess.NullSizes({"rewired": null}), "rewired").series
+    series = excess.analyse(replace(log, nulls={"rewired": null}), "rewired").series
     assert list(series) == ["null_rewired"]
     of_time = exponent(N_SITES, "mean")
     both = np.stack([in_time(log.size), in_time(null.mean(axis=0))])
@@ -119,7 +122,7 @@ def test_planted_excesses_come_back_with_their_widths():
     grokked = np.array([[60], [66], [110], [130]]) * np.ones((1, 5), int)
     log = study(grokked, drift=0.0, scatter=0.02)
     null = np.stack([study(grokked, pre=1.0, post=1.0, drift=0.0, scatter=0.02, rng_seed=10 + k).size for k in range(3)])
-    found = excess.analyse(log, excess.NullSizes({"permuted": null}), "permuted")
+    found = excess.analyse(replace(log, nulls={"permuted": null}), "permuted")
     readings = {HEADLINE: found.estimates["excess_permuted"], **found.readings["excess_permuted"]}
     x = np.log(N_SITES) - np.log(N_SITES).mean()
     width = 2 * stats.t.ppf(0.975, 16) * 0.02 / np.sqrt(5) / np.sqrt(x @ x) * np.sqrt(1 + 1 / 3)
@@ -137,13 +140,13 @@ def test_planted_excesses_come_back_with_their_widths():
 
 
 def test_a_window_without_snapshots_has_no_reading(log, null):
-    nulls = excess.NullSizes({"permuted": null})
+    sizes = {"permuted": null}
     late = study(np.array([[100], [110], [120], [240]]) * np.ones((1, 5), int))
-    found = excess.analyse(late, nulls, "permuted")
+    found = excess.analyse(replace(late, nulls=sizes), "permuted")
     all_same(found.estimates, {"excess_permuted": unknown("real − null", "no snapshot after the window")})
     assert next(iter(found.readings["excess_permuted"])) == "D(t) before the window, mean"
     assert "D(t) after minus before, mean" not in found.readings["excess_permuted"]
-    early = excess.analyse(study(GROKKED * 0), nulls, "permuted")
+    early = excess.analyse(replace(study(GROKKED * 0), nulls=sizes), "permuted")
     assert next(iter(early.readings["excess_permuted"])) == "γ"
     assert list(early.estimates) == ["excess_permuted", "share_permuted"]
 
@@ -181,36 +184,34 @@ def test_d_of_1_has_no_share():
 CONFIG = StudyConfig(hidden=(3, 6), replicates=2, seed=SEED, alpha=0.2, quantile=0.8, max_steps=7)
 
 
-def planted_fields(_config, hidden, replicate):
+def planted_fields(hidden, replicate):
     """Three snapshots that share an arrangement, as training's do, on a graph of the run's own."""
     n = 4 * hidden + 1
     rng = np.random.default_rng([hidden, replicate])
     return rng.normal(size=n) * np.exp(0.3 * rng.normal(size=(3, n))), barabasi_albert(n, seed=100 * hidden + replicate)
 
 
-def test_a_null_is_drawn_from_the_runs_own_stream_and_probed_as_the_study_is(monkeypatch):
-    monkeypatch.setattr(excess, "snapshot_fields", planted_fields)
-    names = ("signs", "rewired", "gaussian", "laplace")
+def test_a_null_is_drawn_from_a_stream_of_its_own_and_probed_as_the_study_is():
+    models = [MODELS["signs"], MODELS["rewired"], MODELS["gaussian"], SURROGATES["laplace"]]
     with ThreadPoolExecutor(1) as executor:
-        found = excess.measure(CONFIG, 2, executor, names)
-    assert list(found.sizes) == list(names)
+        found = excess.measure(ensemble_of(CONFIG, planted_fields), models, 2, executor)
+        alone = excess.measure(ensemble_of(CONFIG, planted_fields), models[2:], 1, executor)
+    assert list(found) == ["signs", "rewired", "gaussian", "laplace"]
     for s, hidden in enumerate(CONFIG.hidden):
         for k in range(2):
-            fields, graph = planted_fields(CONFIG, hidden, k)
-            streams = generator(SEED, Stage.NULL, hidden, k).spawn(4)
-            seeds = streams[1].integers(2**63, size=2)
+            fields, graph = planted_fields(hidden, k)
+            signs, rewiring, gaussian, laplace = (generator(SEED, Stage.NULL, hidden, k, stream) for stream in (2, 4, 3, 19))
             for draw in range(2):
+                seed = int(gaussian.integers(2**63))
+                of_steps = [np.random.default_rng([seed, step]).normal(0, 0.5, fields.shape[1]) for step in range(3)]
+                drawn = np.random.default_rng(int(laplace.integers(2**63)))
                 wanted = {
-                    "signs": (fields * FIELD_NULLS["signs"](np.ones(fields.shape[1]), streams[0]), graph),
-                    "rewired": (fields, rewired(graph, int(seeds[draw]))),
-                    "gaussian": (FIELD_NULLS["gaussian"](fields, streams[2]), graph),
-                    "laplace": (SURROGATES["laplace"](fields, streams[3]), graph),
+                    "signs": (fields * nulls.signs(np.ones(fields.shape[1]), signs), graph),
+                    "rewired": (fields, nulls.rewired(graph, int(rewiring.integers(2**63)))),
+                    "gaussian": (np.array(of_steps), graph),
+                    "laplace": (surrogates.laplace(fields, drawn), graph),
                 }
                 for name, case in wanted.items():
-                    assert found.sizes[name][draw, s, k].tolist() == sizes_of(*case, 0.2, 0.8, 7).tolist(), name
-
-
-def test_all_nulls_are_measured_unless_some_are_named(monkeypatch):
-    monkeypatch.setattr(excess, "snapshot_fields", planted_fields)
-    with ThreadPoolExecutor(1) as executor:
-        assert list(excess.measure(CONFIG, 1, executor).sizes) == list(NULLS)
+                    assert found[name][draw, s, k].tolist() == sizes_of(*case, 0.2, 0.8, 7).tolist(), name
+    for name, sizes in alone.items():
+        assert np.array_equal(sizes[0], found[name][0]), "a null's draws depend on which others are probed"

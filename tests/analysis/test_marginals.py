@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tdu.analysis import marginals
+from tdu.avalanches.graphs import barabasi_albert
 from tdu.avalanches.surrogates import moment_ratio
 from tdu.config import StudyConfig
-from tests.planted import GROKKED, HIDDEN, N_SITES, NEVER, all_same, log_of, study, time_mean
+from tests.planted import GROKKED, HIDDEN, N_SITES, NEVER, all_same, ensemble_of, log_of, study, time_mean
 
 BEFORE, AFTER = np.arange(25) < 6, np.arange(25) > 13
 X = marginals.TAIL_GRID.size
@@ -114,24 +115,23 @@ def test_a_phase_that_no_run_has_is_unknown():
 CONFIG = StudyConfig(hidden=(3, 6), replicates=2, alpha=0.2, quantile=0.8, max_steps=3)
 
 
-def planted_fields(_config, hidden, replicate):
+def planted_fields(hidden, replicate):
     """Two snapshots, and one that is silent but for a site, so that its threshold is 0."""
     fields = np.random.default_rng([hidden, replicate]).standard_t(2, size=(3, 4 * hidden + 1))
     fields[1] = 0
     fields[1, 0] = 1
     fields[2, 0] = np.quantile(np.abs(fields[2]), 0.8)  # ties with a threshold near it
-    return fields, None
+    return fields, barabasi_albert(4 * hidden + 1)
 
 
-def test_snapshots_are_measured_at_the_studys_own_level_and_steps(monkeypatch):
-    monkeypatch.setattr(marginals, "snapshot_fields", planted_fields)
+def test_snapshots_are_measured_at_the_studys_own_level_and_steps():
     with ThreadPoolExecutor(2) as executor:
-        found = marginals.measure(CONFIG, executor)
+        found = marginals.measure(ensemble_of(CONFIG, planted_fields), executor)
     assert found.isolated.shape == found.moment_ratio.shape == (2, 2, 3)
     assert found.tail.shape == (2, 2, 3, X)
     for s, hidden in enumerate(CONFIG.hidden):
         for k in range(2):
-            fields, _ = planted_fields(CONFIG, hidden, k)
+            fields, _ = planted_fields(hidden, k)
             for t in (0, 2):
                 threshold = np.quantile(np.abs(fields[t]), 0.8)
                 topplings = 0
@@ -149,7 +149,7 @@ def test_snapshots_are_measured_at_the_studys_own_level_and_steps(monkeypatch):
 
 def test_topplings_per_site_are_of_the_snapshots_after_the_window(log):
     draws = np.stack([log.size * 2, log.size * 4])
-    found = marginals.size_share(log, {"double": draws})
+    found = marginals.size_share(replace(log, nulls={"double": draws}))
     assert (found.estimates, found.readings) == ({}, {})
     share = found.series["size_share"]
     assert list(share) == ["hidden", "n_sites", "runs", "real", "double"]
@@ -159,5 +159,5 @@ def test_topplings_per_site_are_of_the_snapshots_after_the_window(log):
     np.testing.assert_allclose(share["double"], 3 * runs.mean(axis=-1))
     assert share["hidden"].tolist() == list(HIDDEN)
     assert share["n_sites"].tolist() == N_SITES.tolist()
-    none = marginals.size_share(study(GROKKED * 0 + 240), {}).series["size_share"]
+    none = marginals.size_share(study(GROKKED * 0 + 240)).series["size_share"]
     assert np.isnan(none["real"]).all()

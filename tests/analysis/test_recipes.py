@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tdu.analysis import recipes
-from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
+from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, Scope, StudyConfig
+from tdu.experiments import recipes as experiment
 from tdu.results.published import PUBLISHED, compare
 from tdu.types import Estimate
 from tests.planted import (
@@ -119,14 +120,20 @@ def test_every_recipe_is_the_study_with_other_units_weights_codes_and_training()
 def test_each_recipe_is_trained_with_its_gini_coefficients_and_measured(monkeypatch, log):
     asked = []
 
-    def planted_training(config, executor, *, with_gini=False):
-        asked.append((config, executor, with_gini))
-        return replace(log, seed=config.alpha_train)
+    def planted_training(config, executor, *, gini=False):
+        asked.append((config, executor, gini))
+        return replace(log, seed=len(asked))
 
-    monkeypatch.setattr(recipes, "train_all", planted_training)
-    monkeypatch.setattr(recipes, "of_log", lambda log: {"alpha": log.seed})
+    def of_log(log):
+        unknown = Estimate(np.nan, np.nan, np.nan, "")
+        return dict.fromkeys((*COMPARED, "rise", "distance"), replace(unknown, value=float(log.seed)))
+
+    monkeypatch.setattr(experiment, "train_all", planted_training)
+    monkeypatch.setattr(recipes, "of_log", of_log)
     config = StudyConfig()
-    found = list(recipes.measure(config, "executor"))
+    (found,) = experiment.measure(config, Scope(), "executor", lambda _: None)
     assert asked == [(of, "executor", True) for of in recipes.configurations(config)]
-    assert [of["alpha"] for _, _, of in found] == [0.3, 0.0] * 30
-    assert all(recipe.alpha_train == log.seed == of["alpha"] for recipe, log, of in found)
+    rows = found.series["recipes"]["rows"]
+    assert [row["found"]["gamma"].value for row in rows] == list(range(1, 61))
+    assert [row["training"] for row in rows] == ["in-line", "shadow"] * 30
+    assert found.estimates["distance"].value == 1

@@ -12,7 +12,8 @@ from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import barabasi_albert
 from tdu.config import Scope, StudyConfig
 from tdu.statistics.resampling import bootstrap
-from tests.planted import HIDDEN, N_SITES, SEED, all_same, band, exponent, of_runs, study
+from tdu.training import sweeps
+from tests.planted import HIDDEN, N_SITES, SEED, all_same, band, ensemble_of, exponent, of_runs, study
 
 SCOPE = Scope(alphas=(0.1, 0.3, 0.5), quantiles=(0.8, 0.9))
 CONFIG = StudyConfig(hidden=HIDDEN, replicates=5, seed=SEED)
@@ -24,7 +25,7 @@ def sizes(n_settings, first):
     return np.stack([study(post=1.0 + 0.1 * k, rng_seed=first + k).size for k in range(n_settings)])
 
 
-SWEEPS = robustness.Sweeps(sizes(3, 40), sizes(2, 50), sizes(3, 60), sizes(2, 70))
+SWEEPS = sweeps.Sweeps(sizes(3, 40), sizes(2, 50), sizes(3, 60), sizes(2, 70))
 CONTROL = Control(
     topologies=np.ones((5, 4, 5)), alphas=sizes(3, 80).mean(axis=-1), quantiles=sizes(2, 90).mean(axis=-1), n_draws=1
 )
@@ -91,10 +92,9 @@ def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):
     config = StudyConfig(hidden=(3, 6), replicates=2, epochs=20, seed=SEED, alpha_train=0.3, max_steps=7)
     scope = Scope(alphas=(0.1, 0.3), quantiles=(0.8, 0.9))
     log = study()
-    trained, probed = [], []
+    trained = []
 
-    def planted_fields(asked, hidden, replicate):
-        probed.append(asked)
+    def planted_fields(hidden, replicate):
         n = 4 * hidden + 1
         return np.random.default_rng([hidden, replicate]).standard_t(2, size=(3, n)), barabasi_albert(n, seed=hidden)
 
@@ -102,12 +102,13 @@ def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):
         trained.append(asked)
         return log.with_size(log.size + 1000 * len(trained))
 
-    monkeypatch.setattr(robustness, "snapshot_fields", planted_fields)
-    monkeypatch.setattr(robustness, "train_all", planted_training)
+    monkeypatch.setattr(sweeps, "train_all", planted_training)
     with ThreadPoolExecutor(1) as executor:
-        found = robustness.measure(config, log, scope, executor)
+        found = sweeps.sweep(config, log, scope, executor, ensemble_of(replace(config, alpha_train=0.0), planted_fields))
+        without = sweeps.sweep(config, log, scope, executor)
+    assert without.shadow_alphas is without.shadow_quantiles is None
+    del trained[2:]
     assert trained == [replace(config, alpha=0.1, alpha_train=0.1), replace(config, quantile=0.8)]
-    assert set(probed) == {replace(config, alpha_train=0.0)}
     assert np.array_equal(found.inline_alphas, [log.size + 1000, log.size])
     assert np.array_equal(found.inline_quantiles, [log.size + 2000, log.size])
     for settings, sizes_found in (
@@ -118,5 +119,5 @@ def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):
         for i, (alpha, level) in enumerate(settings):
             for s, hidden in enumerate(config.hidden):
                 for k in range(2):
-                    fields, graph = planted_fields(None, hidden, k)
+                    fields, graph = planted_fields(hidden, k)
                     assert sizes_found[i, s, k].tolist() == sizes_of(fields, graph, alpha, level, 7).tolist()

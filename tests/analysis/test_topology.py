@@ -7,10 +7,11 @@ import numpy as np
 from tdu.analysis import dimension, topology
 from tdu.analysis.control import TOPOLOGIES
 from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.graphs import barabasi_albert
 from tdu.avalanches.nulls import permuted
 from tdu.config import StudyConfig
 from tdu.rng import Stage, derived_seed, generator
-from tests.planted import N_SITES, SEED, all_same, study, time_mean
+from tests.planted import N_SITES, SEED, all_same, ensemble_of, study, time_mean
 
 KEYS = (
     "dimension_late_ring",
@@ -50,21 +51,16 @@ def test_keys_are_words():
     assert tuple(topology.key_of(name) for name in TOPOLOGIES) == KEYS
 
 
-def test_fields_of_shadow_training_are_probed_on_every_graph_with_one_permutation(monkeypatch):
-    asked = []
-
-    def planted_fields(config, hidden, replicate):
-        asked.append(config.alpha_train)
+def test_fields_of_shadow_training_are_probed_on_every_graph_with_one_permutation():
+    def planted_fields(hidden, replicate):
         n = 4 * hidden + 1
-        return np.random.default_rng([hidden, replicate]).standard_t(2, size=(3, n)), None
+        return np.random.default_rng([hidden, replicate]).standard_t(2, size=(3, n)), barabasi_albert(n)
 
-    monkeypatch.setattr(topology, "snapshot_fields", planted_fields)
     with ThreadPoolExecutor(1) as executor:
-        found = topology.measure(CONFIG, executor)
-    assert asked == [0.0] * 4
+        found = topology.measure(ensemble_of(CONFIG, planted_fields), executor)
     for s, hidden in enumerate(CONFIG.hidden):
         for k in range(2):
-            fields, _ = planted_fields(CONFIG, hidden, k)
+            fields, _ = planted_fields(hidden, k)
             n = fields.shape[1]
             order = permuted(np.arange(n), generator(SEED, Stage.NULL, hidden, k)).astype(int)
             for name, build in TOPOLOGIES.items():

@@ -1,5 +1,7 @@
 """Asked for values alone, as pooled studies ask, every analysis gives the values it gives with intervals, and no interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from tests.analysis.test_robustness import CONFIG, CONTROL, SCOPE, SWEEPS
 from tests.planted import N_SITES, SEED, WINDOW, study
 
 LOG = study()
-NULLS = excess.NullSizes({"permuted": np.stack([study(pre=1.0, post=1.0, drift=0.0, rng_seed=10 + k).size for k in range(3)])})
+PERMUTED = np.stack([study(pre=1.0, post=1.0, drift=0.0, rng_seed=10 + k).size for k in range(3)])
 GINI = gini_log(CURVES, GINI_GROKKED)
 TOPOLOGIES = N_SITES[:, None] ** np.array([0.9, 0.95, 1.0, 1.1, 1.2])[:, None, None] * np.exp(
     0.1 * np.random.default_rng(0).normal(size=(5, 4, 6))
@@ -26,7 +28,7 @@ ANALYSES = {
     "concentration": lambda **how: concentration.analyse(GINI, GINI, **how),
     "control": lambda **how: control.analyse(StudyConfig(hidden=(20, 50, 120, 500), replicates=6, seed=SEED), SYNTHETIC, **how),
     "robustness": lambda **how: robustness.analyse(CONFIG, N_SITES, SCOPE, SWEEPS, CONTROL, **how),
-    "excess": lambda **how: excess.analyse(LOG, NULLS, "permuted", **how),
+    "excess": lambda **how: excess.analyse(replace(LOG, nulls={"permuted": PERMUTED}), "permuted", **how),
 }
 
 

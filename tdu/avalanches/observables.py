@@ -1,0 +1,57 @@
+"""Observables: what is recorded of every avalanche. One is added here, and then recorded of every source's runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tdu.types import Booleans, Column, Floats, Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Avalanches:
+    """The avalanches of T snapshots, as `tdu.types.Avalanche` says of one.
+
+    `profile` is (T, max_steps), zeros behind the last step; `deviation_angle` (T,) is the angle between the field before and
+    after, in radians.
+    """
+
+    size: Integers
+    duration: Integers
+    extent: Integers
+    peak: Integers
+    profile: Integers
+    threshold: Floats
+    dissipated: Floats
+    capped: Booleans
+    deviation_angle: Floats
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A number of every avalanche: `measure` gives (T,) for T of them. `scales`: whether it has an exponent over N."""
+
+    name: str
+    label: str
+    unit: str
+    scales: bool
+    measure: Callable[[Avalanches], Column]
+
+
+#: By name, in the order of columns.
+OBSERVABLES: dict[str, Observable] = {
+    one.name: one
+    for one in (
+        Observable("size", "topplings in total", "topplings", True, lambda found: found.size),
+        Observable("duration", "steps with a toppling", "steps", True, lambda found: found.duration),
+        Observable("extent", "sites that toppled", "sites", True, lambda found: found.extent),
+        Observable("peak", "most topplings in one step", "topplings", True, lambda found: found.peak),
+        Observable("threshold", "|g| above which a site topples", "as g", False, lambda found: found.threshold),
+        Observable("dissipated", "Σ g that isolated sites shed", "as g", False, lambda found: found.dissipated),
+        Observable("capped", "stopped at the last step allowed", "yes or no", False, lambda found: found.capped),
+        Observable("deviation_angle", "angle to the relaxed field", "radians", False, lambda found: found.deviation_angle),
+    )
+}
+
+
+def columns(found: Avalanches) -> dict[str, Column]:
+    """Every observable (T,) of T avalanches, by name."""
+    return {name: one.measure(found) for name, one in OBSERVABLES.items()}

@@ -1,0 +1,85 @@
+"""Any log → its exponents: what its columns allow, beside the nulls that were probed with it."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tdu.analysis import dimension, excess, grokking, phases, tails
+from tdu.config import LogConfig, StudyConfig
+from tdu.files import with_tuples
+from tdu.reproduce import fittable
+from tdu.results.assemble import results_of
+from tdu.results.store import load_results, save_results
+from tdu.training.ensembles import study_of
+from tdu.training.log import every_epoch
+from tdu.training.store import Store
+from tdu.types import Findings, Log, Results
+
+
+def fit(path: Path, executor: Executor) -> Results:
+    """Every quantity that the log at `path` can give, with its interval, and the excess over each null of its runs.
+
+    Those of the paper's study stand beside the published figures.
+
+    Raises
+    ------
+    ValueError
+        If there is no whole log, or it has fewer than two scales.
+    """
+    store = Store.open(path)
+    config = _config_of(store)
+    log = store.log()
+    if len(log.n_sites) < 2:
+        raise ValueError(
+            f"{path} has runs of {len(log.n_sites)} scale, N = {log.n_sites[0]}: an exponent needs at least two, add another"
+        )
+    return results_of(config, None, measure(log, executor))
+
+
+def results_in(path: Path, executor: Executor) -> Results:
+    """What `tdu reproduce` found in the directory `path`, or else what can be fitted in the log that is there, and is kept."""
+    kept = path / "results.json"
+    if kept.exists():
+        results = load_results(kept)
+        if results.scope is not None or not (path / "manifest.json").exists():
+            return results
+    results = fit(path, executor)
+    save_results(kept, results)
+    return results
+
+
+def _config_of(store: Store) -> StudyConfig | LogConfig:
+    if store.source == "xor":
+        try:
+            return fittable(study_of(store))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{store.path / 'manifest.json'}: {error}") from None
+    addresses = store.addresses()
+    scales = tuple(sorted({scale for scale, _ in addresses}))
+    replicates = max((len([r for s, r in addresses if s == scale]) for scale in scales), default=0)
+    return LogConfig(store.source, with_tuples(dict(store.settings)), scales, replicates, int(store.settings.get("seed", 0)))
+
+
+def measure(log: Log, executor: Executor) -> list[Findings]:
+    """What the analysis finds in a log."""
+    groks = bool((log.grokking_step >= 0).any())
+    analyses: list[Callable[[], Findings]] = [
+        partial(dimension.analyse, log, grokking.window(log)),
+        partial(tails.analyse, log),
+        *(partial(excess.analyse, log, name) for name in log.nulls),
+    ]
+    if not np.isfinite(grokking.window(log)).all():
+        analyses += [partial(excess.at_all_steps, log, name) for name in log.nulls]
+    if groks:
+        analyses[:0] = [partial(grokking.analyse, log)]
+        analyses.append(partial(phases.analyse, log, every_epoch(log)))
+    return [_known(found) for found in executor.map(lambda analyse: analyse(), analyses)]
+
+
+def _known(found: Findings) -> Findings:
+    """The findings without quantities that the log does not know, as those of a grokking window where no run groks."""
+    estimates = {key: estimate for key, estimate in found.estimates.items() if not np.isnan(estimate.value)}
+    return Findings(estimates, {key: named for key, named in found.readings.items() if key in estimates}, found.series)

@@ -1,0 +1,63 @@
+"""All findings in one: beside the published figures, and as a table."""
+
+from collections.abc import Iterable
+
+from tdu import files
+from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
+from tdu.results.published import PUBLISHED, beside_nothing, compare, in_full, label, other_settings, with_interval
+from tdu.types import Estimate, Findings, Quantity, Results
+
+
+def as_one(findings: Iterable[Findings]) -> Findings:
+    """All findings in one."""
+    estimates: dict[str, Estimate] = {}
+    readings: dict[str, dict[str, Estimate]] = {}
+    series: dict[str, object] = {}
+    for found in findings:
+        estimates |= found.estimates
+        series |= found.series
+        for key, named in found.readings.items():
+            readings.setdefault(key, {}).update(named)
+    return Findings(estimates, readings, series)
+
+
+def results_of(config: StudyConfig | GrokkingConfig | LogConfig, scope: Scope | None, findings: Iterable[Findings]) -> Results:
+    """All findings, quantities in the order of the published table; beside its figures, but for logs of other sources."""
+    found = as_one(findings)
+    order = [key for key in PUBLISHED if key in found.estimates] + [key for key in found.estimates if key not in PUBLISHED]
+
+    def stated(estimate: Estimate, key: str) -> Quantity:
+        return beside_nothing(estimate) if isinstance(config, LogConfig) else compare(estimate, key)
+
+    quantities = {key: stated(found.estimates[key], key) for key in order}
+    readings = {key: {name: stated(e, key) for name, e in named.items()} for key, named in found.readings.items()}
+    return Results(config, scope, files.provenance(), quantities, readings, found.series)
+
+
+def table(results: Results) -> str:
+    """The verdict table as text: of pooled studies where there are any, and beside them what one study can tell."""
+    if isinstance(results.config, LogConfig):
+        found: list[tuple[str, ...]] = [("quantity", "value [95 % interval]", "statistic", "note")]
+        found += [(label(key), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
+        return "\n".join(_aligned(found))
+    several = results.scope is not None and bool(results.pooled)
+    head = ["quantity", "published", "ours [95 % interval]", "verdict"]
+    if several and results.scope is not None:
+        head[2:3] = [f"{results.scope.n_studies} studies [95 % interval]"]
+        head += ["one study", "verdict"]
+    rows: list[tuple[str, ...]] = [tuple(head)]
+    for key, q in results.quantities.items():
+        measured = (results.pooled[key], q) if several else (q,)
+        rows.append((label(key), q.published_text, *(cell for of in measured for cell in (with_interval(of), in_full(of)))))
+    lines = _aligned(rows)
+    if results.config.replicates == 1:
+        lines.append("\none run a scale leaves no interval (nan): use --replicates 2 or more")
+    if other := other_settings(results.config):
+        lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
+    return "\n".join(lines)
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines, columns under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
