@@ -315,7 +315,8 @@ def parts(rounds):
     runs = np.random.default_rng(0).lognormal(size=(8, 6))
     exponents = exponent_of_runs(np.array([81, 121, 201, 281, 401, 481, 801, 2001]), "mean")
     ways = {
-        how: partial(resampling.bootstrap, runs, exponents, through=how, stretched=False) for how in ("mean", "runs", "maximum")
+        how: partial(resampling.bootstrap, runs, replace(exponents, depends_on=how), stretched=False)
+        for how in ("mean", "runs", "maximum")
     }
     found["bootstrap"] = summary(in_turns(ways, rounds))
     fields, rng = np.random.default_rng(0).normal(size=(51, 2001)), np.random.default_rng(0)

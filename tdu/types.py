@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, TypeVar, get_args
+from enum import StrEnum
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,33 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 #: Counts, measures or truths of T snapshots.
 Column = npt.NDArray[Any]
 
-#: What "the maximum avalanche of a scale" means: the largest size of any snapshot of any run; the mean over runs of each
-#: run's largest; or no maximum at all but the mean size.
-Statistic = Literal["peak", "run-peak", "mean"]
-STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+#: What of the K runs of a scale a statistic depends on: each of them, their mean, or the largest.
+DependsOn = Literal["runs", "mean", "maximum"]
 #: Whether a measurement and a published figure agree; empty where nothing was published.
 Verdict = Literal["agrees", "does not agree", "cannot tell", "not measured", ""]
+
+
+class SizeStatistic(StrEnum):
+    """What "the maximum avalanche of a scale" means.
+
+    The largest size of any snapshot of any run; the mean over runs of each run's largest; or no maximum at all but the mean.
+    """
+
+    LARGEST = "peak"
+    LARGEST_OF_RUNS = "run-peak"
+    MEAN = "mean"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "SizeStatistic":
+        raise ValueError(f"`statistic` must be 'peak', 'run-peak' or 'mean', but it is {value!r}")
+
+    @property
+    def depends_on(self) -> DependsOn:
+        """What of the runs' own values, each a mean or a largest over snapshots, exponents of it depend on."""
+        return "maximum" if self is SizeStatistic.LARGEST else "mean"
+
+
+STATISTICS: tuple[SizeStatistic, ...] = tuple(SizeStatistic)
 
 
 @dataclass(frozen=True, eq=False)

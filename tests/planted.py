@@ -13,7 +13,7 @@ from scipy import stats
 from tdu.avalanches.probe import Probe, RunProbe
 from tdu.models import mlp
 from tdu.rng import Stage, generator
-from tdu.statistics.resampling import bootstrap, estimate, interval
+from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
 from tdu.training.ensembles import Ensemble
 from tdu.training.log import gather
 from tdu.training.xor import Trained
@@ -127,16 +127,21 @@ def exponent(n, statistic):
     return lambda values: slope(n, of_scales(values, statistic))
 
 
-def resampled(values, functional, words, note="", *, peak=False, seed=SEED, **settings):
-    """The estimate that `functional` of the runs (…, S, K) should be."""
-    return estimate(values, functional, words, seed, note, through="maximum" if peak else "runs", **settings)
+def resampled(values, function, words, note="", *, largest=False, seed=SEED, **settings):
+    """The estimate that a `function` of the runs (…, S, K) should be, if `largest` one of the largest run of a scale."""
+    return estimate(values, depending(function, largest), words, seed, note, **settings)
+
+
+def depending(function, largest):
+    """What resampling must know of a `function`: that it is of the largest run. One of their mean may as well be of each."""
+    return RunStatistic(function, "maximum" if largest else "runs")
 
 
 def exponent_of(n, values, statistic, note="", **settings):
     """The estimate that an exponent should be, with what its note says of the fit."""
     fit = stats.linregress(np.log(n), np.log(of_scales(values, statistic)))
     said = f"R² = {fit.rvalue**2:.3f}, standard error of the fit {fit.stderr:.3f}"
-    return resampled(values, exponent(n, statistic), statistic, said + note, peak=statistic == "peak", **settings)
+    return resampled(values, exponent(n, statistic), statistic, said + note, largest=statistic == "peak", **settings)
 
 
 def in_time(size, inside=slice(None)):
@@ -148,26 +153,26 @@ def time_mean(n, size, statistic, inside, **settings):
     """The estimate that the mean of D(t) over the snapshots `inside` should be."""
     values, of_time = in_time(size, inside), exponent(n, statistic)
     note = f"mean of D(t) over {len(values)} snapshots"
-    return resampled(values, lambda v: of_time(v).mean(axis=-1), statistic, note, peak=statistic == "peak", **settings)
+    return resampled(values, lambda v: of_time(v).mean(axis=-1), statistic, note, largest=statistic == "peak", **settings)
 
 
-def band(values, functional, *, peak=False, seed=SEED, n_resamples=10_000):
-    """(low, high) of a functional of runs (…, S, K)."""
-    return interval(bootstrap(values, functional, seed, n_resamples, through="maximum" if peak else "runs"))
+def band(values, function, *, largest=False, seed=SEED, n_resamples=10_000):
+    """(low, high) of a function of runs (…, S, K)."""
+    return interval(bootstrap(values, depending(function, largest), seed, n_resamples))
 
 
-def reference_p(real, null, functional, n=2000, seed=SEED):
+def reference_p(real, null, function, n=2000, seed=SEED):
     """How often exchanging runs' real values with their draws gives a difference as large as that found, which counts too."""
     pool = np.concatenate([real[None], null])
     n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
     rng, extreme = generator(seed, Stage.PERMUTATION), 0
-    observed = abs(functional(real) - functional(null.mean(axis=0)))
+    observed = abs(function(real) - function(null.mean(axis=0)))
     for start in range(0, n, 250):
         which = np.moveaxis(rng.integers(n_pool, size=(n_runs, min(250, n - start), n_scales)), 0, -1)  # (B, S, K)
         which = which.reshape(len(which), 1, *(1,) * (real.ndim - 2), n_scales, n_runs)
         chosen = np.take_along_axis(pool[None], which, axis=1)[:, 0]
         rest = (pool.sum(axis=0) - chosen) / (n_pool - 1)
-        extreme += (np.abs(functional(chosen) - functional(rest)) >= observed - 1e-12).sum()
+        extreme += (np.abs(function(chosen) - function(rest)) >= observed - 1e-12).sum()
     return (1 + extreme) / (1 + n)
 
 

@@ -46,8 +46,8 @@ def test_a_reason_is_found_by_function_and_change_whatever_the_number():
 @pytest.mark.parametrize(
     ("lines", "core"),
     [
-        ('f(v, seed, through="mean") → f(v, seed, )', 'through="mean" →'),
-        ('f(v, seed, through="mean") → f(v, seed, through=None)', 'through="mean" → through=None'),
+        ('f(v, seed, depends_on="mean") → f(v, seed, )', 'depends_on="mean" →'),
+        ('f(v, seed, depends_on="mean") → f(v, seed, depends_on=None)', 'depends_on="mean" → depends_on=None'),
         ("v.mean(axis=-1) → v.mean(axis=+1)", "axis=-1 → axis=+1"),
         ("a.shape[-1] → a.shape[+1]", "-1 → +1"),
         ("zip(a, b, strict=True) → zip(a, b, strict=False)", "strict=True → strict=False"),

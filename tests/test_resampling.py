@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
-from tdu.statistics.scaling import exponent_of_runs
+from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval, mean_of_known
+from tdu.statistics.scaling import exponent_of_runs, without_each_scale
+from tdu.types import STATISTICS
 
 
 def mean_of_runs(values):
@@ -46,16 +49,17 @@ def test_what_belongs_to_one_run_is_drawn_together():
     first = np.exp(np.random.default_rng(2).normal(size=(2, 5)))
     values = np.stack([first, first**2])  # perfectly correlated
     for how in ("runs", "mean", "maximum"):
-        drawn = bootstrap(values, lambda v: v[..., :1], n_resamples=50, through=how, stretched=False)
+        drawn = bootstrap(values, RunStatistic(lambda v: v[..., :1], how), n_resamples=50, stretched=False)
         if how != "mean":  # the square of a mean is not the mean of squares
             np.testing.assert_allclose(drawn[:, 1], drawn[:, 0] ** 2, rtol=1e-10)
-    twice = bootstrap(np.stack([first, 2 * first]), lambda v: v, n_resamples=50, through="mean", stretched=False)
+    twice = bootstrap(np.stack([first, 2 * first]), RunStatistic(lambda v: v, "mean"), n_resamples=50, stretched=False)
     np.testing.assert_allclose(twice[:, 1], 2 * twice[:, 0], rtol=1e-12)
 
 
 def test_the_lognormal_has_the_mean_and_the_covariance_of_the_runs():
     logs = np.random.default_rng(3).normal(size=(2, 1, 6)) + np.array([1.0, 2.0])[:, None, None]
-    drawn = np.log(bootstrap(np.exp(logs), lambda v: v, n_resamples=20_000, through="maximum", stretched=False))  # (B, 2, 1, 1)
+    largest = RunStatistic(lambda v: v, "maximum")
+    drawn = np.log(bootstrap(np.exp(logs), largest, n_resamples=20_000, stretched=False))  # (B, 2, 1, 1)
     assert drawn.shape == (20_000, 2, 1, 1)
     rng = np.random.default_rng(4)
     wanted = rng.multivariate_normal(logs.mean(axis=-1)[:, 0], np.cov(logs[:, 0]), size=(20_000, 6)).max(axis=1)
@@ -67,24 +71,55 @@ def test_the_mean_is_handed_over_as_the_runs_would_have_been():
     values = np.random.default_rng(5).normal(size=(4, 3, 6))
     values[0, 1, 2] = np.nan  # a run that is unknown takes no part
 
-    def functional(v):
+    def function(v):
         return mean_of_known(v) @ [1.0, 2.0, 3.0]
 
     for stretched in (False, True):
-        one, other = (bootstrap(values, functional, 7, 700, through=how, stretched=stretched) for how in ("runs", "mean"))
+        one, other = (bootstrap(values, RunStatistic(function, how), 7, 700, stretched=stretched) for how in ("runs", "mean"))
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("how", ["runs", "mean", "maximum"])
+def test_a_further_function_depends_on_the_same(how):
+    def total(v):
+        return v.sum(axis=(-2, -1))
+
+    doubled = RunStatistic(total, how).then(lambda found: 2 * found)
+    assert doubled.depends_on == how
+    runs = np.arange(1.0, 13).reshape(2, 2, 3)
+    np.testing.assert_array_equal(doubled(runs), 2 * total(runs))
+    assert RunStatistic.of(total) == RunStatistic(total) == RunStatistic(total, "runs")
+    assert RunStatistic.of(doubled) is doubled
+
+
+def test_a_statistic_of_the_mean_has_the_interval_of_one_told_every_run():
+    runs = np.exp(0.3 * np.random.default_rng(6).normal(size=(4, 3, 6))) * np.array([81, 201, 801])[:, None]
+    exponents = exponent_of_runs(np.array([81, 201, 801]), "mean")
+    assert exponents.depends_on == "mean"
+    in_time = exponents.then(lambda found: found.mean(axis=-1))
+    one, other = (estimate(runs, replace(in_time, depends_on=how), "D", 3) for how in ("mean", "runs"))
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-9)
+    assert one.low < one.value < one.high
+
+
+def test_the_largest_asks_for_other_draws_than_the_mean():
+    wanted = {"peak": "maximum", "run-peak": "mean", "mean": "mean"}
+    assert {str(word): word.depends_on for word in STATISTICS} == wanted
+    for word, depends_on in wanted.items():
+        assert exponent_of_runs(np.array([10, 100]), word).depends_on == depends_on
+        assert without_each_scale(np.array([10, 100, 1000]), word).depends_on == depends_on
 
 
 def test_draws_of_maxima_reach_beyond_the_runs_at_hand():
     values = np.exp(np.random.default_rng(4).normal(size=(1, 6)))
-    largest = bootstrap(values, lambda v: v.max(axis=(-2, -1)), through="maximum", stretched=False)
+    largest = bootstrap(values, RunStatistic(lambda v: v.max(axis=(-2, -1)), "maximum"), stretched=False)
     assert (largest > values.max()).mean() > 0.2
     assert bootstrap(values, lambda v: v.max(axis=(-2, -1)), stretched=False).max() == values.max()
 
 
 @pytest.mark.parametrize("how", ["runs", "mean", "maximum"])
 def test_one_run_a_scale_has_no_interval(how):
-    low, high = interval(bootstrap(np.ones((4, 1)), lambda v: v.mean(axis=(-2, -1)), through=how))
+    low, high = interval(bootstrap(np.ones((4, 1)), RunStatistic(lambda v: v.mean(axis=(-2, -1)), how)))
     assert np.isnan(low)
     assert np.isnan(high)
 
@@ -94,7 +129,7 @@ def test_unknown_runs_are_left_out():
     assert mean_of_known(values)[0] == 2
     assert np.isnan(mean_of_known(values)[1])
     some = np.array([[1.0, 2, 4, np.nan], [1, 3, 5, 6]])
-    found = estimate(some, lambda v: np.fmax.reduce(v, axis=(-2, -1)), "largest", through="maximum")
+    found = estimate(some, RunStatistic(lambda v: np.fmax.reduce(v, axis=(-2, -1)), "maximum"), "largest")
     assert np.isfinite([found.value, found.low, found.high]).all()
 
 
@@ -116,11 +151,11 @@ def test_with_a_run_missing_draws_count_the_known_ones(how):
 
     else:
         logs, missing = np.exp(logs), np.exp(missing)
-    wanted, found = (bootstrap(v, exponent, 3, 20_000, through=how, stretched=False) for v in (logs, missing))
+    wanted, found = (bootstrap(v, RunStatistic(exponent, how), 3, 20_000, stretched=False) for v in (logs, missing))
     assert not np.isnan(found).any()
     assert found.mean() == pytest.approx(wanted.mean(), abs=0.01)
     assert found.std() == pytest.approx(wanted.std(), rel=0.03)
-    wanted, found = (bootstrap(v, exponent, 3, 2000, through=how) for v in (logs, missing))
+    wanted, found = (bootstrap(v, RunStatistic(exponent, how), 3, 2000) for v in (logs, missing))
     assert found.std() == pytest.approx(wanted.std(), rel=0.08)  # stretched at the same degrees of freedom
 
 
@@ -128,7 +163,7 @@ def test_runs_unknown_in_one_phase_count_in_the_other():
     """Six runs of which two have no first phase: its largest is over four draws, that of the second over six."""
     runs = np.exp(0.5 * np.random.default_rng(1).normal(size=(2, 1, 6)))
     runs[0, 0, 4:] = np.nan
-    drawn = np.log(bootstrap(runs, lambda v: v, n_resamples=40_000, through="maximum", stretched=False))[..., 0, 0]
+    drawn = np.log(bootstrap(runs, RunStatistic(lambda v: v, "maximum"), n_resamples=40_000, stretched=False))[..., 0, 0]
     for phase, n_known, of_normals in ((0, 4, 1.02938), (1, 6, 1.26721)):  # expected largest of as many standard normals
         logs = np.log(runs[phase, 0, :n_known])
         assert drawn[:, phase].mean() == pytest.approx(logs.mean() + of_normals * logs.std(ddof=1), abs=0.01)
@@ -137,9 +172,9 @@ def test_runs_unknown_in_one_phase_count_in_the_other():
 def test_a_scale_with_one_known_run_has_no_spread_and_no_interval():
     runs = np.array([[1.0, np.nan, np.nan], [1, 2, 3]])
     for how in ("runs", "mean", "maximum"):
-        found = estimate(runs, lambda v: mean_of_known(np.fmax.reduce(v, axis=-1)), "", through=how)
+        found = estimate(runs, RunStatistic(lambda v: mean_of_known(np.fmax.reduce(v, axis=-1)), how), "")
         assert np.isfinite(found.value) or how == "mean"
-        low, high = interval(bootstrap(runs, exponent_of_runs(np.array([10, 100]), "mean"), through=how))
+        low, high = interval(bootstrap(runs, replace(exponent_of_runs(np.array([10, 100]), "mean"), depends_on=how)))
         assert np.isnan([low, high]).all()
     mostly = np.where(np.arange(100)[:, None] < [60, 40], np.nan, 1.0)
     assert np.array_equal(interval(mostly), [[np.nan, 1.0], [np.nan, 1.0]], equal_nan=True)
@@ -150,11 +185,11 @@ def test_the_interval_of_a_maximum_lies_about_its_value():
     runs = np.where(np.arange(6) < 1, 2.0, 1.0) * np.exp(0.05 * np.random.default_rng(2).normal(size=(8, 6)))
     runs = runs * np.array([81, 121, 201, 281, 401, 481, 801, 2001])[:, None]
     fit = exponent_of_runs(np.array([81, 121, 201, 281, 401, 481, 801, 2001]), "peak")
-    samples = bootstrap(runs, fit, through="maximum")
+    samples = bootstrap(runs, fit)
     assert samples.mean() == pytest.approx(float(fit(runs)), abs=1e-9)
-    shifted = bootstrap(runs, lambda v: np.log(v).max(axis=-1).mean(axis=-1), through="maximum", stretched=False)
+    shifted = bootstrap(runs, RunStatistic(lambda v: np.log(v).max(axis=-1).mean(axis=-1), "maximum"), stretched=False)
     assert shifted.mean() < np.log(runs).max(axis=-1).mean() - 0.15
-    centred = bootstrap(runs, lambda v: np.log(v).max(axis=-1).mean(axis=-1), through="maximum")
+    centred = bootstrap(runs, RunStatistic(lambda v: np.log(v).max(axis=-1).mean(axis=-1), "maximum"))
     low, high = interval(centred)
     assert (low + high) / 2 == pytest.approx(np.log(runs).max(axis=-1).mean(), abs=0.02)
 
@@ -168,6 +203,6 @@ def test_samples_of_maxima_are_stretched_at_the_freedom_of_the_scales(wild, free
         return np.log(v).max(axis=-1).sum(axis=-1)
 
     plain, stretched = (
-        bootstrap(np.exp(logs), total, through="maximum", stretched=s, reflected=True).std() for s in (False, True)
+        bootstrap(np.exp(logs), RunStatistic(total, "maximum"), stretched=s, reflected=True).std() for s in (False, True)
     )
     assert stretched / plain == pytest.approx(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975), rel=0.02)

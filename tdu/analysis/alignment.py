@@ -7,9 +7,9 @@ import numpy as np
 from tdu.analysis.excess import excess
 from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
-from tdu.statistics.resampling import Functional, bootstrap, estimate, interval, mean_of_known, through
+from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval, mean_of_known
 from tdu.statistics.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
-from tdu.types import Estimate, Floats, Integers, Quantity, Statistic
+from tdu.types import Estimate, Floats, Integers, Quantity, SizeStatistic
 
 #: The fields probed: the gradients as they are, and each null.
 FIELDS = ("real", *NULLS)
@@ -54,32 +54,27 @@ def at_grokking(values: Floats, grokking: Integers, offsets: Integers) -> Floats
     return np.moveaxis(np.where(known, taken, np.nan).astype(np.float64), -1, -3)
 
 
-def sizes_around(runs: Aligned, name: str, statistic: Statistic, window: int) -> Floats:
+def sizes_around(runs: Aligned, name: str, statistic: SizeStatistic, window: int) -> Floats:
     """(2, W, S, K): what D in the `window` snapshots before grokking and in those from it on is the exponent of.
 
     Of the mean size every snapshot, W of them; of the maxima, each run's largest over the window, W = 1.
     """
     parts = [at_grokking(runs.of(name), runs.grokking, offsets) for offsets in (np.arange(-window, 0), np.arange(window))]
-    if statistic == "mean":
+    if statistic == SizeStatistic.MEAN:
         return np.stack(parts)
     return np.stack([per_run(np.moveaxis(part, -3, -1), statistic) for part in parts])[:, None]
 
 
-def around(runs: Aligned, name: str, statistic: Statistic, window: int, seed: int = 0) -> dict[str, Estimate]:
+def around(runs: Aligned, name: str, statistic: SizeStatistic, window: int, seed: int = 0) -> dict[str, Estimate]:
     """D in the `window` snapshots before grokking and in those from it on, and the change, of a field and a statistic.
 
     Of the mean size it is the mean of D(t); of the maxima, one exponent over the window.
     """
-    found, exponent = sizes_around(runs, name, statistic, window), _mean_of(runs.n_sites, statistic)
-
-    def change(values: Floats) -> Floats:
-        return np.asarray(exponent(values)[:, 1] - exponent(values)[:, 0])
-
-    kind = through(statistic)
+    values, exponent = sizes_around(runs, name, statistic, window), _mean_of(runs.n_sites, statistic)
     return {
-        "dimension_early": estimate(found[0], exponent, statistic, seed, through=kind),
-        "dimension_late": estimate(found[1], exponent, statistic, seed, through=kind),
-        "rise": estimate(found, change, statistic, seed, through=kind),
+        "dimension_early": estimate(values[0], exponent, statistic, seed),
+        "dimension_late": estimate(values[1], exponent, statistic, seed),
+        "rise": estimate(values, exponent.then(lambda found: found[:, 1] - found[:, 0]), statistic, seed),
     }
 
 
@@ -95,7 +90,7 @@ def memorising(runs: Aligned) -> Integers:
     return np.arange(int(np.nanmin(of_widths)), int(np.nanmax(of_widths)) + 1)
 
 
-def over_offsets(runs: Aligned, name: str, statistic: Statistic, offsets: Integers, seed: int = 0) -> dict[str, Floats]:
+def over_offsets(runs: Aligned, name: str, statistic: SizeStatistic, offsets: Integers, seed: int = 0) -> dict[str, Floats]:
     """D(t) of a `statistic` of a field at `offsets` from grokking, with its band and R²."""
     values = at_grokking(runs.of(name), runs.grokking, offsets)
     low, high = _band(runs, values, statistic, seed)
@@ -103,21 +98,21 @@ def over_offsets(runs: Aligned, name: str, statistic: Statistic, offsets: Intege
     return {"value": value, "low": low, "high": high, "r2": r2}
 
 
-def _band(runs: Aligned, values: Floats, statistic: Statistic, seed: int) -> tuple[Floats, Floats]:
-    return interval(bootstrap(values, exponent_of_runs(runs.n_sites, statistic), seed, 2000, through=through(statistic)))
+def _band(runs: Aligned, values: Floats, statistic: SizeStatistic, seed: int) -> tuple[Floats, Floats]:
+    return interval(bootstrap(values, exponent_of_runs(runs.n_sites, statistic), seed, 2000))
 
 
-def over_epochs(runs: Aligned, name: str, statistic: Statistic, seed: int = 0) -> dict[str, Floats]:
+def over_epochs(runs: Aligned, name: str, statistic: SizeStatistic, seed: int = 0) -> dict[str, Floats]:
     """D(t) of a `statistic` of a field at absolute epochs, with its band."""
     values = np.moveaxis(runs.of(name), -1, 0).astype(np.float64)
     low, high = _band(runs, values, statistic, seed)
     return {"value": exponent_of_runs(runs.n_sites, statistic)(values), "low": low, "high": high}
 
 
-def level(values: Floats, n_sites: Integers, statistic: Statistic, seed: int = 0) -> Estimate:
+def level(values: Floats, n_sites: Integers, statistic: SizeStatistic, seed: int = 0) -> Estimate:
     """Mean of D(t) of a `statistic` over the W snapshots of `values` (W, S, K)."""
     note = f"mean of D(t) over {len(values)} snapshots"
-    return estimate(values, _mean_of(n_sites, statistic), statistic, seed, note, through=through(statistic))
+    return estimate(values, _mean_of(n_sites, statistic), statistic, seed, note)
 
 
 def inside(runs: Aligned, name: str, snapshots: Integers) -> Floats:
@@ -125,28 +120,27 @@ def inside(runs: Aligned, name: str, snapshots: Integers) -> Floats:
     return np.moveaxis(runs.of(name)[..., snapshots], -1, 0).astype(np.float64)
 
 
-def apart(a: Floats, b: Floats, n_sites: Integers, statistic: Statistic, seed: int = 0, *, paired: bool) -> Estimate:
+def apart(a: Floats, b: Floats, n_sites: Integers, statistic: SizeStatistic, seed: int = 0, *, paired: bool) -> Estimate:
     """Level of the runs `a` (W, S, K) minus that of the runs `b` (V, S, K).
 
     Where run k of the one and run k of the other are `paired` (`tdu.analysis.divergence.Groups`), they are resampled together;
     else each group by itself, as scales of its own.
     """
-    mean, n_scales = _mean_of(n_sites, statistic), a.shape[1]
     if paired:
         both = np.concatenate([a, b])
-
-        def difference(values: Floats) -> Floats:
-            return np.asarray(mean(values[:, : len(a)]) - mean(values[:, len(a) :]))
-
+        difference = exponent_of_runs(n_sites, statistic).then(
+            lambda found: found[:, : len(a)].mean(axis=-1) - found[:, len(a) :].mean(axis=-1)
+        )
     else:
+        mean, n_scales = _mean_of(n_sites, statistic), a.shape[1]
         n = max(len(a), len(b))  # the shorter goes on with its last snapshot, which is not looked at
         both = np.concatenate([np.pad(part, ((0, n - len(part)), (0, 0), (0, 0)), mode="edge") for part in (a, b)], axis=1)
-
-        def difference(values: Floats) -> Floats:
-            return np.asarray(mean(values[:, : len(a), :n_scales]) - mean(values[:, : len(b), n_scales:]))
+        difference = RunStatistic(
+            lambda values: mean(values[:, : len(a), :n_scales]) - mean(values[:, : len(b), n_scales:]), mean.depends_on
+        )
 
     note = "paired run by run" if paired else "groups resampled each by itself"
-    return estimate(both, difference, statistic, seed, note, through=through(statistic))
+    return estimate(both, difference, statistic, seed, note)
 
 
 def higher_or_lower(difference: Estimate) -> str:
@@ -167,20 +161,20 @@ def beside_one(found: Estimate | Quantity) -> str:
     return "below 1" if found.high < 1 else "not to be told from 1"
 
 
-def _mean_of(n_sites: Integers, statistic: Statistic) -> Functional:
-    """The functional (…, W, S, K) → (…): mean over W snapshots of the exponent of their `statistic`."""
-    fit = exponent_of_runs(n_sites, statistic)
-    return lambda values: np.asarray(fit(values).mean(axis=-1))
+def _mean_of(n_sites: Integers, statistic: SizeStatistic) -> RunStatistic:
+    """(…, W, S, K) → (…): mean over W snapshots of the exponent of their `statistic`."""
+    return exponent_of_runs(n_sites, statistic).then(lambda of_time: of_time.mean(axis=-1))
 
 
 def excess_at_grokking(runs: Aligned, name: str, offsets: Integers, seed: int = 0) -> Estimate:
     """Mean over `offsets` of D(t) of the mean size, real minus null, paired by run."""
     real, null = (at_grokking(values, runs.grokking, offsets) for values in (runs.size, runs.null[name]))
-    return excess(real, null, _mean_of(runs.n_sites, "mean"), seed)
+    return excess(real, null, _mean_of(runs.n_sites, SizeStatistic.MEAN), seed)
 
 
 def excess_of_change(runs: Aligned, name: str, window: int, seed: int = 0) -> Estimate:
     """How much more D(t) of the mean size changes at grokking than that of a null, paired by run: over `window` snapshots."""
-    offsets, mean = np.arange(-window, window), _mean_of(runs.n_sites, "mean")
+    offsets, exponents = np.arange(-window, window), exponent_of_runs(runs.n_sites, SizeStatistic.MEAN)
     real, null = (at_grokking(values, runs.grokking, offsets) for values in (runs.size, runs.null[name]))
-    return excess(real, null, lambda v: np.asarray(mean(v[..., window:, :, :]) - mean(v[..., :window, :, :])), seed)
+    change = exponents.then(lambda of_time: of_time[..., window:].mean(axis=-1) - of_time[..., :window].mean(axis=-1))
+    return excess(real, null, change, seed)

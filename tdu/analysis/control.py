@@ -14,7 +14,7 @@ from tdu.models.mlp import n_parameters
 from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.statistics.scaling import exponent_of_runs
-from tdu.types import Estimate, Findings, Floats
+from tdu.types import Estimate, Findings, Floats, SizeStatistic
 
 TOPOLOGIES: dict[str, Callable[[int, int], Graph]] = {
     "ring": lambda n, seed: ring(n),
@@ -69,13 +69,15 @@ def analyse(config: StudyConfig, control: Control, *, intervals: bool = True) ->
     """D_synth from ⟨S⟩ ~ N^D, and how little it varies over topologies."""
     seed = config.seed if intervals else None
     n_sites = np.array([n_parameters(hidden) for hidden in config.hidden])
-    exponents = exponent_of_runs(n_sites, "mean")
+    exponents = exponent_of_runs(n_sites, SizeStatistic.MEAN)
     note = f"{len(TOPOLOGIES)} topologies × {config.replicates} seeds, {control.n_draws} fields each"
-    samples = bootstrap(control.topologies, exponents, seed, through="mean")
+    samples = bootstrap(control.topologies, exponents, seed)
     low, high = interval(samples)
     return Findings(
         estimates={
-            "dimension_synthetic": estimate(control.topologies, lambda v: exponents(v).mean(axis=-1), "mean size", seed, note),
+            "dimension_synthetic": estimate(
+                control.topologies, exponents.then(lambda of_topologies: of_topologies.mean(axis=-1)), "mean size", seed, note
+            ),
             "synthetic_topology_cv": variation_beyond_noise(
                 exponents(control.topologies), samples, "CV over topologies, %", note
             ),

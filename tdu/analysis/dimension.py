@@ -15,9 +15,9 @@ from tdu.statistics.scaling import (
     scaling_exponent,
     window_dimension,
 )
-from tdu.types import Estimate, Findings, Log, Statistic, shallow
+from tdu.types import Estimate, Findings, Log, SizeStatistic, shallow
 
-_DISTINCT: tuple[Statistic, ...] = ("peak", "mean")
+_DISTINCT = (SizeStatistic.LARGEST, SizeStatistic.MEAN)
 
 
 def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) -> Findings:
@@ -26,21 +26,21 @@ def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) ->
     before, after = log.step < window[0], log.step > window[1]
     angle, duration, capped = (log.columns[name] for name in ("deviation_angle", "duration", "capped"))
     readings: dict[str, dict[str, Estimate]] = {
-        "dimension_time_average": {"mean": window_dimension(log, "mean", log.step >= 0, seed)},
-        "dimension": {"run-peak": exponent(log, "run-peak", seed)},
-        "r2_min": {"mean": least_r2_over_time(log, "mean", seed)},
+        "dimension_time_average": {"mean": window_dimension(log, SizeStatistic.MEAN, log.step >= 0, seed)},
+        "dimension": {"run-peak": exponent(log, SizeStatistic.LARGEST_OF_RUNS, seed)},
+        "r2_min": {"mean": least_r2_over_time(log, SizeStatistic.MEAN, seed)},
     }
     for key, inside in (("dimension_early", before), ("dimension_late", after)):
-        readings[key] = {"mean": window_dimension(log, "mean", inside, seed)}
+        readings[key] = {"mean": window_dimension(log, SizeStatistic.MEAN, inside, seed)}
     estimates = {
-        "dimension": exponent(log, "peak", seed),
-        "gamma": exponent(log, "mean", seed),
-        "dimension_early": window_dimension(log, "peak", before, seed),
-        "dimension_late": window_dimension(log, "peak", after, seed),
-        "dimension_r2": r2_estimate(log.n_sites, per_run(log.size, "peak"), "peak", seed),
-        "gamma_r2": r2_estimate(log.n_sites, per_run(log.size, "mean"), "mean", seed),
-        "dimension_time_average": window_dimension(log, "peak", log.step >= 0, seed),
-        "r2_min": least_r2_over_time(log, "peak", seed),
+        "dimension": exponent(log, SizeStatistic.LARGEST, seed),
+        "gamma": exponent(log, SizeStatistic.MEAN, seed),
+        "dimension_early": window_dimension(log, SizeStatistic.LARGEST, before, seed),
+        "dimension_late": window_dimension(log, SizeStatistic.LARGEST, after, seed),
+        "dimension_r2": r2_estimate(log.n_sites, per_run(log.size, SizeStatistic.LARGEST), SizeStatistic.LARGEST, seed),
+        "gamma_r2": r2_estimate(log.n_sites, per_run(log.size, SizeStatistic.MEAN), SizeStatistic.MEAN, seed),
+        "dimension_time_average": window_dimension(log, SizeStatistic.LARGEST, log.step >= 0, seed),
+        "r2_min": least_r2_over_time(log, SizeStatistic.LARGEST, seed),
         "deviation_angle": estimate(
             np.degrees(mean_of_known(angle)),
             mean_of_runs,
@@ -70,11 +70,11 @@ def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) ->
 
 def over_time(log: Log, seed: int | None) -> dict[str, Any]:
     """D(t) in its three statistics, of which `run-peak` and `mean` are one: at a snapshot a run has a single size."""
-    peak, mean = (shallow(dimension_over_time(log, name, seed)) for name in _DISTINCT)
-    return {"epoch": log.step, "peak": peak, "run-peak": mean, "mean": mean}
+    largest, mean = (shallow(dimension_over_time(log, name, seed)) for name in _DISTINCT)
+    return {"epoch": log.step, "peak": largest, "run-peak": mean, "mean": mean}
 
 
-def _line(log: Log, statistic: Statistic) -> dict[str, object]:
+def _line(log: Log, statistic: SizeStatistic | str) -> dict[str, object]:
     values = per_run(log.size, statistic)
     size = over_runs(values, statistic)
     fit = scaling_exponent(log.n_sites, size)

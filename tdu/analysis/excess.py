@@ -1,6 +1,6 @@
 """D against its nulls: the same snapshots of the same runs, through the same probe, with one thing destroyed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -12,19 +12,17 @@ from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.nulls import Null, prepared
 from tdu.rng import Stage, generator
-from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known, picked_means
+from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
 from tdu.training.ensembles import Ensemble
 from tdu.training.log import gather
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Integers, Log, Statistic
+from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
 
 N_PERMUTATIONS = 2000
 _N_RESAMPLES = 2000  # percentiles of 95 % need no more; there are some sixty of these intervals
 _BLOCK = 250  # permutations held in memory at a time
 _HEADLINE = "D(t) after the window, mean"
-#: (…, S, K) → (…): what is compared between the real sizes and those of the null.
-Exponent = Callable[[Floats], Floats]
 
 
 def measure(ensemble: Ensemble, models: Sequence[Null], n_draws: int, executor: Executor) -> dict[str, Floats]:
@@ -78,12 +76,11 @@ def _in_time(size: npt.NDArray[np.number], inside: Integers) -> Floats:
     return np.moveaxis(size[..., inside].astype(np.float64), -1, -3)
 
 
-def _mean_over_time(log: Log) -> Exponent:
-    fit = exponent_of_runs(log.n_sites, "mean")
-    return lambda values: np.asarray(fit(values).mean(axis=-1))
+def _mean_over_time(log: Log) -> RunStatistic:
+    return exponent_of_runs(log.n_sites, SizeStatistic.MEAN).then(lambda of_time: of_time.mean(axis=-1))
 
 
-def excess(real: Floats, null: Floats, exponent: Exponent, seed: int | None = 0) -> Estimate:
+def excess(real: Floats, null: Floats, exponent: OfRuns, seed: int | None = 0) -> Estimate:
     """`exponent` of the `real` values (…, S, K) minus that of the mean of the draws of `null` (draws, …, S, K).
 
     The interval resamples runs, each with its null: it is of the mean over runs like these. The p-value in the note is
@@ -91,19 +88,19 @@ def excess(real: Floats, null: Floats, exponent: Exponent, seed: int | None = 0)
     does not matter. It tests these runs, whose own scatter it does not count, and can be small where the interval holds 0.
     """
     both = np.stack([real, null.mean(axis=0)])
-    found = estimate(both, lambda v: _difference(v, exponent), "real − null", seed, n_resamples=_N_RESAMPLES, through="mean")
+    found = estimate(both, _difference(exponent), "real − null", seed, n_resamples=_N_RESAMPLES)
     if seed is None:
         return found
     p = permutation_p(real, null, exponent, seed)
     return Estimate(found.value, found.low, found.high, found.statistic, f"p = {p:.4f} over {N_PERMUTATIONS} permutations")
 
 
-def permutation_p(real: Floats, null: Floats, exponent: Exponent, seed: int = 0, n: int = N_PERMUTATIONS) -> float:
+def permutation_p(real: Floats, null: Floats, exponent: OfRuns, seed: int = 0, n: int = N_PERMUTATIONS) -> float:
     """Two-sided p-value that the real values are exchangeable, run by run, with the draws of the null."""
     pool = np.concatenate([real[None], null])  # (1 + draws, …, S, K)
     n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
-    rng = generator(seed, Stage.PERMUTATION)
-    observed = abs(float(_difference(np.stack([real, null.mean(axis=0)])[None], exponent)[0]))
+    rng, difference = generator(seed, Stage.PERMUTATION), _difference(exponent)
+    observed = abs(float(difference(np.stack([real, null.mean(axis=0)])[None])[0]))
     rows = np.ascontiguousarray(np.moveaxis(pool.reshape(n_pool, -1, n_scales * n_runs), 1, -1)).reshape(
         n_pool * n_scales * n_runs, -1
     )
@@ -115,47 +112,43 @@ def permutation_p(real: Floats, null: Floats, exponent: Exponent, seed: int = 0,
         chosen = picked_means(rows, which * (n_scales * n_runs) + places).reshape(-1, *of_all.shape)
         rest = (n_pool * of_all - chosen) / (n_pool - 1)
         both = np.stack([chosen, rest], axis=1)[..., None]  # (B, 2, …, S, 1)
-        extreme += int((np.abs(_difference(both, exponent)) >= observed * (1 - 1e-12)).sum())
+        extreme += int((np.abs(difference(both)) >= observed * (1 - 1e-12)).sum())
     return (1 + extreme) / (1 + n)
 
 
-def lost_share(real: Floats, null: Floats, exponent: Exponent, seed: int | None = 0) -> Estimate:
+def lost_share(real: Floats, null: Floats, exponent: OfRuns, seed: int | None = 0) -> Estimate:
     """Share (%) of the excess of the exponent over 1 that is lost under the null: (D − D_null) / (D − 1)."""
 
-    def share(values: Floats) -> Floats:
-        of_real, of_null = exponent(values[:, 0]), exponent(values[:, 1])
+    def share(exponents: Floats) -> Floats:  # (B, real or null) → (B,)
+        of_real, of_null = exponents[:, 0], exponents[:, 1]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(100 * (of_real - of_null) / (of_real - 1))
 
-    return estimate(np.stack([real, null]), share, "share of D − 1, %", seed, n_resamples=_N_RESAMPLES, through="mean")
+    lost = RunStatistic.of(exponent).then(share)
+    return estimate(np.stack([real, null]), lost, "share of D − 1, %", seed, n_resamples=_N_RESAMPLES)
 
 
-def _difference(values: Floats, exponent: Exponent) -> Floats:
-    """(B, 2, …, S, K) → (B,)."""
-    return exponent(values[:, 0]) - exponent(values[:, 1])
+def _difference(exponent: OfRuns) -> RunStatistic:
+    """(B, 2, …, S, K) → (B, …): of the real sizes minus of the null's."""
+    return RunStatistic.of(exponent).then(lambda found: found[:, 0] - found[:, 1])
 
 
-def _comparisons(log: Log, null: Floats) -> dict[str, tuple[Floats, Floats, Exponent]]:
+def _comparisons(log: Log, null: Floats) -> dict[str, tuple[Floats, Floats, RunStatistic]]:
     """Real values, values of the draws, and the exponent to compare, by reading."""
     first, last = window(log)
     before, after = (np.flatnonzero(inside & log.complete) for inside in (log.step < first, log.step > last))
-    fit, over_window = exponent_of_runs(log.n_sites, "mean"), _mean_over_time(log)
-    compared: dict[str, tuple[Floats, Floats, Exponent]] = {}
+    fit, over_window = exponent_of_runs(log.n_sites, SizeStatistic.MEAN), _mean_over_time(log)
+    compared: dict[str, tuple[Floats, Floats, RunStatistic]] = {}
     for reading, inside in (("before", before), ("after", after)):
         if inside.size:
             compared[f"D(t) {reading} the window, mean"] = _in_time(log.size, inside), _in_time(null, inside), over_window
     if before.size and after.size:
         both = np.concatenate([before, after])
-
-        def rise(values: Floats) -> Floats:
-            of_time = fit(values)
-            return np.asarray(of_time[..., before.size :].mean(axis=-1) - of_time[..., : before.size].mean(axis=-1))
-
+        rise = fit.then(lambda of_time: of_time[..., before.size :].mean(axis=-1) - of_time[..., : before.size].mean(axis=-1))
         compared["D(t) after minus before, mean"] = _in_time(log.size, both), _in_time(null, both), rise
-    statistics: tuple[Statistic, ...] = ("mean", "run-peak")
-    for statistic in statistics:
+    for statistic in (SizeStatistic.MEAN, SizeStatistic.LARGEST_OF_RUNS):
         exponents = exponent_of_runs(log.n_sites, statistic)
-        compared["γ" if statistic == "mean" else "D, run-peak"] = (
+        compared["γ" if statistic is SizeStatistic.MEAN else "D, run-peak"] = (
             per_run(log.size, statistic),
             per_run(null, statistic),
             exponents,
@@ -169,10 +162,10 @@ def _comparisons(log: Log, null: Floats) -> dict[str, tuple[Floats, Floats, Expo
 
 def _over_time(log: Log, null: Floats, seed: int | None) -> dict[str, Floats]:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
-    fit = exponent_of_runs(log.n_sites, "mean")
+    fit = exponent_of_runs(log.n_sites, SizeStatistic.MEAN)
     both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
-    low, high = interval(bootstrap(both[1], fit, seed, _N_RESAMPLES, through="mean"))
-    excess_low, excess_high = interval(bootstrap(both, lambda v: _difference(v, fit), seed, _N_RESAMPLES, through="mean"))
+    low, high = interval(bootstrap(both[1], fit, seed, _N_RESAMPLES))
+    excess_low, excess_high = interval(bootstrap(both, _difference(fit), seed, _N_RESAMPLES))
     value, null_value = (slopes(log.n_sites, mean_of_known(sizes)) for sizes in both)
     return {
         "value": null_value,

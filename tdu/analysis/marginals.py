@@ -12,7 +12,7 @@ from tdu.avalanches.surrogates import moment_ratio
 from tdu.statistics.scaling import mean_exponent
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Log
+from tdu.types import Estimate, Findings, Floats, Log, SizeStatistic
 
 #: Where the tail is drawn, in thresholds.
 TAIL_GRID = np.geomspace(1.0, 30.0, 60)
@@ -67,12 +67,12 @@ def analyse(log: Log, marginals: Marginals) -> Findings:
     first, last = window(log)
 
     def scaling(values: Floats, inside: npt.NDArray[np.bool_]) -> Estimate:
-        return mean_exponent(log.n_sites, np.moveaxis(values[..., inside], -1, 0), "mean", log.seed)
+        return mean_exponent(log.n_sites, np.moveaxis(values[..., inside], -1, 0), SizeStatistic.MEAN, log.seed)
 
     of_what = {"dimension_isolated": marginals.isolated, "moment_ratio_exponent": marginals.moment_ratio}
     n_small = max(len(log.n_sites) - 2, 2)
     smaller = np.moveaxis(log.size[:n_small, :, log.step > last].astype(np.float64), -1, 0)
-    without_largest = mean_exponent(log.n_sites[:n_small], smaller, "mean", log.seed)
+    without_largest = mean_exponent(log.n_sites[:n_small], smaller, SizeStatistic.MEAN, log.seed)
     return Findings(
         estimates={key: scaling(values, log.step > last) for key, values in of_what.items()},
         readings={

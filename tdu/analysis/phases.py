@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
-from tdu.statistics.resampling import bootstrap, estimate, interval, through
+from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.statistics.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
-from tdu.types import STATISTICS, Estimate, Findings, Floats, Log, Statistic
+from tdu.types import STATISTICS, Estimate, Findings, Floats, Log, SizeStatistic
 
 _BINS = 80
 
@@ -16,7 +16,7 @@ _BINS = 80
 def analyse(log: Log, dense: Log | None = None, synthetic: Floats | None = None, *, intervals: bool = True) -> Findings:
     """D_pre and D_post of a `log`, and of the same runs with `dense` snapshots, beside D of the `synthetic` sizes (S, K).
 
-    The three statistics, and the two densities of snapshots, are readings of the same words; the peak over the log's own
+    The three statistics, and the two densities of snapshots, are readings of the same words; the largest over the log's own
     snapshots is drawn. A run without snapshots in a phase takes no part in it.
     """
     seed, n_sites = log.seed if intervals else None, log.n_sites
@@ -38,14 +38,14 @@ def analyse(log: Log, dense: Log | None = None, synthetic: Floats | None = None,
         estimates[key] = named.pop("peak, every snapshot")
     estimates["phases_apart"] = estimates["phase_separation"]
     samples, left_out = {}, {}
-    cases: list[tuple[str, Floats, Statistic]] = [
-        *((key, per_run(log.size, "peak", inside), "peak") for key, inside in phases.items()),
-        *((("dimension_synthetic", synthetic, "mean"),) if synthetic is not None else ()),
+    cases: list[tuple[str, Floats, SizeStatistic]] = [
+        *((key, per_run(log.size, SizeStatistic.LARGEST, inside), SizeStatistic.LARGEST) for key, inside in phases.items()),
+        *((("dimension_synthetic", synthetic, SizeStatistic.MEAN),) if synthetic is not None else ()),
     ]
     for key, values, statistic in cases:
-        samples[key] = bootstrap(values, exponent_of_runs(n_sites, statistic), seed, through=through(statistic))
+        samples[key] = bootstrap(values, exponent_of_runs(n_sites, statistic), seed)
         shortened = without_each_scale(n_sites, statistic)
-        low, high = interval(bootstrap(values, shortened, seed, through=through(statistic)))
+        low, high = interval(bootstrap(values, shortened, seed))
         left_out[key] = {"value": shortened(values), "low": low, "high": high}
     estimates["leave_one_out_gap"] = _least_gap(n_sites, phases, log.size, seed)
     return Findings(
@@ -68,27 +68,25 @@ def _separation(
     n_sites: npt.NDArray[np.int64],
     size: Floats,
     phases: dict[str, npt.NDArray[np.bool_]],
-    statistic: Statistic,
+    statistic: SizeStatistic,
     seed: int | None,
 ) -> Estimate:
     """D_post − D_pre, both phases of a run resampled together."""
     both = np.stack([per_run(size, statistic, inside) for inside in phases.values()])
-    exponents = exponent_of_runs(n_sites, statistic)
-    return estimate(both, lambda v: np.diff(exponents(v), axis=-1)[..., 0], statistic, seed, through=through(statistic))
+    change = exponent_of_runs(n_sites, statistic).then(lambda of_phases: np.diff(of_phases, axis=-1)[..., 0])
+    return estimate(both, change, statistic, seed)
 
 
 def _least_gap(
     n_sites: npt.NDArray[np.int64], phases: dict[str, npt.NDArray[np.bool_]], size: Floats, seed: int | None
 ) -> Estimate:
     """Least D_post − D_pre that leaving any one scale out of both can give: above 0, the phases stay apart."""
-    both = np.stack([per_run(size, "peak", inside) for inside in phases.values()])
-    shortened = without_each_scale(n_sites, "peak")
+    both = np.stack([per_run(size, SizeStatistic.LARGEST, inside) for inside in phases.values()])
 
-    def gap(values: Floats) -> Floats:
-        exponents = shortened(values)  # (…, phase, scale left out)
+    def gap(exponents: Floats) -> Floats:  # (…, phase, scale left out) → (…)
         return np.asarray(exponents[..., 1, :].min(axis=-1) - exponents[..., 0, :].max(axis=-1))
 
-    return estimate(both, gap, "peak", seed, through="maximum")
+    return estimate(both, without_each_scale(n_sites, SizeStatistic.LARGEST).then(gap), SizeStatistic.LARGEST, seed)
 
 
 def _histogram(samples: Floats) -> dict[str, Floats]:

@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 
 from tdu.analysis.control import variation_beyond_noise
 from tdu.results.published import PUBLISHED
-from tdu.statistics.resampling import bootstrap
+from tdu.statistics.resampling import RunStatistic, bootstrap
 from tdu.types import Estimate, Findings, Floats
 
 #: The exponents (settings,) of a study, by the key of their coefficient of variation.
@@ -77,9 +77,6 @@ def _half_width(values: Floats) -> float:
 def _variation(exponents: Floats, statistic: str, seed: int) -> Estimate:
     """CV over the settings of `exponents` (n, settings), means over studies that are resampled whole."""
     by_setting = exponents.T[:, None]  # settings, one scale, studies
-
-    def means(drawn: Floats) -> Floats:
-        return np.asarray(drawn.mean(axis=-1)[..., 0])
-
+    means = RunStatistic(lambda studies: studies.mean(axis=-1)[..., 0], "mean")
     note = f"{len(exponents)} studies"
-    return variation_beyond_noise(exponents.mean(axis=0), bootstrap(by_setting, means, seed, through="mean"), statistic, note)
+    return variation_beyond_noise(exponents.mean(axis=0), bootstrap(by_setting, means, seed), statistic, note)

@@ -13,7 +13,7 @@ from tdu.config import ACTIVATIONS, INITIALISATIONS, INPUTS, StudyConfig
 from tdu.results.published import PUBLISHED, compare
 from tdu.statistics.resampling import estimate
 from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, per_run, window_dimension
-from tdu.types import Estimate, Floats, Log
+from tdu.types import Estimate, Floats, Log, SizeStatistic
 
 #: What is compared with the published figures, of which a recipe is compatible with so and so many.
 COMPARED = (
@@ -43,10 +43,10 @@ def of_log(log: Log) -> dict[str, Estimate]:
     gini_rise = 100 * (log.curves["gini"].max(axis=-1) / log.curves["gini"][..., 0] - 1)
     return {
         **grokking.analyse(log).estimates,
-        "dimension": exponent(log, "peak", seed),
-        "gamma": exponent(log, "mean", seed),
-        "dimension_early": window_dimension(log, "mean", before, seed),
-        "dimension_late": window_dimension(log, "mean", after, seed),
+        "dimension": exponent(log, SizeStatistic.LARGEST, seed),
+        "gamma": exponent(log, SizeStatistic.MEAN, seed),
+        "dimension_early": window_dimension(log, SizeStatistic.MEAN, before, seed),
+        "dimension_late": window_dimension(log, SizeStatistic.MEAN, after, seed),
         "rise": _early_and_late(log, before, after, lambda early, late: late - early),
         "distance": _early_and_late(log, before, after, _distance),
         "dimension_pre": pre,
@@ -89,21 +89,18 @@ def _early_and_late(
 ) -> Estimate:
     """`combine` of the means of D(t) over the snapshots before and after the window."""
     if not (before.any() and after.any()):
-        return Estimate(np.nan, np.nan, np.nan, "mean", "no snapshot in this window")
-    fit = exponent_of_runs(log.n_sites, "mean")
+        return Estimate(np.nan, np.nan, np.nan, SizeStatistic.MEAN, "no snapshot in this window")
     n_before = int(before.sum())
-
-    def functional(values: Floats) -> Floats:
-        of_time = fit(values)
-        return np.asarray(combine(of_time[..., :n_before].mean(axis=-1), of_time[..., n_before:].mean(axis=-1)))
-
+    combined = exponent_of_runs(log.n_sites, SizeStatistic.MEAN).then(
+        lambda of_time: combine(of_time[..., :n_before].mean(axis=-1), of_time[..., n_before:].mean(axis=-1))
+    )
     both = np.concatenate([over_time(log)[before], over_time(log)[after]])
-    return estimate(both, functional, "mean", log.seed, n_resamples=_N_RESAMPLES, through="mean")
+    return estimate(both, combined, SizeStatistic.MEAN, log.seed, n_resamples=_N_RESAMPLES)
 
 
 def _phase(log: Log, inside: npt.NDArray[np.bool_]) -> Estimate:
-    values = per_run(log.size, "mean", inside)
-    return estimate(values, exponent_of_runs(log.n_sites, "mean"), "mean", log.seed, n_resamples=_N_RESAMPLES, through="mean")
+    values, fit = per_run(log.size, SizeStatistic.MEAN, inside), exponent_of_runs(log.n_sites, SizeStatistic.MEAN)
+    return estimate(values, fit, SizeStatistic.MEAN, log.seed, n_resamples=_N_RESAMPLES)
 
 
 def _mean(values: Floats, seed: int) -> Estimate:

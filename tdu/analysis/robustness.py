@@ -4,10 +4,10 @@ import numpy as np
 
 from tdu.analysis.control import Control, variation_beyond_noise
 from tdu.config import Scope, StudyConfig
-from tdu.statistics.resampling import bootstrap, interval, through
+from tdu.statistics.resampling import bootstrap, interval
 from tdu.statistics.scaling import exponent_of_runs, per_run
 from tdu.training.sweeps import Sweeps
-from tdu.types import Estimate, Findings, Floats, Integers, Statistic
+from tdu.types import STATISTICS, Estimate, Findings, Floats, Integers, SizeStatistic
 
 
 def analyse(
@@ -15,15 +15,15 @@ def analyse(
 ) -> Findings:
     """Coefficients of variation of D and γ over the sweeps, and the exponents at every setting with intervals."""
     seed = config.seed if intervals else None
-    cases: dict[str, tuple[Floats, Statistic]] = {}
+    cases: dict[str, tuple[Floats, SizeStatistic]] = {}
     for axis in ("alpha", "quantile"):
         for training in ("inline", "shadow"):
             size = getattr(sweeps, f"{training}_{axis}s")
             if size is None:
                 continue
-            for statistic in ("peak", "run-peak", "mean"):
+            for statistic in STATISTICS:
                 cases[f"{axis}, {training}, {statistic}"] = per_run(size, statistic), statistic
-        cases[f"{axis}, synthetic, mean"] = getattr(control, f"{axis}s"), "mean"
+        cases[f"{axis}, synthetic, mean"] = getattr(control, f"{axis}s"), SizeStatistic.MEAN
     found = {name: over_settings(n_sites, *case, seed) for name, case in cases.items()}
     estimates = {
         "alpha_cv": found["alpha, inline, peak"][0],
@@ -48,11 +48,11 @@ def analyse(
 
 
 def over_settings(
-    n_sites: Integers, values: Floats, statistic: Statistic, seed: int | None
+    n_sites: Integers, values: Floats, statistic: SizeStatistic, seed: int | None
 ) -> tuple[Estimate, dict[str, Floats]]:
     """CV (%) of the exponent over the settings in `values` (settings, S, K), and the exponent at each with its interval."""
     exponents = exponent_of_runs(n_sites, statistic)
-    samples = bootstrap(values, exponents, seed, through=through(statistic))
+    samples = bootstrap(values, exponents, seed)
     cv = variation_beyond_noise(exponents(values), samples, f"{statistic}, CV in %")
     low, high = interval(samples)
     return cv, {"value": exponents(values), "low": low, "high": high}

@@ -4,11 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis import dimension
-from tdu.statistics.resampling import estimate, through
+from tdu.statistics.resampling import estimate
 from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, window_dimension
-from tdu.types import Estimate, Findings, Log, Statistic
+from tdu.types import Estimate, Findings, Log, SizeStatistic
 
-_BOTH: tuple[Statistic, ...] = ("peak", "mean")
+_BOTH = (SizeStatistic.LARGEST, SizeStatistic.MEAN)
 
 
 def analyse(log: Log, shadow: Log, window: tuple[float, float], *, intervals: bool = True) -> Findings:
@@ -20,27 +20,25 @@ def analyse(log: Log, shadow: Log, window: tuple[float, float], *, intervals: bo
         for key, inside in (("dimension_early", before), ("dimension_late", after))
     }
     return Findings(
-        estimates={"shadow_change": _change(log, shadow, after, "peak", seed)},
+        estimates={"shadow_change": _change(log, shadow, after, SizeStatistic.LARGEST, seed)},
         readings={
-            "dimension": {"shadow": exponent(shadow, "peak", seed)},
-            "gamma": {"shadow": exponent(shadow, "mean", seed)},
+            "dimension": {"shadow": exponent(shadow, SizeStatistic.LARGEST, seed)},
+            "gamma": {"shadow": exponent(shadow, SizeStatistic.MEAN, seed)},
             **early_late,
             "shadow_change": {
-                "mean": _change(log, shadow, after, "mean", seed),
-                "before the window": _change(log, shadow, before, "peak", seed),
-                "before the window, mean": _change(log, shadow, before, "mean", seed),
+                "mean": _change(log, shadow, after, SizeStatistic.MEAN, seed),
+                "before the window": _change(log, shadow, before, SizeStatistic.LARGEST, seed),
+                "before the window, mean": _change(log, shadow, before, SizeStatistic.MEAN, seed),
             },
         },
         series={"dimension_over_time_shadow": dimension.over_time(shadow, seed)},
     )
 
 
-def _change(log: Log, shadow: Log, inside: npt.NDArray[np.bool_], statistic: Statistic, seed: int | None) -> Estimate:
+def _change(log: Log, shadow: Log, inside: npt.NDArray[np.bool_], statistic: SizeStatistic, seed: int | None) -> Estimate:
     """Mean of D(t) over the snapshots `inside`, shadow minus in-line, paired by run."""
     if not inside.any():
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
     both = np.stack([over_time(log)[inside], over_time(shadow)[inside]])
-    exponents = exponent_of_runs(log.n_sites, statistic)
-    return estimate(
-        both, lambda v: np.diff(exponents(v).mean(axis=-1), axis=-1)[..., 0], statistic, seed, through=through(statistic)
-    )
+    exponents = exponent_of_runs(log.n_sites, statistic)  # (…, in-line or shadow, snapshot)
+    return estimate(both, exponents.then(lambda found: np.diff(found.mean(axis=-1), axis=-1)[..., 0]), statistic, seed)

@@ -9,7 +9,7 @@ from tdu.kernels.collapse import houdayer_hartmann
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
 from tdu.statistics.scaling import exponent
-from tdu.types import Estimate, Findings, Floats, Integers, Log
+from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
 
 _POINTS = 40
 _EXPONENTS = (0.5, 2.0)  # where the best collapse is looked for
@@ -19,7 +19,7 @@ _N_RESAMPLES = 100  # of the best exponent: each is a minimization
 def analyse(log: Log, *, intervals: bool = True) -> Findings:
     """CCDFs of the scales of a `log`, the quality of their collapse at D and at its own best exponent, and power-law fits."""
     seed, n_sites = log.seed if intervals else None, log.n_sites
-    at_regression = exponent(log, "peak", seed).value
+    at_regression = exponent(log, SizeStatistic.LARGEST, seed).value
     tails = _tails(log.size)
     best = _best_exponent(n_sites, *tails)
 

@@ -14,7 +14,7 @@ from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.scaling import window_dimension
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Integers, Log
+from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ def analyse(shadow: Log, sizes: OnGraphs) -> Findings:
     after = shadow.step > window(shadow)[1]
 
     def late(size: Integers) -> Estimate:
-        return window_dimension(shadow.with_size(size), "mean", after, shadow.seed)
+        return window_dimension(shadow.with_size(size), SizeStatistic.MEAN, after, shadow.seed)
 
     def over_time(size: Integers) -> dict[str, Floats]:
         return dict(dimension.over_time(shadow.with_size(size), shadow.seed)["mean"])

@@ -24,10 +24,10 @@ from tdu.experiments.modadd_runs import (
     paired,
     train_all,
 )
-from tdu.types import STATISTICS, Estimate, Findings, Floats, Quantity, Results, Statistic
+from tdu.types import STATISTICS, Estimate, Findings, Floats, Quantity, Results, SizeStatistic
 
 #: The statistics that stand side by side on the page: the mean size, and the largest over runs, which is the paper's s_max.
-_SHOWN: tuple[Statistic, ...] = ("mean", "peak")
+_SHOWN = (SizeStatistic.MEAN, SizeStatistic.LARGEST)
 
 
 def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, runs: Path) -> list[Findings]:
@@ -144,7 +144,7 @@ def _of_difference(study: GrokkingConfig, comparison: Comparison, of: dict[Condi
 
 
 def _compared(
-    study: GrokkingConfig, part: str, one: Aligned, other: Aligned, field: str, statistic: Statistic
+    study: GrokkingConfig, part: str, one: Aligned, other: Aligned, field: str, statistic: SizeStatistic
 ) -> tuple[Floats, Floats]:
     """Sizes (W, S, K) of the one group and (V, S, K) of the other in a part of training.
 

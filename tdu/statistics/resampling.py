@@ -1,8 +1,9 @@
 """Intervals by resampling runs: snapshots of one run are not independent of each other, runs are."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,36 +11,52 @@ from scipy.special import ndtri, stdtrit
 
 from tdu.kernels.resampling import means_of_picks
 from tdu.rng import Stage, generator
-from tdu.types import Booleans, Estimate, Floats, Integers, Statistic
+from tdu.types import Booleans, DependsOn, Estimate, Floats, Integers
 
 N_RESAMPLES = 10_000
 _BLOCK = 500  # resamples held in memory at a time
 _REMEMBERED = N_RESAMPLES // _BLOCK  # blocks of random numbers: every quantity of a study asks for the same
 _N_VARIANCE = 100  # resamples of one scale, for its share of the variance
 
-#: A quantity of K runs in each of S scales: (…, S, K) → (…), vectorised over the leading axes.
-Functional = Callable[[Floats], Floats]
-#: What of the K runs of a scale a functional depends on: each of them, their mean, or the largest. Told that it is the mean or
-#: the largest, resampling hands over that alone, (…, S, 1), which is the same to the functional and sooner done.
-Through = Literal["runs", "mean", "maximum"]
+#: A function of K runs in each of S scales: (…, S, K) → (…), vectorised over the leading axes.
+OfRuns = Callable[[Floats], Floats]
 
 
-def through(statistic: Statistic) -> Through:
-    """What the exponents of a `statistic` depend on."""
-    return "maximum" if statistic == "peak" else "mean"
+@dataclass(frozen=True)
+class RunStatistic:
+    """A function of runs (…, S, K) → (…) that says what of the K runs of a scale it depends on.
+
+    Where it is their mean or the largest of them, resampling hands over that alone, (…, S, 1), which is the same to the
+    function: of the mean the samples are the same, and sooner found; of the largest they are drawn as maxima ask for.
+    """
+
+    function: OfRuns
+    depends_on: DependsOn = "runs"
+
+    @classmethod
+    def of(cls, function: OfRuns) -> "RunStatistic":
+        """`function` as it is if it says what it depends on; one that does not depends on every run."""
+        return function if isinstance(function, RunStatistic) else cls(function)
+
+    def __call__(self, runs: Floats) -> Floats:
+        """The value of `runs` (…, S, K)."""
+        return self.function(runs)
+
+    def then(self, function: Callable[[Floats], Floats]) -> "RunStatistic":
+        """A further `function` of the value, which depends on the runs through the same."""
+        return RunStatistic(lambda runs: np.asarray(function(self(runs))), self.depends_on)
 
 
 def bootstrap(
     values: npt.ArrayLike,
-    functional: Functional,
+    statistic: OfRuns,
     seed: int | None = 0,
     n_resamples: int = N_RESAMPLES,
     *,
-    through: Through = "runs",
     stretched: bool = True,
     reflected: bool | None = None,
 ) -> Floats:
-    """`functional` of resampled runs: (n_resamples, …) from `values` (…, S, K), K runs in each of S scales, nan for no value.
+    """`statistic` of resampled runs: (n_resamples, …) from `values` (…, S, K), K runs in each of S scales, nan for no value.
 
     Runs are drawn with replacement within their scale, k − 1 of the k known (McCarthy & Snowden 1985; Rao & Wu 1988): with few
     runs a scale, drawing k would make the variance of a mean too small by (k − 1)/k. And their spread is itself uncertain:
@@ -47,12 +64,11 @@ def bootstrap(
     interval of Hesterberg 2015), at the degrees of freedom that Satterthwaite's rule finds in the scales' shares of the
     variance. Not `stretched` are extremes over runs, which cannot lie beyond them.
 
-    Where the functional takes the largest of the runs (`through` the maximum), drawing from the runs at hand fails: no draw
-    exceeds the largest, and intervals of nominal 95 % cover 78 % where small systems scatter more. As many runs as are known
-    are then drawn from the log-normal with the mean and the covariance (over the leading indices: snapshots, phases, settings)
-    of the runs at hand.
+    Where the statistic `depends_on` the largest of the runs, drawing from those at hand fails: no draw exceeds their largest,
+    and intervals of nominal 95 % cover 78 % where small systems scatter more. As many runs as are known are then drawn from
+    the log-normal with the mean and the covariance (over the leading indices: snapshots, phases, settings) of those at hand.
 
-    `reflected` are the samples of functionals that resampling shifts, as it does R² and, which is why it is their default,
+    `reflected` are the samples of statistics that resampling shifts, as it does R² and, which is why it is their default,
     maxima: their deviations from their own mean are taken off the value found (the basic interval of Davison & Hinkley 1997).
     The shift is the fitted law's, not the runs', and would set the interval off its value.
 
@@ -60,17 +76,18 @@ def bootstrap(
     """
     runs = np.asarray(values, np.float64)
     if runs.shape[-1] < 2 or seed is None:
-        return np.full((1, *np.shape(functional(runs[None]))[1:]), np.nan)
-    reflected = through == "maximum" and stretched if reflected is None else reflected
-    draw = {"runs": _with_replacement, "mean": _means, "maximum": _lognormal_maxima}[through](runs)
+        return np.full((1, *np.shape(statistic(runs[None]))[1:]), np.nan)
+    statistic = RunStatistic.of(statistic)
+    reflected = statistic.depends_on == "maximum" and stretched if reflected is None else reflected
+    draw = {"runs": _with_replacement, "mean": _means, "maximum": _lognormal_maxima}[statistic.depends_on](runs)
     blocks = [(seed, start, min(_BLOCK, n_resamples - start)) for start in range(0, n_resamples, _BLOCK)]
-    samples = np.concatenate([functional(draw(block)) for block in blocks])
+    samples = np.concatenate([statistic(draw(block)) for block in blocks])
     if reflected:
-        samples = functional(runs[None]) - (samples - _middle(samples, np.mean, np.nanmean))
+        samples = statistic(runs[None]) - (samples - _middle(samples, np.mean, np.nanmean))
     if not stretched:
         return samples
-    middle = functional(runs[None]) if reflected else _middle(samples, np.median, np.nanmedian)
-    return np.asarray(middle + (samples - middle) * _students_stretch(runs, functional, seed, through, draw))
+    middle = statistic(runs[None]) if reflected else _middle(samples, np.median, np.nanmedian)
+    return np.asarray(middle + (samples - middle) * _students_stretch(runs, statistic, seed, draw))
 
 
 def _middle(samples: Floats, reduce: Callable[..., Any], reduce_known: Callable[..., Any]) -> Floats:
@@ -80,27 +97,27 @@ def _middle(samples: Floats, reduce: Callable[..., Any], reduce_known: Callable[
     return np.asarray(reduce(samples, axis=0))
 
 
-def _students_stretch(runs: Floats, functional: Functional, seed: int, through: Through, draw: "Sampler") -> Floats:
-    """Ratio of the 97.5 % quantiles of Student's t and of the normal distribution, per entry of the functional."""
-    known = _known(runs)
-    if through == "maximum":
+def _students_stretch(runs: Floats, statistic: RunStatistic, seed: int, draw: "Sampler") -> Floats:
+    """Ratio of the 97.5 % quantiles of Student's t and of the normal distribution, per entry of the statistic."""
+    known, depends_on = _known(runs), statistic.depends_on
+    if depends_on == "maximum":
         others = _largest(runs)
         fitted = draw((seed, 0, _N_VARIANCE))
     else:
-        others = _mean_alone(runs) if through == "mean" else runs
+        others = _mean_alone(runs) if depends_on == "mean" else runs
         rng = generator(seed, Stage.BOOTSTRAP, replicate=1)
     variances = []
     for resampled, of_scale in enumerate(known):
         drawn = np.broadcast_to(others, (_N_VARIANCE, *others.shape)).copy()
-        if through == "maximum":
+        if depends_on == "maximum":
             drawn[..., resampled, :] = fitted[..., resampled, :]
         else:
             n_known = int(of_scale.sum())
             choice = np.flatnonzero(of_scale)[rng.integers(max(n_known, 1), size=(_N_VARIANCE, n_known))]
             chosen = np.moveaxis(runs[..., resampled, choice], -2, 0)
-            drawn[..., resampled, : chosen.shape[-1]] = _mean_alone(chosen) if through == "mean" else chosen
+            drawn[..., resampled, : chosen.shape[-1]] = _mean_alone(chosen) if depends_on == "mean" else chosen
             drawn[..., resampled, chosen.shape[-1] :] = np.nan
-        variances.append(_of_known(functional(drawn), partial(np.nanvar, axis=0)))
+        variances.append(_of_known(statistic(drawn), partial(np.nanvar, axis=0)))
     of_scales = np.stack(variances)
     of_each = known.sum(axis=1).reshape(-1, *(1,) * (of_scales.ndim - 1)) - 1
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -263,19 +280,18 @@ def _of_known(samples: Floats, reduce: Callable[..., Any]) -> Floats:
 
 def estimate(
     values: npt.ArrayLike,
-    functional: Functional,
-    statistic: str,
+    statistic: OfRuns,
+    words: str,
     seed: int | None = 0,
     note: str = "",
     *,
-    through: Through = "runs",
     stretched: bool = True,
     n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
-    """A scalar `functional` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how).
+    """A scalar `statistic` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how).
 
-    `seed` None: the value alone, its interval unknown.
+    `words` say what it is. `seed` None: the value alone, its interval unknown.
     """
     runs = np.asarray(values, np.float64)
-    low, high = interval(bootstrap(runs, functional, seed, n_resamples, through=through, stretched=stretched))
-    return Estimate(float(functional(runs[None])[0]), float(low), float(high), statistic, note)
+    low, high = interval(bootstrap(runs, statistic, seed, n_resamples, stretched=stretched))
+    return Estimate(float(statistic(runs[None])[0]), float(low), float(high), words, note)

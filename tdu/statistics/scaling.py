@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
-from tdu.statistics.resampling import N_RESAMPLES, Functional, bootstrap, estimate, interval, mean_of_known, through
-from tdu.types import Estimate, Floats, Log, ScalingFit, Statistic, TimeSeries
+from tdu.statistics.resampling import N_RESAMPLES, RunStatistic, bootstrap, estimate, interval, mean_of_known
+from tdu.types import Estimate, Floats, Log, ScalingFit, SizeStatistic, TimeSeries
 
 #: Where z = artanh R of a perfect fit is cut off.
 _LARGEST_R2 = 1 - 1e-12
@@ -69,55 +69,57 @@ def slopes(n: npt.NDArray[np.generic], s: Floats) -> Floats:
     return np.where(np.isfinite(slope), slope, np.nan)
 
 
-def per_run(size: npt.ArrayLike, statistic: Statistic, inside: npt.ArrayLike = True) -> Floats:
+def per_run(size: npt.ArrayLike, statistic: SizeStatistic | str, inside: npt.ArrayLike = True) -> Floats:
     """One value per run (…) from the sizes (…, T) of its snapshots `inside`: their mean, or their largest for the maxima.
 
     nan for a run without such a snapshot.
     """
     chosen = np.where(inside, size, np.nan)
-    if statistic == "mean":
+    if SizeStatistic(statistic) is SizeStatistic.MEAN:
         return mean_of_known(chosen)
     return np.asarray(np.fmax.reduce(chosen, axis=-1))
 
 
-def over_runs(values: Floats, statistic: Statistic) -> Floats:
-    """One value per scale (…, S) from those of its runs (…, S, K): their largest for `peak`, else their mean."""
-    if statistic == "peak":
+def over_runs(values: Floats, statistic: SizeStatistic | str) -> Floats:
+    """One value per scale (…, S) from those of its runs (…, S, K): their largest for the largest of all, else their mean."""
+    if SizeStatistic(statistic) is SizeStatistic.LARGEST:
         return values[..., 0] if values.shape[-1] == 1 else np.asarray(np.fmax.reduce(values, axis=-1))
-    if statistic in ("run-peak", "mean"):
-        return mean_of_known(values)
-    raise ValueError(f"`statistic` must be 'peak', 'run-peak' or 'mean', but it is {statistic!r}")
+    return mean_of_known(values)
 
 
-def exponent_of_runs(n: npt.NDArray[np.generic], statistic: Statistic) -> Functional:
-    """The functional (…, S, K) → (…): exponent of the runs' `statistic` over the system sizes `n` (S,)."""
-    return lambda values: slopes(n, over_runs(values, statistic))
+def exponent_of_runs(n: npt.NDArray[np.generic], statistic: SizeStatistic | str) -> RunStatistic:
+    """(…, S, K) → (…): exponent of the runs' `statistic` over the system sizes `n` (S,)."""
+    statistic = SizeStatistic(statistic)
+    return RunStatistic(lambda values: slopes(n, over_runs(values, statistic)), statistic.depends_on)
 
 
-def exponent_estimate(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0) -> Estimate:
+def exponent_estimate(
+    n: npt.NDArray[np.generic], values: Floats, statistic: SizeStatistic | str, seed: int | None = 0
+) -> Estimate:
     """Exponent over the system sizes `n` (S,) of one value per run (S, K); R² and standard error are in the note."""
     try:
         fit = scaling_exponent(n, over_runs(values, statistic))
     except ValueError as error:
         return Estimate(np.nan, np.nan, np.nan, statistic, str(error))
     note = f"R² = {fit.r2:.3f}, standard error of the fit {fit.stderr:.3f}"
-    return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note, through=through(statistic))
+    return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note)
 
 
-def exponent(log: Log, statistic: Statistic, seed: int | None = 0) -> Estimate:
+def exponent(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> Estimate:
     """Exponent of the `statistic` of avalanche sizes over all runs and snapshots of a log."""
     return exponent_estimate(log.n_sites, per_run(log.size, statistic), statistic, seed)
 
 
-def without_each_scale(n: npt.NDArray[np.generic], statistic: Statistic) -> Functional:
-    """The functional (…, S, K) → (…, S): the exponent with each scale left out in turn."""
+def without_each_scale(n: npt.NDArray[np.generic], statistic: SizeStatistic | str) -> RunStatistic:
+    """(…, S, K) → (…, S): the exponent with each scale left out in turn."""
+    statistic = SizeStatistic(statistic)
 
     def exponents(values: Floats) -> Floats:
         size = over_runs(values, statistic)
         rest = [np.delete(np.arange(n.size), left_out) for left_out in range(n.size)]
         return np.stack([slopes(n[kept], size[..., kept]) for kept in rest], axis=-1)
 
-    return exponents
+    return RunStatistic(exponents, statistic.depends_on)
 
 
 def over_time(log: Log) -> Floats:
@@ -125,48 +127,52 @@ def over_time(log: Log) -> Floats:
     return np.moveaxis(log.size, -1, 0).astype(np.float64)
 
 
-def dimension_over_time(log: Log, statistic: Statistic, seed: int | None = 0) -> TimeSeries:
+def dimension_over_time(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> TimeSeries:
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
     values = over_time(log)
     value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
-    samples = bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed, through=through(statistic))
-    low, high = interval(samples)
+    low, high = interval(bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed))
     return TimeSeries(value=value, low=low, high=high, r2=r2)
 
 
-def window_dimension(log: Log, statistic: Statistic, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
+def window_dimension(log: Log, statistic: SizeStatistic | str, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
     """Mean of D(t) over those of the snapshots `inside` (T,) at which every scale has a run, with its interval."""
     return mean_exponent(log.n_sites, over_time(log)[inside & log.complete], statistic, seed)
 
 
-def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0) -> Estimate:
+def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: SizeStatistic | str, seed: int | None = 0) -> Estimate:
     """Mean over T snapshots of the exponent of `values` (T, S, K) over the system sizes `n` (S,), with its interval."""
     if len(values) == 0:
         return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
-    exponents = exponent_of_runs(n, statistic)
-    note = f"mean of D(t) over {len(values)} snapshots"
-    return estimate(values, lambda v: exponents(v).mean(axis=-1), statistic, seed, note, through=through(statistic))
+    mean = exponent_of_runs(n, statistic).then(lambda of_time: of_time.mean(axis=-1))
+    return estimate(values, mean, statistic, seed, f"mean of D(t) over {len(values)} snapshots")
 
 
-def least_r2_over_time(log: Log, statistic: Statistic, seed: int | None = 0) -> Estimate:
+def least_r2_over_time(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> Estimate:
     """The poorest R² among the fits of D(t)."""
     return r2_estimate(log.n_sites, over_time(log)[log.complete], statistic, seed)
 
 
 def r2_estimate(
-    n: npt.NDArray[np.generic], values: Floats, statistic: Statistic, seed: int | None = 0, n_resamples: int = N_RESAMPLES
+    n: npt.NDArray[np.generic],
+    values: Floats,
+    statistic: SizeStatistic | str,
+    seed: int | None = 0,
+    n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
     """R² of the fit to `values` (S, K) over the system sizes `n` (S,), the least of T fits if they are (T, S, K).
 
     R² ends at 1 and resampling lowers it, as resampled runs carry the scatter of the runs once more: the interval is of
     Fisher's z = artanh R, reflected.
     """
+    statistic = SizeStatistic(statistic)
 
-    def fishers_z(drawn: Floats) -> Floats:
+    def least_z(drawn: Floats) -> Floats:
         r2 = slope_and_r2(n, over_runs(drawn, statistic))[1]
         of_fits = r2.reshape(len(drawn), -1)
         return np.asarray(np.arctanh(np.sqrt(np.minimum(of_fits.min(axis=-1), _LARGEST_R2))))
 
-    samples = bootstrap(values, fishers_z, seed, n_resamples, through=through(statistic), reflected=True)
+    fishers_z = RunStatistic(least_z, statistic.depends_on)
+    samples = bootstrap(values, fishers_z, seed, n_resamples, reflected=True)
     value, low, high = (float(np.tanh(np.maximum(z, 0.0)) ** 2) for z in (fishers_z(values[None])[0], *interval(samples)))
     return Estimate(value, low, high, statistic)

@@ -60,7 +60,7 @@ def test_d_of_t_around_grokking_has_its_band_and_fit(name, statistic, seed):
     found = alignment.over_offsets(RUNS, name, statistic, offsets, *(() if seed is None else (seed,)))
     values = aligned(fields(name), offsets)
     of_time = exponent(N_SITES, statistic)
-    low, high = band(values, of_time, peak=statistic == "peak", seed=seed or 0, n_resamples=2000)
+    low, high = band(values, of_time, largest=statistic == "peak", seed=seed or 0, n_resamples=2000)
     assert list(found) == ["value", "low", "high", "r2"]
     np.testing.assert_allclose(found["value"], of_time(values))
     np.testing.assert_allclose(found["low"], low, rtol=1e-8)
@@ -73,7 +73,7 @@ def test_d_of_t_around_grokking_has_its_band_and_fit(name, statistic, seed):
 def test_before_after_and_their_difference(name, statistic, seed):
     found = alignment.around(RUNS, name, statistic, 5, *(() if seed is None else (seed,)))
     parts = [aligned(fields(name), offsets) for offsets in (range(-5, 0), range(5))]
-    fit, settings = exponent(N_SITES, statistic), {"peak": statistic == "peak", "seed": seed or 0}
+    fit, settings = exponent(N_SITES, statistic), {"largest": statistic == "peak", "seed": seed or 0}
     if statistic == "mean":
         values = parts
 
@@ -108,7 +108,7 @@ def test_memorisation_spans_the_widths_means():
 def test_over_epochs_it_is_d_of_t_at_absolute_epochs(statistic, seed):
     found = alignment.over_epochs(RUNS, "blocks", statistic, *(() if seed is None else (seed,)))
     of_time = exponent(N_SITES, statistic)
-    low, high = band(in_time(fields("blocks")), of_time, peak=statistic == "peak", seed=seed or 0, n_resamples=2000)
+    low, high = band(in_time(fields("blocks")), of_time, largest=statistic == "peak", seed=seed or 0, n_resamples=2000)
     assert list(found) == ["value", "low", "high"]
     np.testing.assert_allclose(found["value"], of_time(in_time(fields("blocks"))))
     np.testing.assert_allclose(found["low"], low, rtol=1e-8)
@@ -132,7 +132,7 @@ def test_inside_are_the_sizes_of_a_field_at_absolute_snapshots(name):
 def test_a_level_is_the_mean_of_d_of_t_over_its_snapshots(statistic, seed):
     values = in_time(RUNS.size, np.arange(3, 12))
     found = alignment.level(values, N_SITES, statistic, *(() if seed is None else (seed,)))
-    note, settings = "mean of D(t) over 9 snapshots", {"peak": statistic == "peak", "seed": seed or 0}
+    note, settings = "mean of D(t) over 9 snapshots", {"largest": statistic == "peak", "seed": seed or 0}
     same(found, resampled(values, mean_of(statistic), statistic, note, **settings))
 
 
@@ -141,7 +141,7 @@ def test_a_level_leaves_out_runs_of_which_nothing_is_known(statistic):
     values = in_time(RUNS.size, np.arange(30, 40))
     known = np.where(np.arange(K) < 2, values, np.nan)
     found = alignment.level(known, N_SITES, statistic)
-    note, settings = "mean of D(t) over 10 snapshots", {"peak": statistic == "peak", "seed": 0}
+    note, settings = "mean of D(t) over 10 snapshots", {"largest": statistic == "peak", "seed": 0}
     same(found, resampled(known, mean_of(statistic), statistic, note, **settings))
     assert found.value == pytest.approx(mean_of(statistic)(values[..., :2]))
     assert found.value != pytest.approx(mean_of(statistic)(values))
@@ -156,7 +156,7 @@ def test_levels_apart_are_resampled_run_by_run_or_each_group_by_itself(lengths, 
     a, b = (in_time(planted(k).size, np.arange(3, 3 + n)) for k, n in enumerate(lengths))
     found = alignment.apart(a, b, N_SITES, statistic, *(() if seed is None else (seed,)), paired=paired)
     level, n = mean_of(statistic), len(a)
-    settings = {"peak": statistic == "peak", "seed": seed or 0}
+    settings = {"largest": statistic == "peak", "seed": seed or 0}
     if paired:
         wanted = resampled(
             np.concatenate([a, b]), lambda v: level(v[:, :n]) - level(v[:, n:]), statistic, "paired run by run", **settings

@@ -57,7 +57,7 @@ def test_d_synth_is_the_mean_over_topologies_and_each_has_its_own():
     )
     assert found.estimates["dimension_synthetic"].value == pytest.approx(1.03, abs=0.03)
     cv = found.estimates["synthetic_topology_cv"]
-    samples = bootstrap(topologies, fit, SEED, through="mean")
+    samples = bootstrap(topologies, fit, SEED)
     same(cv, control.variation_beyond_noise(fit(topologies), samples, "CV over topologies, %", note))
     assert cv.value == pytest.approx(100 * tilt.std(ddof=1) / tilt.mean(), rel=0.1)
     series = found.series["topologies"]

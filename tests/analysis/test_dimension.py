@@ -15,6 +15,7 @@ from tests.planted import (
     WINDOW,
     all_same,
     band,
+    depending,
     exponent,
     exponent_of,
     in_time,
@@ -47,8 +48,8 @@ def r2(values, statistic):
         return np.arctanh(np.sqrt(of_fits if of_fits.ndim == 1 else of_fits.min(axis=-1)))
 
     middle = z(values[None])[0]
-    drawn = bootstrap(values, z, SEED, through="maximum" if statistic == "peak" else "runs", reflected=False, stretched=False)
-    width = bootstrap(values, z, SEED, through="maximum" if statistic == "peak" else "runs", reflected=True)
+    drawn = bootstrap(values, depending(z, statistic == "peak"), SEED, reflected=False, stretched=False)
+    width = bootstrap(values, depending(z, statistic == "peak"), SEED, reflected=True)
     stretch = (width - middle).std() / drawn.std()
     low, high = middle - stretch * (np.percentile(drawn, [97.5, 2.5]) - drawn.mean())
     value, low, high = np.tanh(np.maximum([middle, low, high], 0)) ** 2
@@ -125,9 +126,9 @@ def test_intervals_are_of_the_studys_own_seed(log, monkeypatch):
     """Extremes of few runs have the same percentiles under any seed: what is asked for is looked at."""
     seeds, real = [], dimension.estimate
 
-    def noted(values, functional, statistic, seed, *rest, **settings):
+    def noted(values, function, statistic, seed, *rest, **settings):
         seeds.append(seed)
-        return real(values, functional, statistic, seed, *rest, **settings)
+        return real(values, function, statistic, seed, *rest, **settings)
 
     monkeypatch.setattr(dimension, "estimate", noted)
     dimension.analyse(log, WINDOW)
@@ -143,7 +144,7 @@ def test_the_series_are_d_of_t_and_the_two_lines(log, found):
         values = in_time(log.size)
         wanted = exponent(N_SITES, statistic)
         np.testing.assert_allclose(series[name]["value"], wanted(values), rtol=1e-10)
-        low, high = band(values, wanted, peak=name == "peak")
+        low, high = band(values, wanted, largest=name == "peak")
         np.testing.assert_allclose(series[name]["low"], low, rtol=1e-8)
         np.testing.assert_allclose(series[name]["high"], high, rtol=1e-8)
         np.testing.assert_allclose(series[name]["r2"], r_squared(N_SITES, of_scales(values, statistic)), rtol=1e-8)

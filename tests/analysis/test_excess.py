@@ -48,11 +48,11 @@ def null():
     return np.stack([study(pre=1.0, post=1.0, drift=0.0, rng_seed=10 + draw).size for draw in range(3)])
 
 
-def wanted(real, null, functional):
+def wanted(real, null, function):
     """Real minus null, runs resampled with their nulls, and p."""
     both = np.stack([real, null.mean(axis=0)])
-    note = f"p = {reference_p(real, null, functional):.4f} over 2000 permutations"
-    return resampled(both, lambda v: functional(v[:, 0]) - functional(v[:, 1]), "real − null", note, n_resamples=2000)
+    note = f"p = {reference_p(real, null, function):.4f} over 2000 permutations"
+    return resampled(both, lambda v: function(v[:, 0]) - function(v[:, 1]), "real − null", note, n_resamples=2000)
 
 
 def over_time(size, inside):
@@ -155,10 +155,10 @@ def test_a_window_without_snapshots_has_no_reading(log, null):
 def test_p_counts_exchanges_as_large_as_what_was_found(n):
     rng = np.random.default_rng(1)
     real, null = rng.lognormal(sigma=0.3, size=(2, 4, 3)), rng.lognormal(sigma=0.3, size=(2, 2, 4, 3))
-    functional = exponent(N_SITES, "mean")
+    fit = exponent(N_SITES, "mean")
     for seed in (0, 3):
-        found = excess.permutation_p(real, null, lambda v: functional(v).sum(axis=-1), seed, n)
-        assert found == reference_p(real, null, lambda v: functional(v).sum(axis=-1), n, seed)
+        found = excess.permutation_p(real, null, lambda v: fit(v).sum(axis=-1), seed, n)
+        assert found == reference_p(real, null, lambda v: fit(v).sum(axis=-1), n, seed)
     assert excess.permutation_p(real, null, time_mean) == reference_p(real, null, time_mean, 2000, 0)
     for of in (excess.excess, excess.excess):  # the default seed is 0
         assert of(real, null, time_mean).note == of(real, null, time_mean, 0).note
@@ -171,8 +171,8 @@ def test_a_run_unknown_in_real_and_null_takes_no_part_in_p():
     rng = np.random.default_rng(1)
     real, null = rng.lognormal(sigma=0.3, size=(4, 3)), rng.lognormal(sigma=0.3, size=(2, 4, 3))
     real[1, 2] = null[:, 1, 2] = np.nan
-    functional = exponent(N_SITES, "mean")
-    assert excess.permutation_p(real, null, functional, SEED, 300) == reference_p(real, null, functional, 300)
+    fit = exponent(N_SITES, "mean")
+    assert excess.permutation_p(real, null, fit, SEED, 300) == reference_p(real, null, fit, 300)
 
 
 def test_d_of_1_has_no_share():

@@ -74,9 +74,9 @@ def test_intervals_are_of_the_studys_own_seed(monkeypatch):
     """Extremes of few runs have the same percentiles under any seed: what is asked for is looked at."""
     seeds, real = [], grokking.estimate
 
-    def noted(values, functional, statistic, seed, *rest, **settings):
+    def noted(values, function, statistic, seed, *rest, **settings):
         seeds.append((statistic, seed))
-        return real(values, functional, statistic, seed, *rest, **settings)
+        return real(values, function, statistic, seed, *rest, **settings)
 
     monkeypatch.setattr(grokking, "estimate", noted)
     grokking.analyse(study())

@@ -13,6 +13,7 @@ from tests.planted import (
     SEED,
     all_same,
     band,
+    depending,
     exponent,
     exponent_of,
     of_runs,
@@ -56,7 +57,7 @@ def separation(log, statistic):
         return exponents[..., 1] - exponents[..., 0]
 
     both = np.stack([of_runs(log.size, statistic, inside) for inside in split(log).values()])
-    return resampled(both, difference, statistic, peak=statistic == "peak")
+    return resampled(both, difference, statistic, largest=statistic == "peak")
 
 
 def phase(log, key, statistic):
@@ -85,7 +86,7 @@ def least_gap(log):
         )
 
     both = np.stack([of_runs(log.size, "peak", inside) for inside in split(log).values()])
-    return resampled(both, gap, "peak", peak=True)
+    return resampled(both, gap, "peak", largest=True)
 
 
 def test_every_quantity_is_of_the_runs_own_split(log, dense):
@@ -141,12 +142,12 @@ def test_the_series_hold_histograms_and_exponents_without_each_scale(log):
     assert list(series["leave_one_out"]) == ["n_sites", *cases]
     assert np.array_equal(series["leave_one_out"]["n_sites"], N_SITES)
     for key, (values, statistic) in cases.items():
-        left_out, functional = series["leave_one_out"][key], without_each(statistic)
-        np.testing.assert_allclose(left_out["value"], functional(values), rtol=1e-10)
-        for name, wanted in zip(("low", "high"), band(values, functional, peak=statistic == "peak"), strict=True):
+        left_out, function = series["leave_one_out"][key], without_each(statistic)
+        np.testing.assert_allclose(left_out["value"], function(values), rtol=1e-10)
+        for name, wanted in zip(("low", "high"), band(values, function, largest=statistic == "peak"), strict=True):
             np.testing.assert_allclose(left_out[name], wanted, rtol=1e-8)
         # the samples of the estimate's interval, of its seed; rounding may move one from a bin to the next
-        samples = bootstrap(values, exponent(N_SITES, statistic), SEED, through="maximum" if statistic == "peak" else "mean")
+        samples = bootstrap(values, depending(exponent(N_SITES, statistic), statistic == "peak"), SEED)
         density, edges = np.histogram(samples[np.isfinite(samples)], bins=80, density=True)
         histogram = series["bootstrap"][key]
         np.testing.assert_allclose(histogram["edges"], edges, rtol=1e-9)

@@ -44,12 +44,12 @@ def log():
 def early_and_late(log, combine):
     of_time = exponent(N_SITES, "mean")
 
-    def functional(values):
+    def function(values):
         exponents = of_time(values)
         return combine(exponents[..., :6].mean(axis=-1), exponents[..., 6:].mean(axis=-1))
 
     both = np.concatenate([in_time(log.size, BEFORE), in_time(log.size, AFTER)])
-    return resampled(both, functional, "mean", n_resamples=2000)
+    return resampled(both, function, "mean", n_resamples=2000)
 
 
 def mean(values):

@@ -13,7 +13,7 @@ from tdu.avalanches.graphs import barabasi_albert
 from tdu.config import Scope, StudyConfig
 from tdu.statistics.resampling import bootstrap
 from tdu.training import sweeps
-from tests.planted import HIDDEN, N_SITES, SEED, all_same, band, ensemble_of, exponent, of_runs, study
+from tests.planted import HIDDEN, N_SITES, SEED, all_same, band, depending, ensemble_of, exponent, of_runs, study
 
 SCOPE = Scope(alphas=(0.1, 0.3, 0.5), quantiles=(0.8, 0.9))
 CONFIG = StudyConfig(hidden=HIDDEN, replicates=5, seed=SEED)
@@ -33,7 +33,7 @@ CONTROL = Control(
 
 def cv_of(values, statistic):
     of_settings = exponent(N_SITES, statistic)
-    samples = bootstrap(values, of_settings, SEED, through="maximum" if statistic == "peak" else "runs")
+    samples = bootstrap(values, depending(of_settings, statistic == "peak"), SEED)
     return variation_beyond_noise(of_settings(values), samples, f"{statistic}, CV in %")
 
 
@@ -83,7 +83,7 @@ def test_the_table_has_the_exponent_of_every_setting_with_its_interval(found):
         wanted = exponent(N_SITES, statistic)
         assert list(table[name]) == ["value", "low", "high"]
         np.testing.assert_allclose(table[name]["value"], wanted(values))
-        low, high = band(values, wanted, peak=statistic == "peak")
+        low, high = band(values, wanted, largest=statistic == "peak")
         np.testing.assert_allclose(table[name]["low"], low, rtol=1e-8)
         np.testing.assert_allclose(table[name]["high"], high, rtol=1e-8)
 

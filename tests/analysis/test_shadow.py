@@ -41,7 +41,7 @@ def change(logs, inside, statistic):
         return means[..., 1] - means[..., 0]
 
     both = np.stack([in_time(log.size, inside) for log in logs])
-    return resampled(both, difference, statistic, peak=statistic == "peak")
+    return resampled(both, difference, statistic, largest=statistic == "peak")
 
 
 def test_every_quantity_is_of_the_shadow_log_or_of_the_pair(logs):

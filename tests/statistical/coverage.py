@@ -14,7 +14,7 @@ from tdu.analysis.control import variation_beyond_noise
 from tdu.analysis.pooled import mean_over_studies
 from tdu.config import StudyConfig
 from tdu.files import read_csv, write_csv
-from tdu.statistics.resampling import bootstrap, interval
+from tdu.statistics.resampling import OfRuns, bootstrap, interval
 from tdu.statistics.scaling import exponent_of_runs, over_runs, r2_estimate, slope_and_r2, without_each_scale
 
 TABLE = Path(__file__).with_name("coverage.csv")
@@ -42,17 +42,12 @@ class Kind:
     truth: float | None = None
 
 
-def _resampled(functional: Callable[[np.ndarray], np.ndarray], leading: tuple[int, ...] = (), **how: object) -> Kind:
+def _resampled(statistic: OfRuns, leading: tuple[int, ...] = (), **how: object) -> Kind:
     def ends(values: np.ndarray, seed: int) -> tuple[float, float]:
-        low, high = interval(bootstrap(values, functional, seed, N_RESAMPLES, **how))
+        low, high = interval(bootstrap(values, statistic, seed, N_RESAMPLES, **how))
         return low, high
 
-    return Kind(functional, ends, leading)
-
-
-def _window(values: np.ndarray) -> np.ndarray:
-    """Mean over snapshots (…, T, S, K) of D(t) of the largest."""
-    return exponent_of_runs(N_SITES, "peak")(values).mean(axis=-1)
+    return Kind(statistic, ends, leading)
 
 
 def _r2(statistic: str) -> Kind:
@@ -68,7 +63,7 @@ def _r2(statistic: str) -> Kind:
 
 def _variation(values: np.ndarray, seed: int) -> tuple[float, float]:
     fit = exponent_of_runs(N_SITES, "mean")
-    found = variation_beyond_noise(fit(values), bootstrap(values, fit, seed, N_RESAMPLES, through="mean"), "")
+    found = variation_beyond_noise(fit(values), bootstrap(values, fit, seed, N_RESAMPLES), "")
     return found.low, found.high
 
 
@@ -78,18 +73,20 @@ def _pooled(values: np.ndarray, _seed: int) -> tuple[float, float]:
 
 
 KINDS = {
-    "exponent of means": _resampled(exponent_of_runs(N_SITES, "mean"), through="mean"),
-    "exponent of the largest": _resampled(exponent_of_runs(N_SITES, "peak"), through="maximum"),
-    "mean of D(t), of the largest": _resampled(_window, (4,), through="maximum"),
+    "exponent of means": _resampled(exponent_of_runs(N_SITES, "mean")),
+    "exponent of the largest": _resampled(exponent_of_runs(N_SITES, "peak")),
+    "mean of D(t), of the largest": _resampled(
+        exponent_of_runs(N_SITES, "peak").then(lambda of_time: of_time.mean(axis=-1)), (4,)
+    ),
     "least exponent, a scale left out": _resampled(
-        lambda v: without_each_scale(N_SITES, "mean")(v).min(axis=-1), through="mean"
+        without_each_scale(N_SITES, "mean").then(lambda exponents: exponents.min(axis=-1))
     ),
     "R², of means": _r2("mean"),
     "R², of the largest": _r2("peak"),
     "CV over settings": Kind(lambda v: v[..., 0, 0, 0], _variation, (3,), PLANTED_CV),
     "largest of all runs": _resampled(lambda v: np.log(v).max(axis=(-2, -1)), stretched=False),
     "12 pooled studies, of the largest": Kind(
-        lambda v: exponent_of_runs(N_SITES, "peak")(v).mean(axis=-1), _pooled, (N_POOLED,)
+        exponent_of_runs(N_SITES, "peak").then(lambda of_studies: of_studies.mean(axis=-1)), _pooled, (N_POOLED,)
     ),
 }
 

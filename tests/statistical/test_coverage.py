@@ -4,6 +4,8 @@ A coverage p counted over M studies has a standard deviation of √(p (1 − p) 
 together are allowed.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,16 +57,16 @@ def test_a_planted_exponent_comes_back(statistic):
 
 def test_drawing_from_the_runs_at_hand_would_not_do_for_maxima():
     """The reason for the log-normal: where small systems scatter more, as in training, the plain bootstrap falls short."""
-    functional, rng = exponent_of_runs(N_SITES, "peak"), np.random.default_rng(4)
+    exponent, rng = exponent_of_runs(N_SITES, "peak"), np.random.default_rng(4)
     spread = np.linspace(0.32, 0.09, 8)[:, None]
 
     def drawn(n):
         return 3 * N_SITES[:, None] ** PLANTED * np.exp(spread * rng.normal(size=(n, 8, 6)))
 
-    truth, values = functional(drawn(20_000)).mean(), drawn(200)
+    truth, values = exponent(drawn(20_000)).mean(), drawn(200)
     held = {}
     for how in ("runs", "maximum"):
-        bounds = [interval(bootstrap(v, functional, i, N_RESAMPLES, through=how)) for i, v in enumerate(values)]
+        bounds = [interval(bootstrap(v, replace(exponent, depends_on=how), i, N_RESAMPLES)) for i, v in enumerate(values)]
         held[how] = np.mean([low <= truth <= high for low, high in bounds])
     assert held["runs"] == pytest.approx(0.78, abs=0.09)  # as docs/theory.md says; three errors of counting
     assert held["maximum"] == pytest.approx(0.93, abs=0.06)
