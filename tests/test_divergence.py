@@ -243,18 +243,18 @@ def test_pairs_are_of_two():
         Groups(N_SITES, a, b[..., :3], paired=True)
 
 
-def test_pairs_are_drawn_and_dealt_whole():
+def test_pairs_are_drawn_and_exchanged_whole():
     """Sizes name their run, 10 for each, and their group, the last digit."""
     a = np.broadcast_to(10.0 * np.arange(12).reshape(4, 3) + 10, (2, 4, 3))
     groups, rng = Groups(N_SITES, a, a + 1, paired=True), np.random.default_rng(0)
     swapped, drawn = [], []
     for _ in range(50):
-        dealt = groups.dealt(rng)
-        assert np.array_equal(dealt.a // 10, a // 10)
-        assert np.array_equal(dealt.b // 10, a // 10)
-        assert np.array_equal(dealt.a + dealt.b, 2 * a + 1)
-        assert np.array_equal(dealt.a[0], dealt.a[1])
-        swapped.append(dealt.a[0] % 10)
+        exchanged = groups.exchanged(rng)
+        assert np.array_equal(exchanged.a // 10, a // 10)
+        assert np.array_equal(exchanged.b // 10, a // 10)
+        assert np.array_equal(exchanged.a + exchanged.b, 2 * a + 1)
+        assert np.array_equal(exchanged.a[0], exchanged.a[1])
+        swapped.append(exchanged.a[0] % 10)
         again, which = groups.resampled(rng)
         assert again.a.shape == (2, 4, 2)
         assert np.array_equal(again.b, again.a + 1)
@@ -263,10 +263,10 @@ def test_pairs_are_drawn_and_dealt_whole():
     assert np.mean(swapped) == pytest.approx(0.5, abs=0.06)
     assert np.bincount(np.ravel(drawn)).tolist() == pytest.approx([400 / 3] * 3, rel=0.2)
     apart = Groups(N_SITES, a, a + 1, paired=False)
-    dealt, (again, _) = apart.dealt(rng), apart.resampled(rng)
-    both = [np.sort(np.concatenate([of.a, of.b], axis=-1)) for of in (apart, dealt)]
+    exchanged, (again, _) = apart.exchanged(rng), apart.resampled(rng)
+    both = [np.sort(np.concatenate([of.a, of.b], axis=-1)) for of in (apart, exchanged)]
     assert np.array_equal(*both)
-    assert not np.array_equal(dealt.a // 10, a // 10)
+    assert not np.array_equal(exchanged.a // 10, a // 10)
     assert not np.array_equal(again.b, again.a + 1)
 
 

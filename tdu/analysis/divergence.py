@@ -25,7 +25,7 @@ class Groups:
     n_sites : (S,) parameters N.
     a, b : (T, S, K) and (T, S, L) sizes.
     paired : whether run k of a scale of `a` and run k of that scale of `b` have what chance gave them in common. K is then L;
-        what a pair shares cancels in the difference, and pairs are resampled and dealt whole.
+        what a pair shares cancels in the difference, and pairs are resampled and exchanged whole.
     """
 
     n_sites: npt.NDArray[np.generic]
@@ -67,16 +67,16 @@ class Groups:
         a, b = (np.take_along_axis(runs, picks[None], axis=-1) for runs, picks in ((self.a, which), (self.b, of_b)))
         return Groups(self.n_sites, a, b, self.paired), which
 
-    def dealt(self, rng: np.random.Generator) -> "Groups":
-        """The runs of each scale dealt into two groups anew; of a pair, one goes into each."""
+    def exchanged(self, rng: np.random.Generator) -> "Groups":
+        """The runs of each scale exchanged at random between the two groups; of a pair, one goes into each."""
         if self.paired:
             swapped = rng.integers(2, size=self.a.shape[1:], dtype=bool)
             a, b = np.where(swapped, self.b, self.a), np.where(swapped, self.a, self.b)
             return Groups(self.n_sites, a, b, True)
         runs, n_runs = np.concatenate([self.a, self.b], axis=-1), self.a.shape[-1]
         order = rng.permuted(np.tile(np.arange(runs.shape[-1]), (runs.shape[1], 1)), axis=1)[None]
-        dealt = np.take_along_axis(runs, order, axis=-1)
-        return Groups(self.n_sites, dealt[..., :n_runs], dealt[..., n_runs:], False)
+        shuffled = np.take_along_axis(runs, order, axis=-1)
+        return Groups(self.n_sites, shuffled[..., :n_runs], shuffled[..., n_runs:], False)
 
 
 def alarm(difference: Floats, error: Floats) -> int:
@@ -120,18 +120,18 @@ def false_alarm_rate(groups: Groups, seed: int = 0) -> Estimate:
     """How often (%) the alarm between two `groups` goes off where there is nothing to be found.
 
     Each run is divided by the mean of its group, which leaves no difference but chance that lasts as long as theirs does; the
-    runs of each scale are then dealt into two groups anew, those of a pair into one each. The interval is Wilson's for the
-    deals, which share the runs: it says how well the rate of *these* runs is known.
+    runs of each scale are then exchanged between the groups, those of a pair with each other. The interval is Wilson's for the
+    exchanges, which share the runs: it says how well the rate of *these* runs is known.
     """
+    from scipy.stats import binomtest  # slow to load, and nothing else here wants it
+
     a, b = (values / values.mean(axis=-1, keepdims=True) for values in (groups.a, groups.b))
     chance = Groups(groups.n_sites, a, b, groups.paired)
     rng = generator(seed, Stage.PERMUTATION)
     alarms = 0
     for _ in range(_N_RESAMPLES):
-        dealt = chance.dealt(rng)
-        alarms += alarm(dealt.difference, dealt.error) >= 0
-    rate, z, m = alarms / _N_RESAMPLES, 1.96, _N_RESAMPLES
-    centre = (rate + z**2 / (2 * m)) / (1 + z**2 / m)
-    half_width = z / (1 + z**2 / m) * np.sqrt(rate * (1 - rate) / m + (z / (2 * m)) ** 2)
-    low, high = 100 * max(centre - half_width, 0.0), 100 * min(centre + half_width, 1.0)
-    return Estimate(100 * rate, float(low), float(high), "% of deals", f"{m} deals of runs whose groups differ by chance")
+        exchanged = chance.exchanged(rng)
+        alarms += alarm(exchanged.difference, exchanged.error) >= 0
+    wilson = binomtest(alarms, _N_RESAMPLES).proportion_ci(method="wilson")
+    rate, low, high = (float(100 * share) for share in (alarms / _N_RESAMPLES, wilson.low, wilson.high))
+    return Estimate(rate, low, high, "% of deals", f"{_N_RESAMPLES} deals of runs whose groups differ by chance")
