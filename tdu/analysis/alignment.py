@@ -86,8 +86,8 @@ def crossing(found: dict[str, Estimate]) -> str:
 def memorising(runs: Aligned) -> Integers:
     """Snapshots from the mean memorisation of the earliest width to that of the latest."""
     known = np.where(runs.memorised >= 0, runs.memorised, np.nan)
-    of_widths = mean_of_known(known)
-    return np.arange(int(np.nanmin(of_widths)), int(np.nanmax(of_widths)) + 1)
+    mean_of_width = mean_of_known(known)
+    return np.arange(int(np.nanmin(mean_of_width)), int(np.nanmax(mean_of_width)) + 1)
 
 
 def over_offsets(runs: Aligned, name: str, statistic: SizeStatistic, offsets: Integers, seed: int = 0) -> dict[str, Floats]:

@@ -48,28 +48,28 @@ def _mean(values: Floats, statistic: str, seed: int | None) -> Estimate:
 def _measures(log: Log) -> dict[str, Floats]:
     gini, grokked = log.curves["gini"][0], epochs_of_runs(log)[0]
     change = gini / gini[:, :1] - 1
-    peak = change.argmax(axis=-1)
-    rise = change[np.arange(len(change)), peak]
+    top = change.argmax(axis=-1)
+    rise = change[np.arange(len(change)), top]
     high = change >= rise[:, None] / 2
     rises = rise > 0
     known = np.isfinite(grokked) & rises
     at = np.where(np.isfinite(grokked), grokked, 0).astype(int)
     return {
         "gini_rise": 100 * rise,
-        "gini_duration": np.where(rises, _length_around(high, peak), np.nan),
-        "gini_near_grokking": np.where(known, 100.0 * (np.abs(peak - grokked) <= _NEAR), np.nan),
+        "gini_duration": np.where(rises, _length_around(high, top), np.nan),
+        "gini_near_grokking": np.where(known, 100.0 * (np.abs(top - grokked) <= _NEAR), np.nan),
         "gini_transient": np.where(rises, 100.0 * ~high[:, -1], np.nan),
         "gini_at_grokking": np.where(np.isfinite(grokked), 100 * change[np.arange(len(change)), at], np.nan),
-        "lag": np.where(rises, peak - grokked, np.nan),
+        "lag": np.where(rises, top - grokked, np.nan),
     }
 
 
-def _length_around(high: npt.NDArray[np.bool_], peak: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Length of the unbroken stretch of `high` (K, E+1) around epoch `peak` (K,)."""
+def _length_around(high: npt.NDArray[np.bool_], top: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Length of the unbroken stretch of `high` (K, E+1) around epoch `top` (K,)."""
     epoch = np.arange(high.shape[1])
     low = ~high
-    last_low = np.where(low & (epoch < peak[:, None]), epoch, -1).max(axis=1)
-    next_low = np.where(low & (epoch > peak[:, None]), epoch, high.shape[1]).min(axis=1)
+    last_low = np.where(low & (epoch < top[:, None]), epoch, -1).max(axis=1)
+    next_low = np.where(low & (epoch > top[:, None]), epoch, high.shape[1]).min(axis=1)
     return np.asarray(next_low - last_low - 1)
 
 

@@ -101,11 +101,11 @@ def variation_beyond_noise(exponents: Floats, samples: Floats, statistic: str, n
     squares: once from the value, and twice from resamples, which carry that of the runs and their own. Where nothing is left,
     the CV is not measured but bounded: `high` is at least what settings that agree could show in 97.5 % of cases.
     """
-    of_centred = variation(samples - exponents + exponents.mean()) ** 2
-    noise = float(of_centred.mean())
+    squared_noise = variation(samples - exponents + exponents.mean()) ** 2
+    noise = float(squared_noise.mean())
     beyond = float(variation(exponents)) ** 2 - noise
     low, high = interval(np.sqrt(np.maximum(variation(samples) ** 2 - 2 * noise, 0.0)))
-    could_show = np.sqrt(np.maximum(np.percentile(of_centred, 97.5) - noise, 0.0))
+    could_show = np.sqrt(np.maximum(np.percentile(squared_noise, 97.5) - noise, 0.0))
     said = f"raw CV {float(variation(exponents)):.2f}, of which runs alone make {np.sqrt(noise):.2f}"
     bound = "" if beyond > 0 else "a bound, as runs alone would make as much"
     note = "; ".join(part for part in (said, bound, note) if part)

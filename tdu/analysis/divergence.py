@@ -55,16 +55,16 @@ class Groups:
         n_runs = self.a.shape[-1]
         if self.paired:
             without = [(runs.sum(axis=-1, keepdims=True) - runs) / (n_runs - 1) for runs in (self.a, self.b)]
-            of_scales = (np.log(without[0]) - np.log(without[1])).var(axis=-1) * (n_runs - 1)
+            variances = (np.log(without[0]) - np.log(without[1])).var(axis=-1) * (n_runs - 1)
         else:
-            of_scales = sum(runs.var(axis=-1, ddof=1) / runs.mean(axis=-1) ** 2 / runs.shape[-1] for runs in (self.a, self.b))
-        return np.asarray(np.sqrt(of_scales @ (x / (x @ x)) ** 2))
+            variances = sum(runs.var(axis=-1, ddof=1) / runs.mean(axis=-1) ** 2 / runs.shape[-1] for runs in (self.a, self.b))
+        return np.asarray(np.sqrt(variances @ (x / (x @ x)) ** 2))
 
     def resampled(self, rng: np.random.Generator) -> tuple["Groups", Integers]:
         """Runs drawn with replacement within their scale, pairs whole, and which of `a`: K − 1 of K as ever."""
-        which, of_b = (rng.integers(k, size=(s, max(k - 1, 1))) for _, s, k in (self.a.shape, self.b.shape))
-        of_b = which if self.paired else of_b
-        a, b = (np.take_along_axis(runs, picks[None], axis=-1) for runs, picks in ((self.a, which), (self.b, of_b)))
+        which, which_b = (rng.integers(k, size=(s, max(k - 1, 1))) for _, s, k in (self.a.shape, self.b.shape))
+        which_b = which if self.paired else which_b
+        a, b = (np.take_along_axis(runs, picks[None], axis=-1) for runs, picks in ((self.a, which), (self.b, which_b)))
         return Groups(self.n_sites, a, b, self.paired), which
 
     def exchanged(self, rng: np.random.Generator) -> "Groups":

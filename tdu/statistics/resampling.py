@@ -107,21 +107,21 @@ def _students_stretch(runs: Floats, statistic: RunStatistic, seed: int, draw: "S
         others = _mean_alone(runs) if depends_on == "mean" else runs
         rng = generator(seed, Stage.BOOTSTRAP, replicate=1)
     variances = []
-    for resampled, of_scale in enumerate(known):
+    for resampled, known_runs in enumerate(known):
         drawn = np.broadcast_to(others, (_N_VARIANCE, *others.shape)).copy()
         if depends_on == "maximum":
             drawn[..., resampled, :] = fitted[..., resampled, :]
         else:
-            n_known = int(of_scale.sum())
-            choice = np.flatnonzero(of_scale)[rng.integers(max(n_known, 1), size=(_N_VARIANCE, n_known))]
+            n_known = int(known_runs.sum())
+            choice = np.flatnonzero(known_runs)[rng.integers(max(n_known, 1), size=(_N_VARIANCE, n_known))]
             chosen = np.moveaxis(runs[..., resampled, choice], -2, 0)
             drawn[..., resampled, : chosen.shape[-1]] = _mean_alone(chosen) if depends_on == "mean" else chosen
             drawn[..., resampled, chosen.shape[-1] :] = np.nan
         variances.append(_of_known(statistic(drawn), partial(np.nanvar, axis=0)))
-    of_scales = np.stack(variances)
-    of_each = known.sum(axis=1).reshape(-1, *(1,) * (of_scales.ndim - 1)) - 1
+    shares = np.stack(variances)
+    own_freedom = known.sum(axis=1).reshape(-1, *(1,) * (shares.ndim - 1)) - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = of_scales.sum(axis=0) ** 2 / (of_scales**2 / of_each).sum(axis=0)
+        freedom = shares.sum(axis=0) ** 2 / (shares**2 / own_freedom).sum(axis=0)
     finite = np.where(np.isfinite(freedom), freedom, np.inf)  # nothing varies, or nothing is known
     return np.asarray(stdtrit(finite, 0.975) / ndtri(0.975))
 
@@ -155,12 +155,12 @@ def _picks(block: Block, known: Booleans) -> Integers:
     if known.all():
         return picks
     picks = picks.copy()
-    for scale, of_scale in enumerate(known):
-        n_known = int(of_scale.sum())
+    for scale, known_runs in enumerate(known):
+        n_known = int(known_runs.sum())
         if n_known < n_runs:
             picks[:, :, scale] = n_runs
         if 1 < n_known < n_runs:
-            picks[: n_known - 1, :, scale] = np.flatnonzero(of_scale)[_draws(block, n_scales, n_known)[..., scale]]
+            picks[: n_known - 1, :, scale] = np.flatnonzero(known_runs)[_draws(block, n_scales, n_known)[..., scale]]
     return picks
 
 
@@ -215,8 +215,8 @@ def _lognormal_maxima(runs: Floats) -> Sampler:
     def draw(block: Block) -> Floats:
         weights = _weights(block, n_scales, n_runs)
         largest = deviations @ weights[0]  # (S, L, count)
-        for number, of_run in enumerate(weights[1:], start=1):
-            drawn = deviations @ of_run
+        for number, weights_of_run in enumerate(weights[1:], start=1):
+            drawn = deviations @ weights_of_run
             np.maximum(largest, drawn if number < fewest else np.where(number < n_known, drawn, -np.inf), out=largest)
         with np.errstate(invalid="ignore"):
             maxima = np.exp(mean + largest).transpose(2, 1, 0)

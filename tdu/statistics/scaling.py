@@ -169,8 +169,8 @@ def r2_estimate(
 
     def least_z(drawn: Floats) -> Floats:
         r2 = slope_and_r2(n, over_runs(drawn, statistic))[1]
-        of_fits = r2.reshape(len(drawn), -1)
-        return np.asarray(np.arctanh(np.sqrt(np.minimum(of_fits.min(axis=-1), _LARGEST_R2))))
+        by_fit = r2.reshape(len(drawn), -1)
+        return np.asarray(np.arctanh(np.sqrt(np.minimum(by_fit.min(axis=-1), _LARGEST_R2))))
 
     fishers_z = RunStatistic(least_z, statistic.depends_on)
     samples = bootstrap(values, fishers_z, seed, n_resamples, reflected=True)
