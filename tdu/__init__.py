@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tdu.avalanches.cascades import avalanche
     from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
     from tdu.config import NetworkConfig, StudyConfig
+    from tdu.errors import InputError
     from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
     from tdu.statistics.scaling import scaling_exponent
     from tdu.training.network import train_network
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOME = {
     "tdu.avalanches.cascades": ("avalanche",),
     "tdu.config": ("NetworkConfig", "StudyConfig"),
+    "tdu.errors": ("InputError",),
     "tdu.statistics.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
     "tdu.avalanches.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
     "tdu.training.xor": ("train_xor",),
@@ -36,6 +38,7 @@ _HOME = {
 __all__ = [
     "Avalanche",
     "Graph",
+    "InputError",
     "Log",
     "NetworkConfig",
     "PowerLawFit",

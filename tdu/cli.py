@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tdu.config import NULLS, QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig
+from tdu.errors import InputError
 from tdu.options import WORKERS, Counts, network_options, probe_options, study_options
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
 class OneLineErrors(click.Group):
-    """Every failure is one line on standard error: exit 1 if the work failed, 2 for wrong usage, no traceback."""
+    """What the user can mend is one line on standard error: exit 1 if the work failed, 2 for wrong usage.
+
+    A bug in tdu shows its traceback, and exits with 1.
+    """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and turn what bad input raises into its line, warnings too."""
@@ -40,7 +44,7 @@ class OneLineErrors(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more at exit
             code = 1
-        except (ValueError, TypeError, OSError, MemoryError) as error:
+        except (InputError, OSError, MemoryError) as error:
             _fail(str(error) or type(error).__name__)
             code = 1
         sys.exit(code if isinstance(code, int) else 0)

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from tdu import _check
+from tdu.errors import InputError
 
 #: Hidden units, the distributions of initial parameters, and the codings of XOR's patterns that a study can name. The paper
 #: names none; the first of each is the recipe that meets its incidental figures (experiments/recipes).
 ACTIVATIONS = ("tanh", "relu", "sigmoid")
 INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
-#: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all.
+#: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 #: Tasks, networks and optimisers of `tdu.models` beyond the paper's.
 MODULAR_TASKS = ("addition", "subtraction", "division", "polynomial")
@@ -17,10 +21,50 @@ NETWORKS = ("transformer", "mlp")
 UNIT_NAMES = ("relu", "gelu")
 OPTIMISERS = ("adamw", "sgd", "momentum")
 PRECISIONS = ("float32", "float64")
-
+FIGURE_FORMATS = ("pdf", "svg", "png")
 
 #: The probe's settings where nobody says otherwise: diffusion strength, threshold level of |g|, steps allowed.
 ALPHA, QUANTILE, MAX_STEPS = 0.3, 0.9, 20
+
+#: The most hidden units h: their 4h + 1 sites are 32-bit numbers.
+_LARGEST_SCALE = (2**31 - 2) // 4
+
+
+def _check_integers(config: object, **least: int) -> None:
+    for name, minimum in least.items():
+        _check.integer(getattr(config, name), name, minimum)
+
+
+def _check_fractions(config: object, *names: str) -> None:
+    for name in names:
+        _check.real(getattr(config, name), name, 0, 1)
+
+
+def _check_rates(config: object, *names: str) -> None:
+    for name in names:
+        _check.real(getattr(config, name), name, 0, float("inf"))
+
+
+def _check_choices(config: object, **known: tuple[str, ...]) -> None:
+    for name, names in known.items():
+        _check.choice(getattr(config, name), name, names)
+
+
+def _check_probe(config: "StudyConfig | NetworkConfig") -> None:
+    """What both say of the probe, the names of the nulls aside."""
+    _check_fractions(config, "alpha", "alpha_train")
+    _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
+    _check_integers(config, max_steps=0, n_null_draws=0)
+    _check_seed(config.seed)
+
+
+def _check_seed(seed: object) -> None:
+    _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
+
+
+def _check_scale(hidden: object) -> None:
+    if _check.integer(hidden, "hidden", 1) > _LARGEST_SCALE:
+        raise InputError(f"`hidden` must be at most {_LARGEST_SCALE}: its 4h + 1 sites are 32-bit numbers")
 
 
 @dataclass(frozen=True)
@@ -49,6 +93,13 @@ class StudyConfig:
     nulls: tuple[str, ...] = NULLS
     n_null_draws: int = 8
 
+    def __post_init__(self) -> None:
+        _check.distinct(self.hidden, "hidden", _check_scale, "scale")
+        _check_integers(self, replicates=1, epochs=0, snapshot_every=1)
+        _check_rates(self, "learning_rate")
+        _check_probe(self)
+        _check_choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
+
 
 #: A study of seconds, for a first look and for tests.
 QUICK = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=200, n_null_draws=2)
@@ -69,7 +120,15 @@ class Scope:
     n_studies: int = 12
     alphas: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     quantiles: tuple[float, ...] = (0.80, 0.85, 0.90, 0.95)
-    figure_formats: tuple[str, ...] = ("pdf", "svg", "png")
+    figure_formats: tuple[str, ...] = FIGURE_FORMATS
+
+    def __post_init__(self) -> None:
+        _check_integers(self, example_hidden=1, n_gini_runs=1, n_draws=1, n_studies=1)
+        _check.distinct(self.alphas, "alphas", partial(_check.real, name="alphas", low=0, high=1))
+        level = partial(_check.real, name="quantiles", low=0, high=1, open_interval=True)
+        _check.distinct(self.quantiles, "quantiles", level)
+        figure_format = partial(_check.choice, name="figure_formats", known=FIGURE_FORMATS)
+        _check.distinct(self.figure_formats, "figure_formats", figure_format)
 
 
 #: What the studies that are pooled take less of than a single one: as many of them share the work.
@@ -121,6 +180,13 @@ class NetworkConfig:
     seed: int = 0
     replicate: int = 0
 
+    def __post_init__(self) -> None:
+        _check_choices(self, task=MODULAR_TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
+        _check_integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
+        _check_fractions(self, "train_fraction")
+        _check_rates(self, "learning_rate", "weight_decay")
+        _check_probe(self)
+
 
 #: Test accuracy above which, and from where on to the end, a network has grokked.
 GROKKED = 0.99
@@ -153,6 +219,14 @@ class GrokkingConfig:
     alpha: float = ALPHA
     n_null_draws: int = 3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check.distinct(self.widths, "widths", partial(_check.integer, name="widths", minimum=1), "scale")
+        _check.distinct(self.moduli, "moduli", partial(_check.integer, name="moduli", minimum=2))
+        _check_integers(self, replicates=1, epochs=0, snapshot_every=1, window=1, delayed_epochs=0, n_null_draws=0)
+        _check_fractions(self, "train_fraction", "few_fraction", "delayed_fraction", "alpha")
+        _check_rates(self, "learning_rate", "weight_decay", "delayed_learning_rate", "delayed_weight_decay")
+        _check_seed(self.seed)
 
 
 #: One that groks within seconds: a small prime, narrow networks.

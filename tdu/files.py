@@ -18,6 +18,8 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from tdu.errors import InputError
+
 #: Of logs: 2 since there is one for every source.
 SCHEMA = 2
 #: Of results.json: 2 since there are pooled studies and verdicts in words.
@@ -51,12 +53,12 @@ def read_json(path: Path, what: str, schema: int = SCHEMA) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist: {path.parent} holds no {what}") from None
+        raise InputError(f"{path} does not exist: {path.parent} holds no {what}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a {what}: {error}") from None
+        raise InputError(f"{path} is not a {what}: {error}") from None
     if not isinstance(value, dict) or value.get("schema") != schema:
         found = value.get("schema") if isinstance(value, dict) else None
-        raise ValueError(f"{path} has schema {found}, but this version of tdu reads schema {schema}: make it again")
+        raise InputError(f"{path} has schema {found}, but this version of tdu reads schema {schema}: make it again")
     return value
 
 
@@ -118,9 +120,9 @@ def read_array(path: Path) -> npt.NDArray[np.generic]:
     try:
         return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
+        raise InputError(f"{path} does not exist") from None
     except Exception as error:  # there is no end to what damaged bytes make of a parser
-        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
+        raise InputError(f"{path} is not a readable .npy file: {error}") from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
@@ -142,9 +144,9 @@ def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dic
         description, digest = str(arrays.pop("description")), str(arrays.pop("sha256"))
         described = json.loads(description)
     except Exception as error:  # there is no end to what damaged bytes make of a parser
-        raise ValueError(f"{path} is not a readable {what}: {error}") from None
+        raise InputError(f"{path} is not a readable {what}: {error}") from None
     if _digest(arrays, description) != digest:
-        raise ValueError(f"{path} is not the {what} that was written: its checksum differs")
+        raise InputError(f"{path} is not the {what} that was written: its checksum differs")
     return arrays, described
 
 
@@ -161,9 +163,9 @@ def read_fields(path: Path) -> npt.NDArray[np.generic]:
     """One field (N,) or many (T, N) from a .npy file, as (T, N) of the file's own dtype."""
     array = read_array(path)
     if array.ndim not in (1, 2):
-        raise ValueError(f"{path} has shape {array.shape}, but a field is (N,), and many are (T, N)")
+        raise InputError(f"{path} has shape {array.shape}, but a field is (N,), and many are (T, N)")
     if array.size == 0:
-        raise ValueError(f"{path} has shape {array.shape}: it holds no field")
+        raise InputError(f"{path} has shape {array.shape}: it holds no field")
     return np.atleast_2d(array)
 
 
@@ -186,9 +188,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, strict=True))
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
+        raise InputError(f"{path} does not exist") from None
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a table: {error}") from None
+        raise InputError(f"{path} is not a table: {error}") from None
 
 
 def _cell(value: object) -> str:

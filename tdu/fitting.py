@@ -9,6 +9,7 @@ import numpy as np
 
 from tdu.analysis import dimension, excess, grokking, phases, tails
 from tdu.config import LogConfig, StudyConfig
+from tdu.errors import InputError
 from tdu.files import with_tuples
 from tdu.reproduce import fittable
 from tdu.results.assemble import results_of
@@ -33,7 +34,7 @@ def fit(path: Path, executor: Executor) -> Results:
     config = _config_of(store)
     log = store.log()
     if len(log.n_sites) < 2:
-        raise ValueError(
+        raise InputError(
             f"{path} has runs of {len(log.n_sites)} scale, N = {log.n_sites[0]}: an exponent needs at least two, add another"
         )
     return results_of(config, None, measure(log, executor))
@@ -55,8 +56,8 @@ def _config_of(store: Store) -> StudyConfig | LogConfig:
     if store.source == "xor":
         try:
             return fittable(study_of(store))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{store.path / 'manifest.json'}: {error}") from None
+        except InputError as error:
+            raise InputError(f"{store.path / 'manifest.json'}: {error}") from None
     addresses = store.addresses()
     scales = tuple(sorted({scale for scale, _ in addresses}))
     replicates = max((len([r for s, r in addresses if s == scale]) for scale in scales), default=0)

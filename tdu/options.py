@@ -9,12 +9,15 @@ import click
 
 from tdu.config import (
     ACTIVATIONS,
+    ALPHA,
     INITIALISATIONS,
     INPUTS,
+    MAX_STEPS,
     MODULAR_TASKS,
     NETWORKS,
     OPTIMISERS,
     PRECISIONS,
+    QUANTILE,
     UNIT_NAMES,
     NetworkConfig,
     StudyConfig,
@@ -149,16 +152,16 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--graph", default="ba", show_default=True, help="ba, ring, small-world, random, or a .npy of edges (E, 2)."
         ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
-        click.option("--alpha", type=FRACTION, default=0.3, show_default=True, help="Diffusion strength."),
+        click.option("--alpha", type=FRACTION, default=ALPHA, show_default=True, help="Diffusion strength."),
         click.option(
             "--quantile",
             type=click.FloatRange(0, 1, True, True),
-            default=0.9,
+            default=QUANTILE,
             show_default=True,
             help="Threshold level of |g|.",
         ),
         click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile."),
-        click.option("--max-steps", type=click.IntRange(0), default=20, show_default=True, help="Steps allowed."),
+        click.option("--max-steps", type=click.IntRange(0), default=MAX_STEPS, show_default=True, help="Steps allowed."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
     ]
     for option in reversed(options):

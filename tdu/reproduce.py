@@ -11,6 +11,7 @@ import numpy as np
 
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
 from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
+from tdu.errors import InputError
 from tdu.results import figures, report
 from tdu.results.assemble import as_one, results_of
 from tdu.results.published import compare
@@ -19,7 +20,7 @@ from tdu.training.ensembles import finish, study_store, train_all, train_with_fi
 from tdu.training.log import every_epoch
 from tdu.training.store import Store
 from tdu.training.sweeps import sweep
-from tdu.training.xor import checked
+from tdu.training.xor import probe_of
 from tdu.types import Estimate, Findings, Log, Results, Run
 
 #: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
@@ -38,7 +39,8 @@ def _silent(_stage: str) -> None:
 
 def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> Store:
     """Train what the log at `path` misses of the study, on `workers` threads."""
-    store = study_store(path, checked(config))
+    probe_of(config, 0)  # an unknown null is an error before anything is written
+    store = study_store(path, config)
     with ExitStack() as claims, ThreadPoolExecutor(workers) as executor:
         missing = store.missing()
         for address in missing:
@@ -50,12 +52,12 @@ def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _u
 
 def fittable(config: StudyConfig) -> StudyConfig:
     """`config`, checked to be a study whose exponents can be fitted: known before hours of training, not after."""
-    checked(config)
+    probe_of(config, 0)  # the names of the nulls
     if len(config.hidden) < 2:
-        raise ValueError(f"`hidden` names {len(config.hidden)} scale: an exponent needs at least two")
+        raise InputError(f"`hidden` names {len(config.hidden)} scale: an exponent needs at least two")
     for name in ("epochs", "alpha", "learning_rate", "max_steps"):
         if getattr(config, name) == 0:
-            raise ValueError(f"`{name}` is 0: nothing would be left to measure")
+            raise InputError(f"`{name}` is 0: nothing would be left to measure")
     return config
 
 

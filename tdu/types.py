@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
+from tdu.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -37,7 +38,7 @@ class SizeStatistic(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "SizeStatistic":
-        raise ValueError(f"`statistic` must be 'peak', 'run-peak' or 'mean', but it is {value!r}")
+        raise InputError(f"`statistic` must be 'peak', 'run-peak' or 'mean', but it is {value!r}")
 
     @property
     def depends_on(self) -> DependsOn:
@@ -105,7 +106,7 @@ class Layout:
     def views(self, field: npt.NDArray[Scalar]) -> dict[str, npt.NDArray[Scalar]]:
         """The tensors by name, as views into a flat `field` (N,)."""
         if field.shape != (self.n_sites,):
-            raise ValueError(f"the field has shape {field.shape} but its layout {self.n_sites} entries")
+            raise InputError(f"the field has shape {field.shape} but its layout {self.n_sites} entries")
         ends = np.cumsum([math.prod(shape) for _, shape in self.tensors])[:-1]
         parts = zip(self.tensors, np.split(field, ends), strict=True)
         return {name: part.reshape(shape) for (name, shape), part in parts}

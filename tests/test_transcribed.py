@@ -9,9 +9,9 @@ import pytest
 
 from tdu.analysis.control import TOPOLOGIES
 from tdu.avalanches.fields import SYNTHETIC_SCALE
-from tdu.config import GrokkingConfig, Scope, StudyConfig
+from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.models.mlp import n_parameters
-from tdu.results import published
+from tdu.results import assemble, published
 from tdu.statistics.resampling import N_RESAMPLES
 from tdu.types import Estimate
 
@@ -102,7 +102,11 @@ def test_a_comparison_keeps_the_estimate_and_adds_what_was_published():
 def test_settings_other_than_the_papers_are_named_but_for_the_seed():
     assert published.other_settings(StudyConfig(seed=9)) == []
     assert published.other_settings(StudyConfig(replicates=2, epochs=10)) == ["replicates", "epochs"]
-    assert GrokkingConfig().epochs != StudyConfig().epochs
+    assert published.departure(StudyConfig(seed=9)) == ""
+    assert published.departure(StudyConfig(epochs=10)) == "not the paper's setting in epochs"
+    assert published.departure(GrokkingConfig()).startswith("not the paper's study")
+    assert published.departure(LogConfig("network", {}, (8,), 1)) == ""
+    assert "not the paper's study" in assemble.table(assemble.results_of(GrokkingConfig(), None, []))
 
 
 @pytest.mark.parametrize(

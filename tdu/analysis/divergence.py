@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tdu.errors import InputError
 from tdu.rng import Stage, generator
 from tdu.statistics.scaling import slopes
 from tdu.types import Estimate, Floats, Integers
@@ -36,7 +37,7 @@ class Groups:
     def __post_init__(self) -> None:
         """Pairs are of two."""
         if self.paired and self.a.shape != self.b.shape:
-            raise ValueError(f"paired groups are of one shape, but `a` has shape {self.a.shape} and `b` {self.b.shape}")
+            raise InputError(f"paired groups are of one shape, but `a` has shape {self.a.shape} and `b` {self.b.shape}")
 
     @property
     def difference(self) -> Floats:

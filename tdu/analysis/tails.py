@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
@@ -125,7 +126,7 @@ def _of_runs(size: Floats, grid: Floats) -> Floats:
 def _fit_or_unknown(size: Floats) -> PowerLawFit:
     try:
         return fit_power_law(size)
-    except ValueError:  # fewer than two distinct sizes
+    except InputError:  # fewer than two distinct sizes
         return PowerLawFit(np.nan, np.nan, 0, np.nan, 0, np.nan)
 
 

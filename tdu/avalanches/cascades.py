@@ -3,10 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate
+from tdu import _check, _validate
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.observables import Avalanches
 from tdu.avalanches.threads import MIN_SITES_THREADED, relax_on_threads
+from tdu.config import ALPHA, MAX_STEPS, QUANTILE
+from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.measures import angle
 from tdu.kernels.sizes import measure_sizes
@@ -17,10 +19,10 @@ from tdu.types import Avalanche, Column, Floats, Integers
 def avalanche(
     gradient: npt.ArrayLike,
     graph: Graph,
-    alpha: float = 0.3,
-    quantile: float = 0.9,
+    alpha: float = ALPHA,
+    quantile: float = QUANTILE,
     threshold: float | None = None,
-    max_steps: int = 20,
+    max_steps: int = MAX_STEPS,
     *,
     workers: int = 1,
 ) -> Avalanche:
@@ -55,18 +57,18 @@ def avalanche(
     Σ g + dissipated is conserved; Σ |g| never grows.
     """
     if not isinstance(graph, Graph):
-        raise TypeError(f"`graph` must be a tdu.Graph, but it is a {type(graph).__name__}")
+        raise InputTypeError(f"`graph` must be a tdu.Graph, but it is a {type(graph).__name__}")
     n = len(graph)
     relaxed = _validate.field(gradient, n).copy()
-    alpha = _validate.real(alpha, "alpha", 0, 1)
-    max_steps = _validate.integer(max_steps, "max_steps", 0)
+    alpha = _check.real(alpha, "alpha", 0, 1)
+    max_steps = _check.integer(max_steps, "max_steps", 0)
     if threshold is None:
-        level = _validate.real(quantile, "quantile", 0, 1, open_interval=True)
+        level = _check.real(quantile, "quantile", 0, 1, open_interval=True)
         threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n))
     else:
-        threshold = _validate.real(threshold, "threshold", 0, float("inf"))
+        threshold = _check.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
-    if _validate.integer(workers, "workers", 1) > 1 and n >= MIN_SITES_THREADED:
+    if _check.integer(workers, "workers", 1) > 1 and n >= MIN_SITES_THREADED:
         found = relax_on_threads(relaxed, graph, alpha, threshold, max_steps, profile, workers)
     else:
         found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n))
@@ -92,9 +94,9 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
         np.require(many, requirements=["W"]),
         graph.indptr,
         graph.targets,
-        _validate.real(alpha, "alpha", 0, 1),
-        _validate.real(quantile, "quantile", 0, 1, open_interval=True),
-        _validate.integer(max_steps, "max_steps", 0),
+        _check.real(alpha, "alpha", 0, 1),
+        _check.real(quantile, "quantile", 0, 1, open_interval=True),
+        _check.integer(max_steps, "max_steps", 0),
         sizes,
         np.empty(len(graph)),
         np.empty(len(graph)),
@@ -126,5 +128,5 @@ def _column(found: list[Avalanche], name: str, dtype: npt.DTypeLike) -> Column:
 def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:
     many = _validate.numeric(fields, "fields")
     if many.ndim != 2 or many.shape[1] != len(graph):
-        raise ValueError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
+        raise InputError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
     return many

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate
+from tdu import _check
+from tdu.errors import InputError, InputTypeError
 from tdu.kernels.growth import adjacency, attach
 from tdu.types import Indices, Integers
 
@@ -44,22 +45,22 @@ class Graph:
         indptr = _own(self.indptr, np.int64)
         n_sites = indptr.size - 1
         if n_sites < 1:
-            raise ValueError("a graph needs at least one site")
+            raise InputError("a graph needs at least one site")
         if n_sites > np.iinfo(np.int32).max:
-            raise ValueError(f"a graph of {n_sites} sites is beyond the 32-bit site numbers of `indices`")
+            raise InputError(f"a graph of {n_sites} sites is beyond the 32-bit site numbers of `indices`")
         raw = np.asarray(self.indices)
         degree = np.diff(indptr)
         if indptr[0] != 0 or (degree < 0).any() or indptr[-1] != raw.size:
-            raise ValueError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
+            raise InputError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
         if raw.size and (raw.min() < 0 or raw.max() >= n_sites):
-            raise ValueError(f"`indices` must lie in 0 … {n_sites - 1}, but they span {raw.min()} … {raw.max()}")
+            raise InputError(f"`indices` must lie in 0 … {n_sites - 1}, but they span {raw.min()} … {raw.max()}")
         indices = _own(raw, np.int32)
         row = np.repeat(np.arange(n_sites, dtype=np.int32), degree)
         if (indices == row).any():
-            raise ValueError(f"site {row[np.argmax(indices == row)]} is its own neighbour: loops are not allowed")
+            raise InputError(f"site {row[np.argmax(indices == row)]} is its own neighbour: loops are not allowed")
         falls = (np.diff(indices) <= 0) & (np.diff(row) == 0)
         if falls.any():
-            raise ValueError(f"the row of site {row[np.argmax(falls)]} is not strictly ascending")
+            raise InputError(f"the row of site {row[np.argmax(falls)]} is not strictly ascending")
         object.__setattr__(self, "indptr", indptr)
         object.__setattr__(self, "indices", indices)
 
@@ -92,20 +93,20 @@ class Graph:
         ValueError
             For no sites, a wrong shape, a site out of range, a loop, or a repeated edge; the message names the edge.
         """
-        n = _validate.integer(n, "n", 1)
+        n = _check.integer(n, "n", 1)
         pairs = np.asarray(edges)
         if pairs.size == 0:
             pairs = np.empty((0, 2), np.int64)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise ValueError(f"`edges` must have shape (E, 2), but it is {pairs.shape}")
+            raise InputError(f"`edges` must have shape (E, 2), but it is {pairs.shape}")
         if pairs.dtype.kind not in "iu":
-            raise TypeError(f"`edges` must be integers, but their dtype is {pairs.dtype}")
+            raise InputTypeError(f"`edges` must be integers, but their dtype is {pairs.dtype}")
         outside = ((pairs < 0) | (pairs >= n)).any(axis=1)
         if outside.any():
-            raise ValueError(f"{_edge(pairs, outside)} is out of range: `graph` has sites 0 … {n - 1}")
+            raise InputError(f"{_edge(pairs, outside)} is out of range: `graph` has sites 0 … {n - 1}")
         loops = np.asarray(pairs[:, 0] == pairs[:, 1])
         if loops.any():
-            raise ValueError(f"{_edge(pairs, loops)} is a loop: a site cannot be its own neighbour")
+            raise InputError(f"{_edge(pairs, loops)} is a loop: a site cannot be its own neighbour")
         source = pairs.astype(np.int64).ravel()
         target = pairs.astype(np.int64)[:, ::-1].ravel()
         order = np.argsort(source * n + target, kind="stable")
@@ -113,7 +114,7 @@ class Graph:
         repeats = (np.diff(source) == 0) & (np.diff(target) == 0)
         if repeats.any():
             at = int(np.argmax(repeats))
-            raise ValueError(f"edge ({source[at]}, {target[at]}) is repeated: each edge stands once, in either direction")
+            raise InputError(f"edge ({source[at]}, {target[at]}) is repeated: each edge stands once, in either direction")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n))])
         return cls.of_rows(indptr, target.astype(np.int32))
 
@@ -145,7 +146,7 @@ def seeded_igraph(seed: int) -> Iterator[None]:
     """Let igraph draw from a generator of our own; it has one for the whole process, hence the lock."""
     import igraph
 
-    seed = _validate.integer(seed, "seed", 0, _validate.LARGEST_SEED)
+    seed = _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
     with _IGRAPH_RANDOM:
         igraph.set_random_number_generator(random.Random(seed))
         try:
@@ -169,11 +170,11 @@ def barabasi_albert(n: int, m: int = 2, seed: int = 0) -> Graph:
     ValueError
         If `n` does not exceed `m`, or `m` < 1.
     """
-    m = _validate.integer(m, "m", 1)
-    n = _validate.integer(n, "n", 1)
+    m = _check.integer(m, "m", 1)
+    n = _check.integer(n, "n", 1)
     if n <= m:
-        raise ValueError(f"`n` must exceed `m`: {n} sites cannot each bring {m} edges to others")
-    rng = np.random.default_rng(_validate.integer(seed, "seed", 0, _validate.LARGEST_SEED))
+        raise InputError(f"`n` must exceed `m`: {n} sites cannot each bring {m} edges to others")
+    rng = np.random.default_rng(_check.integer(seed, "seed", 0, _check.LARGEST_SEED))
     targets = np.empty((n, m), np.int32)
     reached = 0
     while reached < n:
@@ -200,7 +201,7 @@ def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
     igraph's variant: a rewired edge moves with both its ends, so that p = 1 gives a random graph; the graph stays simple.
     """
     n, k = _lattice_size(n, k)
-    p = _validate.real(p, "p", 0, 1)
+    p = _check.real(p, "p", 0, 1)
     import igraph
 
     with seeded_igraph(seed):
@@ -209,8 +210,8 @@ def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
 
 def random_graph(n: int, mean_degree: float = 4, seed: int = 0) -> Graph:
     """Erdős–Rényi graph G(n, E) with E = n `mean_degree` / 2 rounded; sites may be isolated."""
-    n = _validate.integer(n, "n", 1)
-    mean_degree = _validate.real(mean_degree, "mean_degree", 0, n - 1)
+    n = _check.integer(n, "n", 1)
+    mean_degree = _check.real(mean_degree, "mean_degree", 0, n - 1)
     import igraph
 
     with seeded_igraph(seed):
@@ -227,10 +228,10 @@ FAMILIES: dict[str, Callable[[int, int], Graph]] = {
 
 
 def _lattice_size(n: int, k: int) -> tuple[int, int]:
-    k = _validate.integer(k, "k", 2)
-    n = _validate.integer(n, "n", 1)
+    k = _check.integer(k, "k", 2)
+    n = _check.integer(n, "n", 1)
     if k % 2:
-        raise ValueError(f"`k` must be even, half to each side, but it is {k}")
+        raise InputError(f"`k` must be even, half to each side, but it is {k}")
     if n <= k:
-        raise ValueError(f"`n` must exceed `k`: {n} sites cannot have {k} neighbours each")
+        raise InputError(f"`n` must exceed `k`: {n} sites cannot have {k} neighbours each")
     return n, k

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate
+from tdu import _check, _validate
 from tdu.avalanches.fields import SYNTHETIC_SCALE
 from tdu.avalanches.graphs import Graph
+from tdu.errors import InputError
 from tdu.kernels.growth import swap_edges
 from tdu.rng import Stage, generator
 from tdu.types import Floats, Integers, Layout
@@ -60,26 +61,26 @@ def blocks(gradient: npt.ArrayLike, rng: np.random.Generator, sizes: Sequence[in
 def _fields(gradient: npt.ArrayLike) -> Floats:
     fields = _validate.finite(_validate.numeric(gradient, "gradient"), "gradient")
     if fields.ndim < 1 or fields.shape[-1] == 0:
-        raise ValueError(f"`gradient` has shape {fields.shape}: a field is (N,) with N ≥ 1, and many are (…, N)")
+        raise InputError(f"`gradient` has shape {fields.shape}: a field is (N,) with N ≥ 1, and many are (…, N)")
     return fields
 
 
 def block_sizes(n: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
     """The given blocks of N sites, checked."""
     if sizes is None:
-        raise ValueError(
+        raise InputError(
             f"`gradient` has {n} entries: give `sizes`, the lengths of its layers' weights and biases in order, "
             "as 2h, h, h, 1 for the h hidden units of the XOR network"
         )
-    checked = tuple(_validate.integer(size, "sizes", 0) for size in sizes)
+    checked = tuple(_check.integer(size, "sizes", 0) for size in sizes)
     if sum(checked) != n:
-        raise ValueError(f"`sizes` add up to {sum(checked)} but `gradient` has {n} entries")
+        raise InputError(f"`sizes` add up to {sum(checked)} but `gradient` has {n} entries")
     return checked
 
 
 def rewired(graph: Graph, seed: int = 0) -> Graph:
     """Another simple graph with the same degree of every site, by swapping the ends of edges, for the field as it is."""
-    rng = np.random.default_rng(_validate.integer(seed, "seed", 0, _validate.LARGEST_SEED))
+    rng = np.random.default_rng(_check.integer(seed, "seed", 0, _check.LARGEST_SEED))
     owner = np.repeat(np.arange(len(graph), dtype=np.int32), graph.degree)
     indices = graph.indices.copy()
     if indices.size:

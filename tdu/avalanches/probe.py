@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate
+from tdu import _check
 from tdu.avalanches import cascades, nulls, observables
 from tdu.avalanches.graphs import FAMILIES, Graph
 from tdu.avalanches.nulls import Draw
@@ -42,14 +42,14 @@ class Probe:
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
-            _validate.choice(self.graph, "graph", tuple(FAMILIES))
-        _validate.real(self.alpha, "alpha", 0, 1)
-        _validate.real(self.quantile, "quantile", 0, 1, open_interval=True)
-        _validate.integer(self.max_steps, "max_steps", 0)
-        _validate.integer(self.draws, "draws", 0)
-        _validate.integer(self.seed, "seed", 0, _validate.LARGEST_SEED)
+            _check.choice(self.graph, "graph", tuple(FAMILIES))
+        _check.real(self.alpha, "alpha", 0, 1)
+        _check.real(self.quantile, "quantile", 0, 1, open_interval=True)
+        _check.integer(self.max_steps, "max_steps", 0)
+        _check.integer(self.draws, "draws", 0)
+        _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
         for name in self.nulls:
-            _validate.choice(name, "nulls", tuple(nulls.MODELS))
+            _check.choice(name, "nulls", tuple(nulls.MODELS))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
         """The probe of one run: its graph, and the draws of the nulls, which serve all its snapshots."""

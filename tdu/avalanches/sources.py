@@ -13,6 +13,7 @@ from tdu import _validate
 from tdu.avalanches import nulls
 from tdu.avalanches.cascades import avalanche
 from tdu.avalanches.graphs import FAMILIES, Graph
+from tdu.errors import InputError
 from tdu.files import read_array, read_fields
 from tdu.rng import Stage, generator
 from tdu.types import Floats, Layout
@@ -84,7 +85,7 @@ def _snapshots(
 ) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Callable[[int], Graph]]]:
     """Each snapshot of each file: where it is from, the field, and the graph as a function of its size."""
     if graph not in FAMILIES and not graph.endswith(".npy"):
-        raise ValueError(f"`graph` must be one of {', '.join(FAMILIES)}, or a .npy file of edges, but it is {graph!r}")
+        raise InputError(f"`graph` must be one of {', '.join(FAMILIES)}, or a .npy file of edges, but it is {graph!r}")
 
     @lru_cache(maxsize=1)
     def of_size(n: int) -> Graph:
@@ -106,5 +107,5 @@ def _named(row: dict[str, Any]) -> Iterator[None]:
     """Say of which file and snapshot an error is."""
     try:
         yield
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{row['file']}, snapshot {row['index']}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{row['file']}, snapshot {row['index']}: {error}") from None

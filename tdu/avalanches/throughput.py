@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tdu.avalanches.cascades import avalanche, sizes_of
 from tdu.avalanches.graphs import Graph, barabasi_albert
+from tdu.config import ALPHA, MAX_STEPS, QUANTILE
 from tdu.types import Floats
 
 #: Kinds of synthetic field: the paper's control, and one with a heavy tail.
@@ -20,7 +21,6 @@ FIELDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
 }
 _SITES_A_ROUND = 10_000_000  # fields of a round, taken together: enough that waking a thread does not count
 _FIELDS_COUNTED = 200  # pushes are counted a step at a time, hundreds of times as slow as they are made
-_ALPHA, _LEVEL, _MAX_STEPS = 0.3, 0.9, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def synthetic(n: int, kind: str, seed: int = 0) -> Workload:
 def probe_all(work: Workload, threads: int) -> int:
     """Probe every field; topplings in total. Threads share the fields, or the one field there is."""
     if len(work.fields) == 1:
-        return avalanche(work.fields[0], work.graph, _ALPHA, _LEVEL, max_steps=_MAX_STEPS, workers=threads).size
+        return avalanche(work.fields[0], work.graph, ALPHA, QUANTILE, max_steps=MAX_STEPS, workers=threads).size
     if threads == 1:
         return int(_sizes(work.fields, work.graph).sum())
     with ThreadPoolExecutor(threads) as executor:
@@ -66,20 +66,20 @@ def probe_all(work: Workload, threads: int) -> int:
 
 
 def _sizes(fields: Floats, graph: Graph) -> npt.NDArray[np.int64]:
-    return sizes_of(fields, graph, _ALPHA, _LEVEL, _MAX_STEPS)
+    return sizes_of(fields, graph, ALPHA, QUANTILE, MAX_STEPS)
 
 
 def pushes(work: Workload) -> int:
     """Shares pushed along edges in total: one for every neighbour of every toppling, counted step by step."""
     total = 0
     for field in work.fields:
-        threshold = float(np.quantile(np.abs(field), _LEVEL))
-        for _ in range(_MAX_STEPS):
+        threshold = float(np.quantile(np.abs(field), QUANTILE))
+        for _ in range(MAX_STEPS):
             active = np.abs(field) > threshold
             if not active.any():
                 break
             total += int(work.graph.degree[active].sum())
-            field = avalanche(field, work.graph, _ALPHA, threshold=threshold, max_steps=1).gradient
+            field = avalanche(field, work.graph, ALPHA, threshold=threshold, max_steps=1).gradient
     return total
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
+from tdu.errors import InputError
 from tdu.experiments.experiment import Experiment
 from tdu.files import atomic, read_csv, write_csv, write_json
 from tdu.reproduce import fittable
@@ -48,13 +49,13 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
         with open(path, "rb") as file:
             written = tomllib.load(file)
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
+        raise InputError(f"{path} does not exist") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as TOML: {error}") from None
+        raise InputError(f"{path} cannot be read as TOML: {error}") from None
     if unknown := set(written) - {"question", "study", "scope"}:
-        raise ValueError(f"{path} has `{min(unknown)}`, but an experiment has `question`, `study` and `scope`")
+        raise InputError(f"{path} has `{min(unknown)}`, but an experiment has `question`, `study` and `scope`")
     if written.get("question") not in QUESTIONS:
-        raise ValueError(f"{path} asks {written.get('question')!r}, but the questions are {', '.join(QUESTIONS)}")
+        raise InputError(f"{path} asks {written.get('question')!r}, but the questions are {', '.join(QUESTIONS)}")
     experiment = experiment_of(written["question"])
     config = _overridden(experiment.study, written.get("study", {}), path)
     scope = _overridden(Scope(), written.get("scope", {}), path)
@@ -66,12 +67,15 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
 def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
     table = "scope" if isinstance(value, Scope) else "study"
     if not isinstance(settings, dict):
-        raise ValueError(f"{path}: `{table}` must be a table of settings, but it is {settings}")
+        raise InputError(f"{path}: `{table}` must be a table of settings, but it is {settings}")
     known = [item.name for item in fields(value)]
     for name in settings:
         if name not in known:
-            raise ValueError(f"{path} sets `{name}`, but a {type(value).__name__} has {', '.join(known)}")
-    return replace(value, **{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+            raise InputError(f"{path} sets `{name}`, but a {type(value).__name__} has {', '.join(known)}")
+    try:
+        return replace(value, **{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def run(path: Path, out: Path, quick: bool, workers: int, say: Callable[[str], None]) -> list[Path]:

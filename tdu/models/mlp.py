@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate
+from tdu import _check, _validate
 from tdu.config import ACTIVATIONS, INITIALISATIONS
+from tdu.errors import InputError
 from tdu.kernels.mlp import RELU, SIGMOID, TANH, backward, cross_entropy, forward
 from tdu.types import Floats, Layout
 
@@ -69,16 +70,16 @@ def loss_and_gradient(
     ValueError
         If the three do not fit each other or are not finite, or no such activation is known.
     """
-    number = ACTIVATION_NUMBER[_validate.choice(activation, "activation", ACTIVATIONS)]
+    number = ACTIVATION_NUMBER[_check.choice(activation, "activation", ACTIVATIONS)]
     patterns = np.require(_validate.finite(_validate.numeric(inputs, "inputs"), "inputs"), requirements=["W"])
     labels = np.require(_validate.field(targets, name="targets"), requirements=["W"])
     parameters = np.require(_validate.field(theta, name="theta"), requirements=["W"])
     if patterns.ndim != 2 or len(patterns) != labels.size:
-        raise ValueError(f"`inputs` has shape {patterns.shape} but `targets` has {labels.size} entries")
+        raise InputError(f"`inputs` has shape {patterns.shape} but `targets` has {labels.size} entries")
     n_inputs = patterns.shape[1]
     hidden, rest = divmod(parameters.size - 1, n_inputs + 2)
     if hidden < 1 or rest:
-        raise ValueError(
+        raise InputError(
             f"`theta` has {parameters.size} entries, which is not (d + 2) h + 1 for the d = {n_inputs} of `inputs`"
         )
     activity, columns, delta = np.empty((labels.size, hidden)), np.empty((n_inputs, hidden)), np.empty(hidden)

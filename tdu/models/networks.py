@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from tdu import _validate
+from tdu import _check
 from tdu.config import UNIT_NAMES
+from tdu.errors import InputError
 from tdu.models import layers
 from tdu.models.layers import Array
 from tdu.models.tasks import Task
@@ -33,7 +34,7 @@ class Network(ABC):
     def views(self, theta: Array) -> dict[str, Array]:
         """The parameters by name, as views into `theta` (N,)."""
         if theta.shape != (self.layout.n_sites,):
-            raise ValueError(f"`theta` has shape {theta.shape} but the network has {self.layout.n_sites} parameters")
+            raise InputError(f"`theta` has shape {theta.shape} but the network has {self.layout.n_sites} parameters")
         return self.layout.views(theta)
 
     def initial(self, rng: np.random.Generator, precision: str = "float32") -> Array:
@@ -92,11 +93,11 @@ class Transformer(Network):
     """
 
     def __init__(self, task: Task, width: int, heads: int = 4, unit: str = "relu", layer_norm: bool = False) -> None:
-        d = _validate.integer(width, "width", 1)
-        self.heads = _validate.integer(heads, "heads", 1)
+        d = _check.integer(width, "width", 1)
+        self.heads = _check.integer(heads, "heads", 1)
         if d % self.heads:
-            raise ValueError(f"`width` {d} cannot be shared by {self.heads} heads: make it a multiple")
-        self.unit_forward, self.unit_backward = layers.UNITS[_validate.choice(unit, "unit", UNIT_NAMES)]
+            raise InputError(f"`width` {d} cannot be shared by {self.heads} heads: make it a multiple")
+        self.unit_forward, self.unit_backward = layers.UNITS[_check.choice(unit, "unit", UNIT_NAMES)]
         self.layer_norm = layer_norm
         self.task = task
         self.widest = 4 * d
@@ -166,8 +167,8 @@ class TokenMLP(Network):
     """The cheap case: an embedding (V, h) for each position, summed, then a hidden layer of h units and a linear readout."""
 
     def __init__(self, task: Task, width: int, unit: str = "relu") -> None:
-        h = _validate.integer(width, "width", 1)
-        self.unit_forward, self.unit_backward = layers.UNITS[_validate.choice(unit, "unit", UNIT_NAMES)]
+        h = _check.integer(width, "width", 1)
+        self.unit_forward, self.unit_backward = layers.UNITS[_check.choice(unit, "unit", UNIT_NAMES)]
         self.task = task
         self.widest = h
         n_places = task.tokens.shape[1]

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tdu import _validate
+from tdu import _check
 from tdu.config import OPTIMISERS
 from tdu.kernels.adamw import adamw
 from tdu.models.layers import Array
@@ -24,9 +24,9 @@ class SGD:
     """θ ← (1 − η λ) θ − η u with u ← μ u + g: gradient descent, or with momentum μ; the decay λ is decoupled."""
 
     def __init__(self, theta: Array, learning_rate: float, weight_decay: float = 0.0, momentum: float = 0.0) -> None:
-        self.learning_rate = _validate.real(learning_rate, "learning_rate", 0, float("inf"))
-        self.weight_decay = _validate.real(weight_decay, "weight_decay", 0, float("inf"))
-        self.momentum = _validate.real(momentum, "momentum", 0, 1)
+        self.learning_rate = _check.real(learning_rate, "learning_rate", 0, float("inf"))
+        self.weight_decay = _check.real(weight_decay, "weight_decay", 0, float("inf"))
+        self.momentum = _check.real(momentum, "momentum", 0, 1)
         self.moments = {"velocity": np.zeros_like(theta)} if self.momentum else {}
 
     def step(self, theta: Array, gradient: Array, t: int) -> None:
@@ -51,10 +51,10 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.98),
         epsilon: float = 1e-8,
     ) -> None:
-        self.learning_rate = _validate.real(learning_rate, "learning_rate", 0, float("inf"))
-        self.weight_decay = _validate.real(weight_decay, "weight_decay", 0, float("inf"))
-        self.betas = (_validate.real(betas[0], "betas", 0, 1), _validate.real(betas[1], "betas", 0, 1))
-        self.epsilon = _validate.real(epsilon, "epsilon", 0, 1)
+        self.learning_rate = _check.real(learning_rate, "learning_rate", 0, float("inf"))
+        self.weight_decay = _check.real(weight_decay, "weight_decay", 0, float("inf"))
+        self.betas = (_check.real(betas[0], "betas", 0, 1), _check.real(betas[1], "betas", 0, 1))
+        self.epsilon = _check.real(epsilon, "epsilon", 0, 1)
         self.moments = {"first": np.zeros_like(theta), "second": np.zeros_like(theta)}
 
     def step(self, theta: Array, gradient: Array, t: int) -> None:
@@ -70,6 +70,6 @@ class AdamW:
 
 def optimiser(name: str, theta: Array, learning_rate: float, weight_decay: float, momentum: float = 0.9) -> Optimiser:
     """An optimiser by name: ``adamw`` (β 0.9, 0.98), ``sgd``, or ``momentum``."""
-    if _validate.choice(name, "optimiser", OPTIMISERS) == "adamw":
+    if _check.choice(name, "optimiser", OPTIMISERS) == "adamw":
         return AdamW(theta, learning_rate, weight_decay)
     return SGD(theta, learning_rate, weight_decay, momentum if name == "momentum" else 0.0)

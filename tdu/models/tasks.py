@@ -6,8 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from tdu import _validate
+from tdu import _check
 from tdu.config import MODULAR_TASKS
+from tdu.errors import InputError
 from tdu.types import Indices, Integers
 
 
@@ -49,10 +50,10 @@ def modular(name: str, modulus: int, train_fraction: float, rng: np.random.Gener
         For an unknown name, a modulus below 2, one that is not prime where division needs its inverses, or a fraction that
         leaves nothing to train on.
     """
-    _validate.choice(name, "task", MODULAR_TASKS)
-    p = _validate.integer(modulus, "modulus", 2, 2**15)
+    _check.choice(name, "task", MODULAR_TASKS)
+    p = _check.integer(modulus, "modulus", 2, 2**15)
     if name == "division" and any(p % k == 0 for k in range(2, p)):
-        raise ValueError(f"`modulus` must be prime for division, but {p} is not")
+        raise InputError(f"`modulus` must be prime for division, but {p} is not")
     a, b = (part.ravel() for part in np.meshgrid(np.arange(p), np.arange(p), indexing="ij"))
     if name == "division":
         a, b = a[b > 0], b[b > 0]
@@ -61,8 +62,8 @@ def modular(name: str, modulus: int, train_fraction: float, rng: np.random.Gener
 
 def parity(n_bits: int, n_relevant: int, train_fraction: float, rng: np.random.Generator) -> Task:
     """The parity of the first `n_relevant` of `n_bits` bits, for all 2^n_bits patterns: XOR is ``parity(2, 2, 1.0, rng)``."""
-    n_bits = _validate.integer(n_bits, "n_bits", 1, 20)
-    n_relevant = _validate.integer(n_relevant, "n_relevant", 1, n_bits)
+    n_bits = _check.integer(n_bits, "n_bits", 1, 20)
+    n_relevant = _check.integer(n_relevant, "n_relevant", 1, n_bits)
     patterns = np.array(list(product((0, 1), repeat=n_bits)))
     answers = patterns[:, :n_relevant].sum(axis=1) % 2
     return _task(f"parity of {n_relevant} in {n_bits}", patterns, answers, 2, 2, train_fraction, rng)
@@ -82,10 +83,10 @@ def _task(
     train_fraction: float,
     rng: np.random.Generator,
 ) -> Task:
-    fraction = _validate.real(train_fraction, "train_fraction", 0, 1)
+    fraction = _check.real(train_fraction, "train_fraction", 0, 1)
     n_train = round(fraction * len(tokens))
     if n_train == 0:
-        raise ValueError(f"`train_fraction` {fraction:g} of the {len(tokens)} sequences of {name} leaves none to train on")
+        raise InputError(f"`train_fraction` {fraction:g} of the {len(tokens)} sequences of {name} leaves none to train on")
     order = rng.permutation(len(tokens))
     train, test = np.sort(order[:n_train]), np.sort(order[n_train:])
     return Task(name, tokens.astype(np.int32), answers.astype(np.int64), n_tokens, n_classes, train, test)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
-from tdu.results.published import PUBLISHED, beside_nothing, compare, in_full, label, other_settings, with_interval
+from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
 from tdu.types import Estimate, Findings, Quantity, Results
 
 
@@ -52,8 +52,8 @@ def table(results: Results) -> str:
     lines = _aligned(rows)
     if results.config.replicates == 1:
         lines.append("\none run a scale leaves no interval (nan): use --replicates 2 or more")
-    if other := other_settings(results.config):
-        lines.append(f"\nnot the paper's setting in {', '.join(other)}: read the verdicts accordingly")
+    if other := departure(results.config):
+        lines.append(f"\n{other}: read the verdicts accordingly")
     return "\n".join(lines)
 
 

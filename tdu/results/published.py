@@ -216,13 +216,19 @@ def _accepted(published: Published) -> tuple[float, float]:
     return published.low - published.margin, published.high + published.margin
 
 
-def other_settings(config: StudyConfig | GrokkingConfig | LogConfig) -> list[str]:
-    """Names of the settings, the seed and the nulls aside, in which a study is not the paper's; none of another log."""
-    if isinstance(config, LogConfig):
-        return []
+def other_settings(config: StudyConfig) -> list[str]:
+    """Names of the settings, the seed and the nulls aside, in which a study is not the paper's."""
     own = ("seed", "nulls", "n_null_draws")
     paper = replace(StudyConfig(), **{name: getattr(config, name) for name in own})
     return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]
+
+
+def departure(config: StudyConfig | GrokkingConfig | LogConfig) -> str:
+    """How a study departs from the paper's, as a clause; empty if it does not, and for a log of another source."""
+    if isinstance(config, GrokkingConfig):
+        return "not the paper's study, but one of transformers on modular arithmetic"
+    other = other_settings(config) if isinstance(config, StudyConfig) else []
+    return f"not the paper's setting in {', '.join(other)}" if other else ""
 
 
 def in_full(q: Quantity) -> str:

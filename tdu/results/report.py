@@ -10,7 +10,7 @@ from tdu.config import GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
 from tdu.results.command import commands
-from tdu.results.published import in_full, label, other_settings, where, with_interval
+from tdu.results.published import departure, in_full, label, where, with_interval
 from tdu.types import Results
 
 _CSS = Path(__file__).with_name("report.css")
@@ -65,7 +65,7 @@ def _how_to_regenerate(results: Results) -> Iterable[str]:
     lines = commands(results.config, results.scope)
     yield "<p>In an environment where tdu is installed; RUN is a new directory:</p>"
     yield f"<pre><code>{_text(chr(10).join(lines))}</code></pre>"
-    if results.scope is not None and other_settings(results.config) == []:
+    if results.scope is not None and not departure(results.config):
         yield "<p><code>make reproduce</code> in a clone of the repository does the same from nothing.</p>"
 
 
@@ -100,8 +100,8 @@ def _summary(results: Results) -> str:
             f"<p>Verdicts are of {results.scope.n_studies} pooled studies of successive seeds, with intervals over studies. "
             "One study is shown beside them: it is what the paper's design can resolve.</p>"
         )
-    if other := other_settings(results.config):
-        lines.append(f"<p><b>Not the paper's setting in {_text(', '.join(other))}:</b> read the verdicts accordingly.</p>")
+    if other := departure(results.config):
+        lines.append(f"<p><b>{_text(other[0].upper() + other[1:])}:</b> read the verdicts accordingly.</p>")
     return "".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from tdu.config import LogConfig, Scope, StudyConfig
+from tdu.errors import InputError
 from tdu.files import RESULTS_SCHEMA, read_json, with_tuples, write_json
 from tdu.types import Quantity, Results
 
@@ -51,7 +52,7 @@ def load_results(path: Path) -> Results:
             series=_from_json(value["series"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again") from None
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again") from None
 
 
 def _config(settings: dict[str, Any]) -> StudyConfig | LogConfig:

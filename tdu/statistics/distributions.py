@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import zeta
 
-from tdu import _validate
+from tdu import _check, _validate
 from tdu.avalanches.graphs import seeded_igraph
+from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.types import Floats
 
@@ -52,10 +53,10 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     """
     values = _sizes(sizes)
     if (values != np.round(values)).any():
-        raise ValueError(f"`sizes` must be whole numbers of topplings, but one is {values[values != np.round(values)][0]:g}")
-    tail = values[values >= (1 if xmin is None else _validate.integer(xmin, "xmin", 1))]
+        raise InputError(f"`sizes` must be whole numbers of topplings, but one is {values[values != np.round(values)][0]:g}")
+    tail = values[values >= (1 if xmin is None else _check.integer(xmin, "xmin", 1))]
     if np.unique(tail).size < 2:
-        raise ValueError("a power law needs at least two distinct positive sizes in the tail")
+        raise InputError("a power law needs at least two distinct positive sizes in the tail")
     import igraph  # with which matplotlib comes along: a second that other work of a study hides
 
     # igraph always simulates a p-value, at its default precision for seconds; the coarsest is not used here either
@@ -103,18 +104,18 @@ def collapse_quality(x: npt.ArrayLike, y: npt.ArrayLike, dy: npt.ArrayLike) -> f
     arrays = [_validate.finite(_validate.numeric(values, name), name) for values, name in ((x, "x"), (y, "y"), (dy, "dy"))]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1 or arrays[0].ndim != 2:
-        raise ValueError(
+        raise InputError(
             f"`x`, `y` and `dy` must share one shape (k, n), but they have {', '.join(str(a.shape) for a in arrays)}"
         )
     if (np.diff(arrays[0], axis=1) < 0).any():
-        raise ValueError("`x` must ascend along each row")
+        raise InputError("`x` must ascend along each row")
     if (arrays[2] <= 0).any():
-        raise ValueError("`dy` must be positive")
+        raise InputError("`dy` must be positive")
     return float(houdayer_hartmann(*(np.require(array, requirements=["W"]) for array in arrays)))
 
 
 def _sizes(sizes: npt.ArrayLike) -> Floats:
     values = _validate.sizes(sizes).ravel()
     if values.size == 0:
-        raise ValueError("`sizes` is empty: a distribution needs at least one avalanche")
+        raise InputError("`sizes` is empty: a distribution needs at least one avalanche")
     return values

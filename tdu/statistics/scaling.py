@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
+from tdu.errors import InputError
 from tdu.statistics.resampling import N_RESAMPLES, RunStatistic, bootstrap, estimate, interval, mean_of_known
 from tdu.types import Estimate, Floats, Log, ScalingFit, SizeStatistic, TimeSeries
 
@@ -31,12 +32,12 @@ def scaling_exponent(n: npt.ArrayLike, s: npt.ArrayLike) -> ScalingFit:
     """
     n, s = _validate.sizes(n, "n"), _validate.sizes(s, "s")
     if n.ndim != 1 or n.shape != s.shape:
-        raise ValueError(f"`n` has shape {n.shape} but `s` has {s.shape}: both must be (S,), a size per scale")
+        raise InputError(f"`n` has shape {n.shape} but `s` has {s.shape}: both must be (S,), a size per scale")
     for name, values in (("n", n), ("s", s)):
         if (values == 0).any():
-            raise ValueError(f"`{name}` must be positive to be fitted in log–log, but entry {np.argmin(values)} is 0")
+            raise InputError(f"`{name}` must be positive to be fitted in log–log, but entry {np.argmin(values)} is 0")
     if np.unique(n).size < 2:
-        raise ValueError("an exponent needs at least two distinct system sizes in `n`")
+        raise InputError("an exponent needs at least two distinct system sizes in `n`")
     x, y = np.log(n), np.log(s)
     slope, r2 = slope_and_r2(n, s)
     intercept = y.mean() - slope * x.mean()
@@ -99,7 +100,7 @@ def exponent_estimate(
     """Exponent over the system sizes `n` (S,) of one value per run (S, K); R² and standard error are in the note."""
     try:
         fit = scaling_exponent(n, over_runs(values, statistic))
-    except ValueError as error:
+    except InputError as error:
         return Estimate(np.nan, np.nan, np.nan, statistic, str(error))
     note = f"R² = {fit.r2:.3f}, standard error of the fit {fit.stderr:.3f}"
     return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tdu.config import StudyConfig
+from tdu.errors import InputError
 from tdu.files import with_tuples
 from tdu.training.log import gather
 from tdu.training.store import Store
@@ -74,7 +75,7 @@ def study_of(store: Store) -> StudyConfig:
     hidden = tuple(dict.fromkeys(scale for scale, _ in store.plan))
     known = {item.name for item in fields(StudyConfig)} - {"hidden", "replicates"}
     if set(store.settings) != known:
-        raise ValueError(f"the settings are not exactly {', '.join(sorted(known))}")
+        raise InputError(f"the settings are not exactly {', '.join(sorted(known))}")
     return StudyConfig(hidden, len(store.plan) // max(len(hidden), 1), **with_tuples(dict(store.settings)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tdu.errors import InputError
 from tdu.types import Column, Floats, Integers, Log, Run
 
 
@@ -42,15 +43,15 @@ def _by_scale(runs: Iterable[Run]) -> dict[int, list[Run]]:
     for run in runs:
         others = by_scale.setdefault(run.scale, [])
         if any(run.replicate == other.replicate for other in others):
-            raise ValueError(f"run {run.replicate} of scale {run.scale} is there twice")
+            raise InputError(f"run {run.replicate} of scale {run.scale} is there twice")
         if others and run.n_sites != others[0].n_sites:
-            raise ValueError(
+            raise InputError(
                 f"run {run.replicate} of scale {run.scale} has {run.n_sites} sites but run {others[0].replicate} "
                 f"{others[0].n_sites}: they are not of one scale"
             )
         others.append(run)
     if not by_scale:
-        raise ValueError("there is no run: a log needs at least one")
+        raise InputError("there is no run: a log needs at least one")
     return by_scale
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tdu.errors import InputError
 from tdu.files import SCHEMA, read_arrays, write_arrays
 from tdu.models.layers import Array
 from tdu.models.networks import Network, accuracy_of
@@ -62,7 +63,7 @@ def train(
     while True:
         loss, accuracy, gradient = network.loss_and_gradient(state.theta, task.train)
         if not np.isfinite(loss):
-            raise ValueError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
+            raise InputError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
         if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].epoch == state.epoch):
             test = accuracy_of(network.logits(state.theta, task.test), task.answers[task.test])
             columns, nulls = observe(gradient, state.epoch)
@@ -104,17 +105,17 @@ def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
     arrays, described = read_arrays(path, "training state")
     try:
         if described["schema"] != SCHEMA:
-            raise ValueError(f"{path} has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
+            raise InputError(f"{path} has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
         for name, mine in settings.items():
             if described["settings"].get(name) != mine:
-                raise ValueError(
+                raise InputError(
                     f"{path} is of a run with `{name}` {described['settings'].get(name)}, not {mine}: "
                     "give those settings, or another directory"
                 )
         wanted = {"theta": state.theta, **{f"moment.{name}": moment for name, moment in state.moments.items()}}
         for name, mine in wanted.items():
             if (arrays[name].dtype, arrays[name].shape) != (mine.dtype, mine.shape):
-                raise ValueError(
+                raise InputError(
                     f"{path}: `{name}` is {arrays[name].dtype} {arrays[name].shape}, not {mine.dtype} {mine.shape}"
                 )
             mine[:] = arrays[name]
@@ -125,7 +126,7 @@ def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
             for t, epoch in enumerate(arrays["step"])
         ]
     except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{path} is not a training state: {error}") from None
+        raise InputError(f"{path} is not a training state: {error}") from None
     return state
 
 

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tdu import _validate
-from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.probe import Probe
-from tdu.config import GROKKED, NETWORKS, PRECISIONS, NetworkConfig
+from tdu.config import GROKKED, NetworkConfig
+from tdu.errors import InputError
 from tdu.files import TEMPORARY
 from tdu.models import networks, tasks
 from tdu.models.layers import Array
@@ -62,7 +61,7 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     TypeError, ValueError
         For settings of a wrong kind or out of range, a directory of other settings, or training that diverges.
     """
-    checked(config)
+    probe = probe_of(config)  # an error in its settings is raised before anything is written
     address = (config.width, config.replicate)
     task = tasks.modular(config.task, config.modulus, config.train_fraction, generator(config.seed, Stage.SPLIT, *address))
     network = _network(config, task)
@@ -71,12 +70,12 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     state = loop.State(theta, method.moments)
     if directory is None:
         if save_gradients:
-            raise ValueError("`save_gradients` needs a `directory` to keep them in")
-        return _trained(config, network, method, state)
+            raise InputError("`save_gradients` needs a `directory` to keep them in")
+        return _trained(config, network, probe, method, state)
     settings = {name: value for name, value in asdict(config).items() if name not in _OF_RUN}
     store = Store.begin(directory, "network", settings)
     with store.claim(*address), _kept(store, config, state, save_gradients) as (save, keep):
-        run = _trained(config, network, method, state, save, keep)
+        run = _trained(config, network, probe, method, state, save, keep)
         store.write(run)
     return run
 
@@ -84,6 +83,7 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
 def _trained(
     config: NetworkConfig,
     network: Network,
+    probe: Probe,
     method: Optimiser,
     state: loop.State,
     save: Callable[[loop.State], None] | None = None,
@@ -91,17 +91,17 @@ def _trained(
 ) -> Run:
     """The run that goes on from `state`; one that is finished is read back from it."""
     if state.epoch < config.epochs or not state.rows:
-        probe = probe_of(config).of_run(network.layout, config.width, config.replicate)
+        of_run = probe.of_run(network.layout, config.width, config.replicate)
 
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
             if keep is not None:
                 keep(gradient)
             fields, steps = gradient.astype(np.float64)[None], np.array([epoch])
-            columns = {name: float(values[0]) for name, values in probe.observables(fields).items()}
-            return columns, {name: sizes[:, 0] for name, sizes in probe.null_sizes(fields, steps).items()}
+            columns = {name: float(values[0]) for name, values in of_run.observables(fields).items()}
+            return columns, {name: sizes[:, 0] for name, sizes in of_run.null_sizes(fields, steps).items()}
 
         def relaxed(gradient: Array) -> Array:
-            return probe.relaxed(gradient, config.alpha_train)
+            return of_run.relaxed(gradient, config.alpha_train)
 
         transform = relaxed if config.alpha_train > 0 else None
         with one_blas_thread():
@@ -126,24 +126,6 @@ def start_together(one: NetworkConfig, other: NetworkConfig) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _OF_START)
 
 
-def checked(config: NetworkConfig) -> NetworkConfig:
-    """`config` as it came, or TypeError or ValueError naming the setting that cannot be.
-
-    What a task, a network or an optimiser is given is checked by it.
-    """
-    for name, known in (("network", NETWORKS), ("precision", PRECISIONS)):
-        _validate.choice(getattr(config, name), name, known)
-    for name, minimum in (("epochs", 0), ("snapshot_every", 1), ("max_steps", 0), ("n_null_draws", 0), ("replicate", 0)):
-        _validate.integer(getattr(config, name), name, minimum)
-    for null in config.nulls:
-        _validate.choice(null, "nulls", tuple(MODELS))
-    _validate.integer(config.seed, "seed", 0, _validate.LARGEST_SEED)
-    _validate.real(config.alpha, "alpha", 0, 1)
-    _validate.real(config.alpha_train, "alpha_train", 0, 1)
-    _validate.real(config.quantile, "quantile", 0, 1, open_interval=True)
-    return config
-
-
 def _network(config: NetworkConfig, task: tasks.Task) -> Network:
     if config.network == "mlp":
         return networks.TokenMLP(task, config.width, config.unit)
@@ -166,7 +148,7 @@ def _kept(
     if path.exists():
         loop.load_state(path, state, settings)
         if state.epoch > config.epochs:
-            raise ValueError(f"{path} is of a run of {state.epoch} `epochs` already, not {config.epochs}: ask for as many")
+            raise InputError(f"{path} is of a run of {state.epoch} `epochs` already, not {config.epochs}: ask for as many")
     last = time.monotonic()
 
     def save(state: loop.State) -> None:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from tdu.errors import InputError
 from tdu.files import SCHEMA, TEMPORARY, made_by, provenance, read_arrays, read_json, write_arrays, write_json
 from tdu.training.log import gather
 from tdu.types import Column, Layout, Log, Run
@@ -27,7 +28,7 @@ _WHAT = "log of tdu"
 _GROUPS = {"column": 1, "null": 2, "curve": 1}
 
 
-class DamagedError(ValueError):
+class DamagedError(InputError):
     """A file that should hold a run, and does not."""
 
 
@@ -81,9 +82,9 @@ class Store:
             found = cls(path, str(manifest["source"]), dict(manifest["settings"]), plan)
             bits = manifest["bits"]
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path / 'manifest.json'} is damaged ({type(error).__name__}: {error})") from None
+            raise InputError(f"{path / 'manifest.json'} is damaged ({type(error).__name__}: {error})") from None
         if bits != BITS:
-            raise ValueError(f"{path} is of a version of tdu whose bits are {bits}, not {BITS}: choose another directory")
+            raise InputError(f"{path} is of a version of tdu whose bits are {bits}, not {BITS}: choose another directory")
         return found
 
     def file(self, scale: int, replicate: int) -> Path:
@@ -150,7 +151,7 @@ class Store:
             said = str(error) if str(path) in str(error) else f"{path} is not a run of a log: {error}"
             raise DamagedError(f"{said}; the command that made it makes it again") from None
         if digest != self.digest or (run.scale, run.replicate) != (scale, replicate):
-            raise ValueError(
+            raise InputError(
                 f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: "
                 "choose another directory"
             )
@@ -160,12 +161,12 @@ class Store:
         """All runs; a ValueError says how many of those planned are missing."""
         missing = self.missing()
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"{len(missing)} of the {len(self.plan)} runs in {self.path} are missing: the command that began it finishes it"
             )
         addresses = self.plan or self.addresses()
         if not addresses:
-            raise ValueError(f"{self.path} holds no run that is finished: the command that began it finishes it")
+            raise InputError(f"{self.path} holds no run that is finished: the command that began it finishes it")
         return [self.read(*address) for address in addresses]
 
     def log(self) -> Log:
@@ -187,10 +188,10 @@ def load(path: Path | str) -> Log:
 def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
     """A run from its file's content, whose types and shapes are checked against each other."""
     if described["schema"] != SCHEMA:
-        raise ValueError(f"has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
+        raise InputError(f"has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
     step = arrays["step"]
     if step.dtype != np.int64 or step.ndim != 1 or (np.diff(step) <= 0).any():
-        raise ValueError(f"`step` must be ascending int64 (T,), but is {step.dtype} {step.shape}")
+        raise InputError(f"`step` must be ascending int64 (T,), but is {step.dtype} {step.shape}")
     groups: dict[str, dict[str, Column]] = {group: {} for group in _GROUPS}
     for name, values in arrays.items():
         if name == "step":
@@ -198,7 +199,7 @@ def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
         group, _, rest = name.partition(".")
         fits = values.ndim == _GROUPS[group] and (group == "curve" or values.shape[-1] == step.size)
         if not fits or values.dtype.kind not in ("i" if group == "null" else "iufb"):
-            raise ValueError(f"`{name}` is {values.dtype} {values.shape} beside {step.size} steps")
+            raise InputError(f"`{name}` is {values.dtype} {values.shape} beside {step.size} steps")
         groups[group][rest] = values
     layout = Layout(tuple((str(name), tuple(int(n) for n in shape)) for name, shape in described["layout"]))
     numbers = {name: int(described[name]) for name in ("scale", "replicate", "grokking_step")}
@@ -228,7 +229,7 @@ def _locked(path: Path, taken: str | None) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
         except BlockingIOError:
             file.close()
-            raise ValueError(f"{taken}: wait for it, or choose another directory") from None
+            raise InputError(f"{taken}: wait for it, or choose another directory") from None
         try:
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
@@ -240,14 +241,14 @@ def _locked(path: Path, taken: str | None) -> IO[bytes]:
 def _refuse_older(path: Path) -> None:
     """Say by name what an older version left in a directory, which this one cannot read."""
     if (path / "state.npz").exists():
-        raise ValueError(
+        raise InputError(
             f"{path / 'state.npz'} is of an older `tdu grok`, which kept one run a directory: choose another directory"
         )
 
 
 def _refuse_differences(there: Store, here: Store) -> None:
     if there.source != here.source:
-        raise ValueError(f"{there.path} holds a log of source {there.source}, not {here.source}: choose another directory")
+        raise InputError(f"{there.path} holds a log of source {there.source}, not {here.source}: choose another directory")
     named = {**there.settings, **here.settings}
     differences = [
         f"{name} = {_short(there.settings.get(name))} there, {_short(here.settings.get(name))} here"
@@ -257,7 +258,7 @@ def _refuse_differences(there: Store, here: Store) -> None:
     if there.plan != here.plan:
         differences.append(f"{_planned(there.plan)} there, {_planned(here.plan)} here")
     if differences:
-        raise ValueError(f"{there.path} holds another study ({'; '.join(differences)}): choose another directory")
+        raise InputError(f"{there.path} holds another study ({'; '.join(differences)}): choose another directory")
 
 
 def _planned(plan: tuple[tuple[int, int], ...]) -> str:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tdu import _validate
+from tdu import _check
 from tdu.avalanches import observables
-from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.probe import Probe, RunProbe
 from tdu.config import ACTIVATIONS, ALPHA, INITIALISATIONS, INPUTS, MAX_STEPS, QUANTILE, StudyConfig
+from tdu.errors import InputError
 from tdu.kernels import training as kernels
 from tdu.kernels.avalanche import workspace
 from tdu.models import mlp
@@ -19,7 +19,6 @@ _BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 #: The four patterns (4, 2) in each coding, and what they are to be answered with.
 PATTERNS = dict(zip(INPUTS, (_BITS, 2 * _BITS - 1), strict=True))
 TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
-_LARGEST_SCALE = (2**31 - 2) // 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,39 +74,13 @@ def train_xor(
         alpha_train=alpha if alpha_train is None else alpha_train, quantile=quantile, max_steps=max_steps, seed=seed,
         activation=activation, initialisation=initialisation, inputs=inputs, n_null_draws=0,
     )  # fmt: skip
-    return run_of_study(checked(config), hidden, _validate.integer(replicate, "replicate", 0), every_epoch=False)
-
-
-def checked(config: StudyConfig) -> StudyConfig:
-    """`config` as it came, or TypeError or ValueError naming the setting that cannot be."""
-    if not config.hidden:
-        raise ValueError("`hidden` names no scale: a study needs at least one")
-    for hidden in config.hidden:
-        if _validate.integer(hidden, "hidden", 1) > _LARGEST_SCALE:
-            raise ValueError(f"`hidden` must be at most {_LARGEST_SCALE}: its 4h + 1 sites are 32-bit numbers")
-    if len(set(config.hidden)) < len(config.hidden):
-        raise ValueError(f"`hidden` names a scale twice: {', '.join(map(str, config.hidden))}")
-    _validate.integer(config.replicates, "replicates", 1)
-    _validate.integer(config.epochs, "epochs", 0)
-    _validate.integer(config.snapshot_every, "snapshot_every", 1)
-    _validate.real(config.learning_rate, "learning_rate", 0, float("inf"))
-    _validate.real(config.alpha, "alpha", 0, 1)
-    _validate.real(config.alpha_train, "alpha_train", 0, 1)
-    _validate.real(config.quantile, "quantile", 0, 1, open_interval=True)
-    _validate.integer(config.max_steps, "max_steps", 0)
-    _validate.integer(config.seed, "seed", 0, _validate.LARGEST_SEED)
-    _validate.integer(config.n_null_draws, "n_null_draws", 0)
-    for null in config.nulls:
-        _validate.choice(null, "nulls", tuple(MODELS))
-    for name, known in (("activation", ACTIVATIONS), ("initialisation", INITIALISATIONS), ("inputs", INPUTS)):
-        _validate.choice(getattr(config, name), name, known)
-    return config
+    return run_of_study(config, hidden, _check.integer(replicate, "replicate", 0), every_epoch=False)
 
 
 def run_of_study(
     config: StudyConfig, hidden: int, replicate: int, *, gini: bool = True, every_epoch: bool = True, nulls: bool = True
 ) -> Run:
-    """The run of a checked study at (`hidden`, `replicate`); its bits depend on nothing else.
+    """The run of a study at (`hidden`, `replicate`); its bits depend on nothing else.
 
     `gini`: with that curve, a fifth of the time. `every_epoch`: with the avalanche size at every epoch as a curve, which costs
     next to nothing where the same avalanche trains. `nulls`: with the draws of the study's nulls.
@@ -118,7 +91,7 @@ def run_of_study(
 
 
 def with_fields(config: StudyConfig, hidden: int, replicate: int) -> Trained:
-    """The run of a checked study at (`hidden`, `replicate`) with its gradients, for whoever measures these."""
+    """The run of a study at (`hidden`, `replicate`) with its gradients, for whoever measures these."""
     return _train(config, hidden, replicate, 0, gini=False, every_epoch=False, keep_fields=True)
 
 
@@ -148,7 +121,7 @@ def _train(
     kernels.train(theta, problem, diffusion, curves, snapshots, workspace(theta.size))
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
-        raise ValueError(
+        raise InputError(
             f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {at}: lower it"
         )
     recorded = snapshots._asdict()
