@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tdu.results.pages import Source, render
+
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -16,10 +18,9 @@ def seconds(value):
     return f"{value / scale:.3g} {unit}"
 
 
-def table(head, rows):
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+def median(taken, way):
+    """The median time of one way, if it was measured."""
+    return seconds(taken[way]["median"] if way in taken else None)
 
 
 def times(value):
@@ -35,34 +36,31 @@ def both(value):
 def probes(results):
     """Time a probe in every way."""
     ways = ["tdu", "tdu, 2 threads", "C", "C, 2 threads", "C, first draft", "scipy.sparse", "NumPy", "PyTorch", "networkx"]
-    rows = [
-        [row["workload"], *(seconds(row["seconds"].get(way, {}).get("median")) for way in ways), seconds(row["bound"])]
+    return [
+        {"field": row["workload"], **{way: median(row["seconds"], way) for way in ways}, "bound": seconds(row["bound"])}
         for row in results["probes"]
     ]
-    return table(["field", *ways, "bound"], rows)
 
 
 def ratios(results):
     """Ratios and rates of the probe."""
-    head = [
-        "field",
-        "of C's time",
-        "of C's first draft",
-        "of the bound",
-        "1 thread of 2 (at best)",
-        "arithmetic, 1 of 2",
-        "topplings/s",
-        "edges/s",
-        "a random add",
-    ]
     rows = []
     for row in results["probes"]:
         taken = row["seconds"]["tdu"]["median"]
-        rates = [f"{row['topplings'] / taken:.2g}", f"{row['pushes'] / taken:.2g}", seconds(row["random_add"])]
-        named = ("ratio_to_c", "ratio_to_first_draft", "ratio_to_bound")
-        threads = both(row["two_threads"]), both(row["arithmetic"])
-        rows.append([row["workload"], *(times(row[name]) for name in named), *threads, *rates])
-    return table(head, rows)
+        rows.append(
+            {
+                "field": row["workload"],
+                "of C's time": times(row["ratio_to_c"]),
+                "of C's first draft": times(row["ratio_to_first_draft"]),
+                "of the bound": times(row["ratio_to_bound"]),
+                "1 thread of 2 (at best)": both(row["two_threads"]),
+                "arithmetic, 1 of 2": both(row["arithmetic"]),
+                "topplings/s": f"{row['topplings'] / taken:.2g}",
+                "edges/s": f"{row['pushes'] / taken:.2g}",
+                "a random add": seconds(row["random_add"]),
+            }
+        )
+    return rows
 
 
 def slopes(results):
@@ -87,9 +85,6 @@ def slopes(results):
 
 def grids(results):
     """The grid of the paper and the many runs."""
-    of = results["grids"]
-    head = ["job", "tdu", "tdu, 2 threads", "C", "C, 2 threads", "of C's time", "of C's, 2 threads"]
-    head += ["1 thread of 2 (at best)", "arithmetic, 1 of 2"]
     jobs = {
         "grid": "48 runs, a probe every epoch",
         "grid, Gini": "the same, and the Gini coefficient at every epoch",
@@ -97,22 +92,39 @@ def grids(results):
     }
     rows = []
     for name, label in jobs.items():
-        taken = of[name]["seconds"]
-        cells = [seconds(taken[way]["median"]) for way in ("tdu, 1", "tdu, 2", "C, 1", "C, 2")]
-        ratios = [times(of[name][key]) for key in ("ratio_to_c_1", "ratio_to_c_2")]
-        rows.append([label, *cells, *ratios, both(of[name]["two_threads"]), both(of[name]["arithmetic"])])
-    return table(head, rows)
+        of = results["grids"][name]
+        rows.append(
+            {
+                "job": label,
+                "tdu": median(of["seconds"], "tdu, 1"),
+                "tdu, 2 threads": median(of["seconds"], "tdu, 2"),
+                "C": median(of["seconds"], "C, 1"),
+                "C, 2 threads": median(of["seconds"], "C, 2"),
+                "of C's time": times(of["ratio_to_c_1"]),
+                "of C's, 2 threads": times(of["ratio_to_c_2"]),
+                "1 thread of 2 (at best)": both(of["two_threads"]),
+                "arithmetic, 1 of 2": both(of["arithmetic"]),
+            }
+        )
+    return rows
 
 
 def trainings(results):
     """Epochs a second of the transformers."""
-    ways = [f"{who}, {threads}" for who in ("tdu", "PyTorch") for threads in (1, 2)]
-    head = ["d", "N", *(f"{way} thread{'s' * (way[-1] == '2')}" for way in ways), "times PyTorch", "on 2 threads"]
-    rows = []
-    for row in results["trainings"]:
-        rates = [f"{1 / row['seconds'][way]['median']:.0f}" if way in row["seconds"] else "–" for way in ways]
-        rows.append([row["width"], f"{row['n_sites']:,}", *rates, *(times(row[f"times_torch_{k}"]) for k in (1, 2))])
-    return table(head, rows)
+    ways = [(f"{who}, {threads}", "s" * (threads == 2)) for who in ("tdu", "PyTorch") for threads in (1, 2)]
+    return [
+        {
+            "d": str(row["width"]),
+            "N": f"{row['n_sites']:,}",
+            **{
+                f"{way} thread{plural}": f"{1 / row['seconds'][way]['median']:.0f}" if way in row["seconds"] else "–"
+                for way, plural in ways
+            },
+            "times PyTorch": times(row["times_torch_1"]),
+            "on 2 threads": times(row["times_torch_2"]),
+        }
+        for row in results["trainings"]
+    ]
 
 
 def torch_line(results):
@@ -128,92 +140,105 @@ def torch_line(results):
     )
 
 
-def parts(results):
-    """Thresholds, graphs, nulls and bootstraps."""
-    of = results["parts"]
-    threshold = [
-        [f"{row['n_sites']:,}", *(seconds(row["seconds"][way]["median"]) for way in ("np.quantile", "tdu", "tdu, guessed")),
-         times(row["ratio"])]
-        for row in of["threshold"]
-    ]  # fmt: skip
-    graph = [
-        [f"{row['n_sites']:,}", *(seconds(row["seconds"][way]["median"]) for way in ("tdu", "igraph")), f"{row['ratio']:.0f}"]
-        for row in of["graph"]
+def thresholds(results):
+    """The threshold of one field."""
+    return [
+        {
+            "N": f"{row['n_sites']:,}",
+            "np.quantile": median(row["seconds"], "np.quantile"),
+            "tdu": median(row["seconds"], "tdu"),
+            "tdu, guessed from the last epoch": median(row["seconds"], "tdu, guessed"),
+            "of np.quantile's time": times(row["ratio"]),
+        }
+        for row in results["parts"]["threshold"]
     ]
-    boot = ", ".join(
-        f"{seconds(of['bootstrap'][how]['median'])} {what}"
-        for how, what in (("mean", "of means"), ("maximum", "of maxima"), ("runs", "with the runs handed over"))
-    )
-    null = ", ".join(f"{name} {seconds(taken['median'])}" for name, taken in of["nulls"].items())
-    return "\n\n".join(
-        [
-            "**Threshold** of one field, beside `np.quantile`:",
-            table(["N", "np.quantile", "tdu", "tdu, guessed from the last epoch", "of np.quantile's time"], threshold),
-            "**Barabási–Albert graphs**, m = 2, adjacency arrays included:",
-            table(["N", "tdu", "igraph, converted", "times"], graph),
-            f"**Bootstrap**, 10,000 resamples of 48 runs: {boot}. **Nulls** of one field of 2,001 sites: {null}.",
-        ]
-    )
 
 
-def start_up(results):
-    """Start-up and compilation."""
-    of = results["start_up"]
-    warm = table(["command, compiled", "time"], [[f"`{name}`", seconds(taken["median"])] for name, taken in of["warm"].items()])
-    cold = table(["command, nothing compiled", "time"], [[f"`{name}`", seconds(taken)] for name, taken in of["cold"].items()])
-    return f"{warm}\n\n{cold}"
+def graphs(results):
+    """Growing a graph."""
+    return [
+        {
+            "N": f"{row['n_sites']:,}",
+            "tdu": median(row["seconds"], "tdu"),
+            "igraph, converted": median(row["seconds"], "igraph"),
+            "times": f"{row['ratio']:.0f}",
+        }
+        for row in results["parts"]["graph"]
+    ]
 
 
 def memory(results):
     """Bytes a site."""
-    rows = [
-        [f"{row['n_sites']:,}", f"{row['graph']:.0f}", f"{row['all']:.0f}", seconds(row["grown"]), seconds(row["probed"])]
+    return [
+        {
+            "N": f"{row['n_sites']:,}",
+            "graph, while it grows (bytes a site)": f"{row['graph']:.0f}",
+            "with field and avalanche": f"{row['all']:.0f}",
+            "growing": seconds(row["grown"]),
+            "one probe": seconds(row["probed"]),
+        }
         for row in results["memory"]
     ]
-    return table(["N", "graph, while it grows (bytes a site)", "with field and avalanche", "growing", "one probe"], rows)
 
 
 def stages(results):
     """Where `tdu reproduce` spends its time."""
-    rows = [[row["stage"], seconds(row["cpu"]), seconds(row["wall"])] for row in results["stages"]]
-    total = [sum(row[what] for row in results["stages"]) for what in ("cpu", "wall")]
-    return table(["stage", "CPU", "wall"], [*rows, ["all", *map(seconds, total)]])
+    total = {"stage": "all", **{what: sum(row[what] for row in results["stages"]) for what in ("cpu", "wall")}}
+    return [
+        {"stage": row["stage"], "CPU": seconds(row["cpu"]), "wall": seconds(row["wall"])} for row in [*results["stages"], total]
+    ]
 
 
-def page(results, template):
-    """The page."""
+def source(results):
+    """What the page quotes."""
     (measured, taken_off, divided), largest = slopes(results)
-    one = results["one_field"]
-    fill = {
+    one, of_parts, start_up = results["one_field"], results["parts"], results["start_up"]
+    texts = {
         "cpu": results["provenance"]["cpu"],
         "python": results["provenance"]["python"],
         "numba": results["provenance"]["packages"]["numba"],
-        "probes": probes(results),
-        "ratios": ratios(results),
         "slope": measured,
         "slope_taken_off": taken_off,
         "slope_divided": divided,
         "largest": largest,
-        "one_alone": seconds(one["seconds"]["1"]["median"]),
-        "one_shared": seconds(one["seconds"]["2"]["median"]),
+        "one_alone": median(one["seconds"], "1"),
+        "one_shared": median(one["seconds"], "2"),
         "one_ratio": both(one["two_threads"]),
         "adds_ratio": both(one["random_adds_two_threads"]),
         "reads_ratio": both(one["reads_two_threads"]),
         "arithmetic_ratio": both(one["arithmetic"]),
         "one_n": f"{one['n_sites']:,}",
-        "grids": grids(results),
         "torch": torch_line(results),
-        "trainings": trainings(results),
-        "parts": parts(results),
-        "start_up": start_up(results),
-        "memory": memory(results),
-        "stages": stages(results),
+        "bootstrap": ", ".join(
+            f"{median(of_parts['bootstrap'], how)} {what}"
+            for how, what in (("mean", "of means"), ("maximum", "of maxima"), ("runs", "with the runs handed over"))
+        ),
+        "nulls": ", ".join(f"{name} {median(of_parts['nulls'], name)}" for name in of_parts["nulls"]),
         "reproduce": seconds(results["reproduce"]["median"]),
         "reproduce_least": seconds(results["reproduce"]["least"]),
     }
-    for name, text in fill.items():
-        template = template.replace("{{" + name + "}}", text)
-    return template
+    tables = {
+        "probes": probes(results),
+        "ratios": ratios(results),
+        "grids": grids(results),
+        "trainings": trainings(results),
+        "threshold": thresholds(results),
+        "graph": graphs(results),
+        "warm": [
+            {"command, compiled": f"`{name}`", "time": median(start_up["warm"], name)} for name in start_up["warm"]
+        ],
+        "cold": [
+            {"command, nothing compiled": f"`{name}`", "time": seconds(taken)} for name, taken in start_up["cold"].items()
+        ],
+        "memory": memory(results),
+        "stages": stages(results),
+    }  # fmt: skip
+    return Source({}, tables=tables, texts=texts)
+
+
+def page(results, template):
+    """The page."""
+    return render(template, {"": source(results)})
 
 
 def write(directory):

@@ -3,8 +3,8 @@
 In a template, ``{{key}}`` is a quantity with its interval, ``{{key:published}}`` the published figure, ``{{key:verdict}}`` the
 verdict in words, ``{{key:note}}`` its own note, ``{{key|reading}}`` the value under another reading. ``{{table}}`` is the
 verdict table, of pooled studies with a single one beside them if there are any, ``{{table:name}}`` a whole table of the data,
-and ``{{name[row].column}}`` one cell of it, the row by its first entry. Where a page has several sources, ``source/`` stands
-before any of these.
+and ``{{name[row].column}}`` one cell of it, the row by its first entry; ``{{name}}`` of a text is the text. Where a page has
+several sources, ``source/`` stands before any of these.
 """
 
 import re
@@ -19,12 +19,13 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """What a page can quote: quantities by key, their readings, tables of text by name, and quantities of pooled studies."""
+    """What a page can quote: quantities by key, their readings, quantities of pooled studies, tables and texts by name."""
 
     quantities: Mapping[str, Quantity]
     readings: Mapping[str, Mapping[str, Quantity]] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     pooled: Mapping[str, Quantity] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(template: str, sources: Mapping[str, Source]) -> str:
@@ -38,6 +39,8 @@ def render(template: str, sources: Mapping[str, Source]) -> str:
 
 
 def _quoted(what: str, source: Source) -> str:
+    if what in source.texts:
+        return source.texts[what]
     if what == "table":
         return _verdicts(source)
     if what.startswith("table:"):
