@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-ALPHA, LEVEL, MAX_STEPS = 0.3, 0.9, 20
+from tdu.config import ALPHA, MAX_STEPS, QUANTILE
+
 SOURCE = Path(__file__).with_name("reference.c")
 
 
@@ -41,7 +42,7 @@ class C:
         n = fields.shape[1]
         function(
             _pointer(fields), ctypes.c_int64(len(fields)), _pointer(graph.indptr), _pointer(graph.targets), ctypes.c_int64(n),
-            ctypes.c_double(ALPHA), ctypes.c_double(LEVEL), ctypes.c_int64(MAX_STEPS), _pointer(sizes),
+            ctypes.c_double(ALPHA), ctypes.c_double(QUANTILE), ctypes.c_int64(MAX_STEPS), _pointer(sizes),
         )  # fmt: skip
         return int(sizes.sum())
 
@@ -98,7 +99,7 @@ def _pointer(array):
 
 
 def _threshold(field):
-    return np.quantile(np.abs(field), LEVEL)
+    return np.quantile(np.abs(field), QUANTILE)
 
 
 def numpy_add_at(work):
@@ -216,7 +217,7 @@ def train_torch_networkx(config, hidden):
         model.zero_grad()
         loss.backward()
         gradient = torch.cat([p.grad.ravel() for p in parameters])
-        threshold = float(torch.quantile(gradient.abs(), LEVEL))
+        threshold = float(torch.quantile(gradient.abs(), QUANTILE))
         values, size = relax_on_networkx(graph, gradient.tolist(), threshold)
         relaxed = torch.tensor(values)
         angle = torch.acos(torch.nn.functional.cosine_similarity(gradient, relaxed, dim=0))

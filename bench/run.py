@@ -6,7 +6,6 @@ use as well tells more than its clock does. Compilation is timed apart.
 """
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -29,7 +28,7 @@ from tdu.avalanches import nulls
 from tdu.avalanches.graphs import barabasi_albert, seeded_igraph
 from tdu.avalanches.threads import relax_on_threads
 from tdu.avalanches.throughput import Workload, probe_all, pushes, synthetic
-from tdu.config import GrokkingConfig, Scope, StudyConfig
+from tdu.config import ALPHA, MAX_STEPS, QUANTILE, GrokkingConfig, Scope, StudyConfig
 from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.models.networks import Transformer
@@ -38,7 +37,7 @@ from tdu.models.tasks import modular
 from tdu.statistics import resampling
 from tdu.statistics.scaling import exponent_of_runs
 from tdu.training.ensembles import train_all
-from tdu.training.xor import run_of_study, snapshot_fields
+from tdu.training.xor import run_of_study, with_fields
 
 HERE = Path(__file__).parent
 PAPER = StudyConfig()
@@ -97,9 +96,9 @@ def installed(module):
 
 def snapshots(hidden):
     """Real gradients: the snapshots of one XOR run, on its own graph."""
-    fields, graph = snapshot_fields(PAPER, hidden, 0)
-    times = 40_000_000 // fields.size  # four times as many sites a round as of synthetic fields, which take longer
-    return Workload(f"XOR, h = {hidden}", np.tile(fields, (times, 1)), graph)
+    found = with_fields(PAPER, hidden, 0)
+    times = 40_000_000 // found.fields.size  # four times as many sites a round as of synthetic fields, which take longer
+    return Workload(f"XOR, h = {hidden}", np.tile(found.fields, (times, 1)), found.probe.graph)
 
 
 def random_add_seconds(c, n):
@@ -161,18 +160,18 @@ def one_field(n, rounds):
     """One avalanche on a field of n sites, without the threshold, on one thread and shared by two; the same bits."""
     work = synthetic(n, "Gaussian")
     field = work.fields[0]
-    threshold = float(np.quantile(np.abs(field), 0.9))
-    profile, relaxed = np.empty(20, np.int64), np.empty(n)
+    threshold = float(np.quantile(np.abs(field), QUANTILE))
+    profile, relaxed = np.empty(MAX_STEPS, np.int64), np.empty(n)
 
     def put_back():
         relaxed[:] = field
 
     def alone():
-        relax(relaxed, work.graph.indptr, work.graph.targets, 0.3, threshold, 20, profile, workspace(n))
+        relax(relaxed, work.graph.indptr, work.graph.targets, ALPHA, threshold, MAX_STEPS, profile, workspace(n))
         return relaxed
 
     def shared():
-        relax_on_threads(relaxed, work.graph, 0.3, threshold, 20, profile, 2)
+        relax_on_threads(relaxed, work.graph, ALPHA, threshold, MAX_STEPS, profile, 2)
         return relaxed
 
     put_back()
@@ -218,15 +217,15 @@ def grids(c, rounds):
         "grid, Gini": (DENSE, addresses, True),
         "many": (many, [(21, r) for r in range(1000)], True),
     }
-    for name, (config, cases, with_gini) in jobs.items():
+    for name, (config, cases, gini) in jobs.items():
 
-        def in_c(executor, config=config, cases=cases, with_gini=with_gini):
-            list(executor.map(lambda address: c.train(config, *address, with_gini), cases))
+        def in_c(executor, config=config, cases=cases, gini=gini):
+            list(executor.map(lambda address: c.train(config, *address, gini), cases))
 
         ways = {}
         for threads in (1, 2):
             executor = ThreadPoolExecutor(threads)
-            ways[f"tdu, {threads}"] = partial(train_all, config, executor, with_gini=with_gini)
+            ways[f"tdu, {threads}"] = partial(train_all, config, executor, gini=gini, every_epoch=True)
             ways[f"C, {threads}"] = partial(in_c, executor)
         seconds = in_turns(ways | arithmetic(c), rounds)
         found[name] = {
@@ -240,7 +239,7 @@ def grids(c, rounds):
         executor, seconds = ThreadPoolExecutor(2), {"tdu, 2": [], "PyTorch, networkx": []}
         for _ in range(2 * rounds):
             begun = time.perf_counter()
-            train_all(DENSE, executor)
+            train_all(DENSE, executor, every_epoch=True)
             seconds["tdu, 2"].append(time.perf_counter() - begun)
             one_of_each = sum(alternatives.train_torch_networkx(DENSE, h) for h in DENSE.hidden)
             seconds["PyTorch, networkx"].append(one_of_each * DENSE.replicates)
@@ -286,16 +285,16 @@ def parts(rounds):
     for n in (81, 2001, 100_000, 1_000_000):
         field = np.random.default_rng(0).normal(size=n)
         scratch, times = np.empty(n), max(20_000 // n, 1)
-        guess = float(np.quantile(np.abs(field), 0.9)) * 1.01
+        guess = float(np.quantile(np.abs(field), QUANTILE)) * 1.01
 
         def often(run, times=times):
             for _ in range(times):
                 run()
 
         ways = {
-            "np.quantile": partial(often, lambda f=field: np.quantile(np.abs(f), 0.9)),
-            "tdu": partial(often, partial(magnitude_quantile, field, 0.9, 0.0, scratch)),
-            "tdu, guessed": partial(often, partial(magnitude_quantile, field, 0.9, guess, scratch)),
+            "np.quantile": partial(often, lambda f=field: np.quantile(np.abs(f), QUANTILE)),
+            "tdu": partial(often, partial(magnitude_quantile, field, QUANTILE, 0.0, scratch)),
+            "tdu, guessed": partial(often, partial(magnitude_quantile, field, QUANTILE, guess, scratch)),
         }
         seconds = in_turns(ways, rounds)
         found["threshold"].append(
@@ -320,7 +319,8 @@ def parts(rounds):
     }
     found["bootstrap"] = summary(in_turns(ways, rounds))
     fields, rng = np.random.default_rng(0).normal(size=(51, 2001)), np.random.default_rng(0)
-    of_field = nulls.FIELD_NULLS | {"blocks": partial(nulls.blocks, sizes=(1000, 500, 500, 1))}
+    of_field = {name: getattr(nulls, name) for name in ("permuted", "signs", "gaussian")}
+    of_field["blocks"] = partial(nulls.blocks, sizes=(1000, 500, 500, 1))
     found["nulls"] = summary(in_turns({name: partial(null, fields, rng) for name, null in of_field.items()}, rounds), 51)
     return found
 
@@ -437,7 +437,7 @@ def main():
     parser.add_argument("--long", action="store_true", help="a hundred million sites as well")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    run_of_study(replace(DENSE, epochs=2), 20, 0)
+    run_of_study(replace(DENSE, epochs=2), 20, 0, nulls=False)
     sizes = (81, 2001, 100_000, 1_000_000, 10_000_000)
     with tempfile.TemporaryDirectory() as directory:
         c = alternatives.C(directory)
@@ -456,7 +456,7 @@ def main():
                 for n in ((10**7, 10**8) if options.long else (10**7,))
             ],
         }
-    (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    files.write_json(HERE / "results.json", results)
     pages.write(HERE)
 
 

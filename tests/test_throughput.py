@@ -93,6 +93,12 @@ def test_the_committed_page_is_what_its_template_and_its_results_give():
     assert "{{" not in page
 
 
+def test_times_are_summed_up_by_way():
+    run, taken = module("run"), {"one": np.array([4.0, 2.0, 6.0]), "other": np.array([1.0, 2.0, 2.0])}
+    assert run.summary(taken, per=2) == {"one": {"median": 2.0, "least": 1.0}, "other": {"median": 1.0, "least": 0.5}}
+    assert run.times(taken, "one", "other") == {"median": 3.0, "least": 2.0}
+
+
 @pytest.mark.slow
 def test_a_probe_of_ten_million_sites_takes_less_than_fifty_bytes_a_site():
     """The graph takes 24, and 8 more while it grows; field, relaxed copy and work space the rest. Measured, not summed."""
