@@ -212,7 +212,7 @@ def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
 @click.option("--save-gradients", is_flag=True, help="Keep the snapshots' gradients in a .npy file, for `tdu probe`.")
 @network_options
 def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
-    """Train one network on modular arithmetic until it generalises, and log the avalanches of its gradients.
+    """Train one network on arithmetic or parity until it generalises, and log the avalanches of its gradients.
 
     With another --width or --replicate, the log in --out gets a further run, which `tdu fit` and `tdu report` read; other
     processes may add theirs meanwhile. The same command goes on after an interruption, with more --epochs too.
@@ -220,7 +220,8 @@ def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
     _announce_compilation()
     from tdu.training.network import train_network
 
-    run = train_network(NetworkConfig(**settings), out, save_gradients)
+    given = {name: value for name, value in settings.items() if value is not None}
+    run = train_network(NetworkConfig(**given), out, save_gradients)
     when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
     click.echo(f"{out}: width {run.scale}, replicate {run.replicate}, N = {run.n_sites}, groks {when}")
 

@@ -15,8 +15,9 @@ INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
 #: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
-#: Tasks, networks and optimisers of `tdu.models` beyond the paper's.
-MODULAR_TASKS = ("addition", "subtraction", "division", "polynomial")
+#: What `tdu.models` has by name beyond the paper's network. The tables are there (`tasks.TASKS`, `networks.NETWORKS`,
+#: `layers.UNITS`, `optimisers.OPTIMISERS`), and load NumPy; a test holds the names to them.
+TASKS = ("addition", "subtraction", "division", "polynomial", "parity")
 NETWORKS = ("transformer", "mlp")
 UNIT_NAMES = ("relu", "gelu")
 OPTIMISERS = ("adamw", "sgd", "momentum")
@@ -150,7 +151,8 @@ QUICK_SCOPE = Scope(
 class NetworkConfig:
     """Everything that decides the bits of one network's training under the probe (`tdu.training.network`).
 
-    The task: `task` mod `modulus`, of whose pairs `train_fraction` train. The network: ``transformer`` of `width` d, `heads`
+    The task: arithmetic mod `modulus`, or the ``parity`` of `n_relevant` among `n_bits` bits; `train_fraction` of its examples
+    train. The network: ``transformer`` of `width` d, `heads`
     and `unit`, with or without `layer_norm`, or ``mlp`` of `width` hidden units; in `precision` float32 or float64. The
     optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with `learning_rate` and decoupled `weight_decay`. The probe is
     that of `StudyConfig`: `alpha_train` is 0, shadow, or the diffusion strength of what the optimiser is given. `n_null_draws`
@@ -159,6 +161,8 @@ class NetworkConfig:
 
     task: str = "addition"
     modulus: int = 59
+    n_bits: int = 10
+    n_relevant: int = 3
     train_fraction: float = 0.8
     network: str = "transformer"
     width: int = 48
@@ -181,7 +185,7 @@ class NetworkConfig:
     replicate: int = 0
 
     def __post_init__(self) -> None:
-        _check_choices(self, task=MODULAR_TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
+        _check_choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
         _check_integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
         _check_fractions(self, "train_fraction")
         _check_rates(self, "learning_rate", "weight_decay")

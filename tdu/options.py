@@ -1,7 +1,7 @@
 """The options that several commands share, and those that make up a configuration: a default is said where it is kept."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,11 @@ from tdu.config import (
     INITIALISATIONS,
     INPUTS,
     MAX_STEPS,
-    MODULAR_TASKS,
     NETWORKS,
     OPTIMISERS,
     PRECISIONS,
     QUANTILE,
+    TASKS,
     UNIT_NAMES,
     NetworkConfig,
     StudyConfig,
@@ -62,87 +62,114 @@ class Names(_TupleType):
         return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
 
 
-def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that make up a `StudyConfig`; what is not given keeps the paper's setting."""
-    paper = StudyConfig()
-    options = [
-        click.option("--hidden", type=Counts(), help=f"Scales: hidden units h.  [default: {','.join(map(str, paper.hidden))}]"),
-        click.option("--replicates", type=click.IntRange(1), help=f"Runs per scale.  [default: {paper.replicates}]"),
-        click.option("--epochs", type=click.IntRange(0), help=f"Updates per run.  [default: {paper.epochs}]"),
-        click.option(
-            "--snapshot-every", type=click.IntRange(1), help=f"Epochs between avalanches.  [default: {paper.snapshot_every}]"
-        ),
-        click.option("--learning-rate", type=float, help=f"η of gradient descent.  [default: {paper.learning_rate}]"),
-        click.option("--alpha", type=FRACTION, help=f"Diffusion strength of the probe.  [default: {paper.alpha}]"),
-        click.option("--alpha-train", type=FRACTION, help="Diffusion strength in training; 0: shadow.  [default: as --alpha]"),
-        click.option(
-            "--quantile", type=click.FloatRange(0, 1, True, True), help=f"Threshold level.  [default: {paper.quantile}]"
-        ),
-        click.option("--max-steps", type=click.IntRange(0), help=f"Steps allowed per avalanche.  [default: {paper.max_steps}]"),
-        click.option("--seed", type=click.IntRange(0), help=f"Seed of everything random.  [default: {paper.seed}]"),
-        click.option("--activation", type=click.Choice(ACTIVATIONS), help=f"Hidden units.  [default: {paper.activation}]"),
-        click.option(
-            "--initialisation",
-            type=click.Choice(INITIALISATIONS),
-            help=f"Of the parameters.  [default: {paper.initialisation}]",
-        ),
-        click.option("--inputs", type=click.Choice(INPUTS), help=f"XOR in {{0, 1}} or ±1.  [default: {paper.inputs}]"),
-        click.option("--nulls", type=Names(), help=f"Null models.  [default: {','.join(paper.nulls)}]"),
-        click.option(
-            "--n-null-draws", type=click.IntRange(0), help=f"Draws of each null a snapshot.  [default: {paper.n_null_draws}]"
-        ),
-        click.option("--quick", is_flag=True, help="A small study of seconds."),
-        WORKERS,
-    ]
-    for option in reversed(options):
+#: What the settings are, as the help texts have it.
+_STUDY_HELPS = {
+    "hidden": "Scales: hidden units h.",
+    "replicates": "Runs per scale.",
+    "epochs": "Updates per run.",
+    "snapshot_every": "Epochs between avalanches.",
+    "learning_rate": "η of gradient descent.",
+    "alpha": "Diffusion strength of the probe.",
+    "alpha_train": "Diffusion strength in training; 0: shadow.",
+    "quantile": "Threshold level.",
+    "max_steps": "Steps allowed per avalanche.",
+    "seed": "Seed of everything random.",
+    "activation": "Hidden units.",
+    "initialisation": "Of the parameters.",
+    "inputs": "XOR in {0, 1} or ±1.",
+    "nulls": "Null models.",
+    "n_null_draws": "Draws of each null a snapshot.",
+}
+_NETWORK_HELPS = {
+    "task": "Of two numbers mod p, or of bits.",
+    "modulus": "p.",
+    "n_bits": "Of a pattern, for --task parity.",
+    "n_relevant": "Bits whose parity is asked for.",
+    "train_fraction": "Of all examples.",
+    "network": "One-layer transformer, or MLP on embeddings.",
+    "width": "Of the stream, or hidden units.",
+    "heads": "Of attention.",
+    "unit": "Of the MLP.",
+    "layer_norm": "Norm before attention, MLP and unembedding.",
+    "precision": "Of all arrays.",
+    "optimiser": "Full batch.",
+    "learning_rate": "η.",
+    "weight_decay": "λ, decoupled.",
+    "epochs": "Updates.",
+    "snapshot_every": "Epochs between avalanches.",
+    "alpha": "Diffusion strength of the probe.",
+    "alpha_train": "Diffusion strength in training; 0: shadow.",
+    "quantile": "Threshold level.",
+    "max_steps": "Steps allowed per avalanche.",
+    "nulls": "Null models.",
+    "n_null_draws": "Draws of each null model probed with every snapshot.",
+    "seed": "Seed of everything random.",
+    "replicate": "Which of the runs of this seed and width.",
+}
+#: Settings that are not what the type of their default says; the rest is checked by the configuration.
+_STUDY_TYPES: dict[str, Any] = {
+    "hidden": Counts(),
+    "replicates": click.IntRange(1),
+    "epochs": click.IntRange(0),
+    "snapshot_every": click.IntRange(1),
+    "alpha": FRACTION,
+    "alpha_train": FRACTION,
+    "quantile": click.FloatRange(0, 1, True, True),
+    "max_steps": click.IntRange(0),
+    "seed": click.IntRange(0),
+    "activation": click.Choice(ACTIVATIONS),
+    "initialisation": click.Choice(INITIALISATIONS),
+    "inputs": click.Choice(INPUTS),
+    "nulls": Names(),
+    "n_null_draws": click.IntRange(0),
+}
+_NETWORK_TYPES: dict[str, Any] = {
+    "task": click.Choice(TASKS),
+    "network": click.Choice(NETWORKS),
+    "unit": click.Choice(UNIT_NAMES),
+    "precision": click.Choice(PRECISIONS),
+    "optimiser": click.Choice(OPTIMISERS),
+    "nulls": Names(),
+}
+
+
+def _decorated(command: Callable[..., Any], options: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
+    """`command` with options that its help lists in the order given."""
+    for option in reversed(list(options)):
         command = option(command)
     return command
 
 
+def _settings(
+    config: StudyConfig | NetworkConfig, helps: dict[str, str], types: dict[str, Any], **derived: str
+) -> Iterator[Callable[..., Any]]:
+    """An option for each field of a configuration; None where it is not given, which leaves the choice of defaults open.
+
+    `derived` says in words what a setting is otherwise, where that depends on another.
+    """
+    for setting in fields(config):
+        flag, default = "--" + setting.name.replace("_", "-"), getattr(config, setting.name)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        if isinstance(default, bool):
+            shown, flag = flag[2:] if default else f"no-{flag[2:]}", f"{flag}/--no-{flag[2:]}"
+        yield click.option(
+            flag,
+            type=types.get(setting.name, type(default)),
+            default=None,
+            help=f"{helps[setting.name]}  [default: {derived.get(setting.name, shown)}]",
+        )
+
+
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that make up a `StudyConfig`; what is not given keeps the paper's setting."""
+    settings = _settings(StudyConfig(), _STUDY_HELPS, _STUDY_TYPES, alpha_train="as --alpha")
+    quick = click.option("--quick", is_flag=True, help="A small study of seconds.")
+    return _decorated(command, [*settings, quick, WORKERS])
+
+
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that make up a `NetworkConfig`."""
-    choices = {"task": MODULAR_TASKS, "network": NETWORKS, "unit": UNIT_NAMES, "optimiser": OPTIMISERS, "precision": PRECISIONS}
-    helps = {
-        "task": "Of two numbers mod p.",
-        "modulus": "p.",
-        "train_fraction": "Of all pairs.",
-        "network": "One-layer transformer, or MLP on embeddings.",
-        "width": "Of the stream, or hidden units.",
-        "heads": "Of attention.",
-        "unit": "Of the MLP.",
-        "layer_norm": "Norm before attention, MLP and unembedding.",
-        "precision": "Of all arrays.",
-        "optimiser": "Full batch.",
-        "learning_rate": "η.",
-        "weight_decay": "λ, decoupled.",
-        "epochs": "Updates.",
-        "snapshot_every": "Epochs between avalanches.",
-        "alpha": "Diffusion strength of the probe.",
-        "alpha_train": "Diffusion strength in training; 0: shadow.",
-        "quantile": "Threshold level.",
-        "max_steps": "Steps allowed per avalanche.",
-        "nulls": "Null models.",
-        "n_null_draws": "Draws of each null model probed with every snapshot.",
-        "seed": "Seed of everything random.",
-        "replicate": "Which of the runs of this seed and width.",
-    }
-    for setting in reversed(fields(NetworkConfig)):
-        flag = "--" + setting.name.replace("_", "-")
-        default: Any = setting.default
-        if isinstance(default, tuple):
-            default = ",".join(default)
-        command = click.option(
-            f"{flag}/--no-{flag[2:]}" if isinstance(default, bool) else flag,
-            type=click.Choice(choices[setting.name])
-            if setting.name in choices
-            else Names()
-            if setting.name == "nulls"
-            else type(default),
-            default=default,
-            show_default=True,
-            help=helps[setting.name],
-        )(command)
-    return command
+    """The options that make up a `NetworkConfig`; what is not given keeps its default."""
+    return _decorated(command, _settings(NetworkConfig(), _NETWORK_HELPS, _NETWORK_TYPES))
 
 
 def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,6 +191,4 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-steps", type=click.IntRange(0), default=MAX_STEPS, show_default=True, help="Steps allowed."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _decorated(command, options)

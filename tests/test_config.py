@@ -1,7 +1,7 @@
 """Configurations check themselves, and whatever the user can mend is an `InputError`."""
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import click
 import pytest
@@ -11,6 +11,7 @@ import tdu
 from tdu import cli, config
 from tdu.config import GrokkingConfig, NetworkConfig, Scope, StudyConfig
 from tdu.errors import InputError, InputTypeError
+from tdu.training.store import Store
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,56 @@ def test_the_probes_defaults_are_the_same_everywhere():
         assert found == (config.ALPHA, config.QUANTILE, config.MAX_STEPS)
     probe = {option.name: option.default for option in cli.main.commands["probe"].params}
     assert (probe["alpha"], probe["quantile"], probe["max_steps"]) == (config.ALPHA, config.QUANTILE, config.MAX_STEPS)
+
+
+def test_names_are_those_of_the_tables():
+    from tdu.models import layers, mlp, networks, optimisers, tasks
+    from tdu.training.xor import PATTERNS
+
+    for names, table in (
+        (config.TASKS, tasks.TASKS),
+        (config.NETWORKS, networks.NETWORKS),
+        (config.UNIT_NAMES, layers.UNITS),
+        (config.OPTIMISERS, optimisers.OPTIMISERS),
+        (config.ACTIVATIONS, mlp.ACTIVATION_NUMBER),
+        (config.INPUTS, PATTERNS),
+    ):
+        assert names == tuple(table)
+
+
+def test_null_models_that_a_study_names_are_there():
+    from tdu.avalanches.nulls import MODELS
+    from tdu.reproduce import fittable
+
+    assert set(config.NULLS) <= set(MODELS)
+    with pytest.raises(InputError, match="`nulls` must be one of permuted"):
+        fittable(StudyConfig(nulls=("permuted", "scrambled")))
+
+
+@pytest.mark.slow
+def test_sparse_parity_is_a_task_by_name(tmp_path):
+    settings = {"task": "parity", "n_bits": 6, "n_relevant": 2, "width": 8, "epochs": 20}
+    options = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    done = CliRunner().invoke(cli.main, ["grok", "--out", str(tmp_path / "log"), *options])
+    assert done.exit_code == 0, done.stderr
+    run = Store.open(tmp_path / "log").read(8, 0)
+    alone = tdu.train_network(NetworkConfig(**settings))
+    assert run.columns["loss"].tolist() == alone.columns["loss"].tolist()
+    assert run.layout.sizes[0] == 3 * 8  # an embedding for each of 0, 1 and =
+    assert "modulus" not in Store.open(tmp_path / "log").settings
+    assert Store.open(tmp_path / "log").settings["n_relevant"] == 2
+    with pytest.raises(InputError, match="`n_relevant` must be at most 6, but it is 7"):
+        tdu.train_network(replace(NetworkConfig(**settings), n_relevant=7), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_every_option_of_a_configuration_is_one_of_its_fields():
+    for command, kind, others in (
+        ("train", StudyConfig, {"out", "quick", "workers"}),
+        ("grok", NetworkConfig, {"out", "save_gradients"}),
+    ):
+        named = [option.name for option in cli.main.commands[command].params if option.name not in others]
+        assert named == [item.name for item in fields(kind)]
 
 
 def command_that_raises(error):

@@ -1,11 +1,12 @@
 """Networks over token sequences, hand-written: flat parameter vector ↔ named views, loss and full gradient."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
 from tdu import _check
-from tdu.config import UNIT_NAMES
+from tdu.config import NetworkConfig
 from tdu.errors import InputError
 from tdu.models import layers
 from tdu.models.layers import Array
@@ -97,7 +98,7 @@ class Transformer(Network):
         self.heads = _check.integer(heads, "heads", 1)
         if d % self.heads:
             raise InputError(f"`width` {d} cannot be shared by {self.heads} heads: make it a multiple")
-        self.unit_forward, self.unit_backward = layers.UNITS[_check.choice(unit, "unit", UNIT_NAMES)]
+        self.unit_forward, self.unit_backward = layers.UNITS[_check.choice(unit, "unit", tuple(layers.UNITS))]
         self.layer_norm = layer_norm
         self.task = task
         self.widest = 4 * d
@@ -168,7 +169,7 @@ class TokenMLP(Network):
 
     def __init__(self, task: Task, width: int, unit: str = "relu") -> None:
         h = _check.integer(width, "width", 1)
-        self.unit_forward, self.unit_backward = layers.UNITS[_check.choice(unit, "unit", UNIT_NAMES)]
+        self.unit_forward, self.unit_backward = layers.UNITS[_check.choice(unit, "unit", tuple(layers.UNITS))]
         self.task = task
         self.widest = h
         n_places = task.tokens.shape[1]
@@ -196,6 +197,13 @@ class TokenMLP(Network):
         (places,) = s["places"]
         for column in places.T:
             np.add.at(g["tokens"], column, ddrive)
+
+
+#: By name, each built for a task. A further network is a class above, a line here, and its name in `tdu.config`.
+NETWORKS: dict[str, Callable[[Task, NetworkConfig], Network]] = {
+    "transformer": lambda task, c: Transformer(task, c.width, c.heads, c.unit, c.layer_norm),
+    "mlp": lambda task, c: TokenMLP(task, c.width, c.unit),
+}
 
 
 def accuracy_of(logits: Array, answers: Integers) -> float:

@@ -1,11 +1,11 @@
 """Full-batch optimisers: each updates the parameters in place, and keeps its moments in arrays that can be stored."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from tdu import _check
-from tdu.config import OPTIMISERS
 from tdu.kernels.adamw import adamw
 from tdu.models.layers import Array
 
@@ -68,8 +68,16 @@ class AdamW:
         adamw(theta, gradient, self.moments["first"], self.moments["second"], numbers)
 
 
-def optimiser(name: str, theta: Array, learning_rate: float, weight_decay: float, momentum: float = 0.9) -> Optimiser:
-    """An optimiser by name: ``adamw`` (β 0.9, 0.98), ``sgd``, or ``momentum``."""
-    if _check.choice(name, "optimiser", OPTIMISERS) == "adamw":
-        return AdamW(theta, learning_rate, weight_decay)
-    return SGD(theta, learning_rate, weight_decay, momentum if name == "momentum" else 0.0)
+_MOMENTUM = 0.9
+#: By name, each for parameters (N,), a learning rate and a weight decay. A further one is a class above, a line here, and its
+#: name in `tdu.config`.
+OPTIMISERS: dict[str, Callable[[Array, float, float], Optimiser]] = {
+    "adamw": AdamW,
+    "sgd": SGD,
+    "momentum": lambda theta, learning_rate, weight_decay: SGD(theta, learning_rate, weight_decay, _MOMENTUM),
+}
+
+
+def optimiser(name: str, theta: Array, learning_rate: float, weight_decay: float) -> Optimiser:
+    """An optimiser by name: ``adamw`` (β 0.9, 0.98), ``sgd``, or ``momentum`` (μ 0.9)."""
+    return OPTIMISERS[_check.choice(name, "optimiser", tuple(OPTIMISERS))](theta, learning_rate, weight_decay)

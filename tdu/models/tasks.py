@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from tdu import _check
-from tdu.config import MODULAR_TASKS
+from tdu.config import NetworkConfig
 from tdu.errors import InputError
 from tdu.types import Indices, Integers
 
@@ -50,7 +51,7 @@ def modular(name: str, modulus: int, train_fraction: float, rng: np.random.Gener
         For an unknown name, a modulus below 2, one that is not prime where division needs its inverses, or a fraction that
         leaves nothing to train on.
     """
-    _check.choice(name, "task", MODULAR_TASKS)
+    _check.choice(name, "task", tuple(_MODULAR))
     p = _check.integer(modulus, "modulus", 2, 2**15)
     if name == "division" and any(p % k == 0 for k in range(2, p)):
         raise InputError(f"`modulus` must be prime for division, but {p} is not")
@@ -90,3 +91,30 @@ def _task(
     order = rng.permutation(len(tokens))
     train, test = np.sort(order[:n_train]), np.sort(order[n_train:])
     return Task(name, tokens.astype(np.int32), answers.astype(np.int64), n_tokens, n_classes, train, test)
+
+
+class NamedTask(NamedTuple):
+    """A task by name: the `settings` that are its own, and what builds it from a configuration and the split's generator."""
+
+    settings: tuple[str, ...]
+    build: Callable[[NetworkConfig, np.random.Generator], Task]
+
+
+def _modular(config: NetworkConfig, rng: np.random.Generator) -> Task:
+    return modular(config.task, config.modulus, config.train_fraction, rng)
+
+
+def _parity(config: NetworkConfig, rng: np.random.Generator) -> Task:
+    return parity(config.n_bits, config.n_relevant, config.train_fraction, rng)
+
+
+#: By name. A further task is a function above, a line here, and its name and settings in `tdu.config`.
+TASKS: dict[str, NamedTask] = {
+    **dict.fromkeys(_MODULAR, NamedTask(("modulus",), _modular)),
+    "parity": NamedTask(("n_bits", "n_relevant"), _parity),
+}
+
+
+def settings_of_others(name: str) -> set[str]:
+    """The settings of tasks other than `name`, which mean nothing to it."""
+    return {setting for task in TASKS.values() for setting in task.settings} - set(TASKS[name].settings)

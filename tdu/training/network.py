@@ -27,7 +27,8 @@ from tdu.types import Integers, Run, grokking_epochs
 _SAVE_SECONDS = 20.0
 #: What decides the first parameters of a run, its graph, and which pairs train it.
 _OF_START = (
-    "task", "modulus", "train_fraction", "network", "width", "heads", "unit", "layer_norm", "precision", "seed", "replicate",
+    "task", "modulus", "n_bits", "n_relevant", "train_fraction", "network", "width", "heads", "unit", "layer_norm", "precision",
+    "seed", "replicate",
 )  # fmt: skip
 #: Settings in which the runs of one log may differ; longer training goes on from shorter.
 _OF_RUN = ("width", "replicate", "epochs")
@@ -63,8 +64,8 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     """
     probe = probe_of(config)  # an error in its settings is raised before anything is written
     address = (config.width, config.replicate)
-    task = tasks.modular(config.task, config.modulus, config.train_fraction, generator(config.seed, Stage.SPLIT, *address))
-    network = _network(config, task)
+    task = tasks.TASKS[config.task].build(config, generator(config.seed, Stage.SPLIT, *address))
+    network = networks.NETWORKS[config.network](task, config)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
     state = loop.State(theta, method.moments)
@@ -72,7 +73,8 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
         if save_gradients:
             raise InputError("`save_gradients` needs a `directory` to keep them in")
         return _trained(config, network, probe, method, state)
-    settings = {name: value for name, value in asdict(config).items() if name not in _OF_RUN}
+    left_out = {*_OF_RUN, *tasks.settings_of_others(config.task)}
+    settings = {name: value for name, value in asdict(config).items() if name not in left_out}
     store = Store.begin(directory, "network", settings)
     with store.claim(*address), _kept(store, config, state, save_gradients) as (save, keep):
         run = _trained(config, network, probe, method, state, save, keep)
@@ -124,12 +126,6 @@ def probe_of(config: NetworkConfig) -> Probe:
 def start_together(one: NetworkConfig, other: NetworkConfig) -> bool:
     """Whether two runs have their first parameters, their graph and their split in common, all that chance gives a run."""
     return all(getattr(one, name) == getattr(other, name) for name in _OF_START)
-
-
-def _network(config: NetworkConfig, task: tasks.Task) -> Network:
-    if config.network == "mlp":
-        return networks.TokenMLP(task, config.width, config.unit)
-    return networks.Transformer(task, config.width, config.heads, config.unit, config.layer_norm)
 
 
 @contextmanager
