@@ -55,6 +55,14 @@ def avalanche(
     arXiv:2604.04655, eq. 1: while |g_i| > τ, strictly, g_i ← (1 − α) g_i and every neighbour j of i gains α g_i / k_i. Where
     the paper is silent: all active sites topple at once, and a site without neighbours sheds α g_i out of the system.
     Σ g + dissipated is conserved; Σ |g| never grows.
+
+    Examples
+    --------
+    One site above the threshold topples once, and gives a quarter of its field to each of its two neighbours:
+
+    >>> found = tdu.avalanche([8.0, 0.0, 0.0, 0.0], tdu.ring(4, k=2), alpha=0.5, threshold=5.0)
+    >>> found.size, found.duration, found.gradient.tolist()
+    (1, 1, [4.0, 2.0, 0.0, 2.0])
     """
     if not isinstance(graph, Graph):
         raise InputTypeError(f"`graph` must be a tdu.Graph, but it is a {type(graph).__name__}")

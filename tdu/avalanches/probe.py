@@ -30,6 +30,13 @@ class Probe:
     ------
     TypeError, ValueError
         For settings of a wrong kind or out of range, and names that are not known.
+
+    Examples
+    --------
+    >>> fields = np.random.default_rng(0).normal(size=(2, 50))  # gradients of 50 parameters at two snapshots
+    >>> probe = tdu.Probe(nulls=("permuted",), draws=3).of_run(tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)}))
+    >>> probe.observables(fields)["size"].shape, probe.null_sizes(fields, np.array([0, 10]))["permuted"].shape
+    ((2,), (3, 2))
     """
 
     graph: str | Graph = "ba"

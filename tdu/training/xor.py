@@ -68,6 +68,14 @@ def train_xor(
     ------
     TypeError, ValueError
         For arguments of a wrong kind or out of range.
+
+    Examples
+    --------
+    >>> run = tdu.train_xor(20, seed=0, epochs=200)
+    >>> run.n_sites, float(run.accuracy[-1])
+    (81, 1.0)
+    >>> run.size.shape  # an avalanche at epochs 0, 10, …, 200
+    (21,)
     """
     config = StudyConfig(
         hidden=(hidden,), replicates=1, epochs=epochs, snapshot_every=snapshot_every, learning_rate=learning_rate, alpha=alpha,

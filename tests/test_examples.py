@@ -1,0 +1,30 @@
+"""The examples in docstrings print what they say, and what a user calls first has one."""
+
+import doctest
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+
+import tdu
+
+SHOWN = [
+    tdu.barabasi_albert, tdu.ring, tdu.small_world, tdu.random_graph, tdu.Graph.from_edges, tdu.avalanche, tdu.train_xor,
+    tdu.Probe,
+]  # fmt: skip
+
+
+def test_every_example_prints_what_it_says():
+    finder, runner, said = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(verbose=False), []
+    for info in pkgutil.walk_packages(tdu.__path__, "tdu."):
+        if info.name != "tdu.__main__":
+            for found in finder.find(importlib.import_module(info.name), info.name, globs={"tdu": tdu, "np": np}):
+                runner.run(found, out=said.append)
+    assert not said, "".join(said)
+    assert runner.tries >= len(SHOWN)
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.__qualname__)
+def test_what_a_user_calls_first_has_an_example(shown):
+    assert ">>> " in shown.__doc__
