@@ -1,6 +1,7 @@
 """Figures as a journal asks for them: lettered, in fonts a printer takes, readable without colour."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from tdu.config import NULLS
 from tdu.results import figures, panels, store
+from tdu.results.panels import style
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 
@@ -72,7 +74,7 @@ def test_logarithmic_axes_have_unlabelled_ticks_at_two_to_nine():
     figure = Figure()
     axes = figure.subplots()
     axes.plot([8, 4000], [1e-5, 1])
-    panels.log_scale(axes, "xy")
+    style.log_scale(axes, "xy")
     axes.set(xlim=(10, 1000), ylim=(1e-5, 1))
     figure.draw_without_rendering()
     assert [float(x) for x in axes.get_xticks() if 10 <= x <= 1000] == [10, 100, 1000]
@@ -100,19 +102,57 @@ def seen(colour, cones):
 
 @pytest.mark.parametrize("cones", [np.eye(3), DEUTERANOPIA], ids=["trichromat", "deuteranope"])
 def test_nulls_have_other_hues_than_real_gradients_and_lines_of_their_own(cones):
-    assert set(panels.NULL_COLOURS) == set(panels.NULL_DASHES) == set(NULLS)
-    real, *nulls = (seen(colour, cones) for colour in ("C0", *panels.NULL_COLOURS.values()))
+    styles = style.null_styles([*NULLS, "one", "another", "a third"])
+    assert (
+        list(styles)[:5] == list(style.null_styles(reversed(NULLS))) == ["permuted", "blocks", "signs", "rewired", "gaussian"]
+    )
+    real, *nulls = (seen(styles[name].colour if name in styles else "C0", cones) for name in ("real", *NULLS))
     for null in nulls:
         assert np.hypot(*(real - null)[1:]) > 30, "the difference in hue and chroma, lightness aside"
-    assert len({str(dashes) for dashes in panels.NULL_DASHES.values()}) == len(NULLS)
+    assert len({str(styles[name].dashes) for name in NULLS}) == len(NULLS)
+    assert len({(one.colour, str(one.dashes)) for one in styles.values()}) == len(styles) == len(NULLS) + 3
 
 
 def test_each_excess_has_its_band_in_a_panel_of_its_own(results):
     figure = panels.nulls_figure(results)
-    for axes, name in zip(figure.axes[1:], [name for name in panels.NULL_COLOURS if name != "gaussian"], strict=True):
+    for axes, name in zip(figure.axes[1:], [name for name in style.null_styles(NULLS) if name != "gaussian"], strict=True):
         null = results.series[f"null_{name}"]
         assert axes.get_title("left").endswith(name)
         drawn = {tuple(line.get_ydata()) for line in axes.lines}
         assert {tuple(null[key]) for key in ("excess", "excess_low", "excess_high")} <= drawn
         assert len(drawn) == 4, "zero, the excess and the two edges of its band"
     assert len({axes.get_ylim() for axes in figure.axes[1:]}) == 1
+
+
+def without_published(results):
+    """The same study as if nothing had been published on it, and without when it grokked."""
+    quantities = {
+        key: replace(q, published=None, published_error=None, published_text="", verdict="")
+        for key, q in results.quantities.items()
+        if not key.startswith("grokking")
+    }
+    return replace(results, quantities=quantities)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_what_nobody_published_is_drawn_without_published_lines(name, results):
+    figure = getattr(panels, figures.FIGURES[name][0])(without_published(results))
+    texts = [text.get_text() for text in figure.findobj(mpl.text.Text)]
+    assert letters_of(figure) == list("abcdefgh"[: len(figure.axes)])
+    assert not any("published" in text or "window" in text for text in texts)
+
+
+@pytest.mark.parametrize("names", [["signs"], ["gaussian"], ["permuted", "units", "gaussian"], [*NULLS, "units", "rook"]])
+def test_whatever_nulls_there_are_are_drawn(names, results):
+    planted = results.series["null_permuted"]
+    series = {key: of for key, of in results.series.items() if not key.startswith("null_")}
+    bare = replace(results, series=series)
+    assert "nulls" not in figures.drawable(bare)
+    some = replace(results, series=series | {f"null_{name}": planted for name in names})
+    assert "nulls" in figures.drawable(some)
+    figure = panels.nulls_figure(some)
+    titles = [axes.get_title("left").split(") ")[1] for axes in figure.axes]
+    exceeded = [name for name in style.null_styles(names) if name != "gaussian"] or names
+    assert titles == ["real and null", *(f"real − {name}" for name in exceeded)]
+    assert letters_of(figure) == list("abcdefgh"[: len(figure.axes)])
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"real", *names, "grokking window"}

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from tdu.analysis import divergence
 from tdu.analysis.alignment import Aligned
+from tdu.config import NULLS
 from tdu.experiments.modadd_runs import DELAYED, FEW, GROKKING, NO_DECAY
-from tdu.results.panels import NULL_COLOURS, NULL_DASHES, SIZES, WIDE, band, panel_title
+from tdu.results.panels.style import SIZES, WIDE, band, null_styles, panel_title
 from tdu.types import Results
 
 
@@ -74,11 +75,11 @@ def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
     band(axes, aligned["offset"], real["low"], real["high"], "C0")
     axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real", zorder=3)
     axes.plot(aligned["offset"], peak["value"], ":", color="C0", linewidth=0.8, label="real, peak")
-    for name, colour in NULL_COLOURS.items():
+    for name, style in null_styles(NULLS).items():
         null = aligned["fields"][name, "mean"]
         if name in ("permuted", "blocks"):
-            band(axes, aligned["offset"], null["low"], null["high"], colour, NULL_DASHES[name])
-        axes.plot(aligned["offset"], null["value"], color=colour, linestyle=NULL_DASHES[name], label=name)
+            band(axes, aligned["offset"], null["low"], null["high"], style.colour, style.dashes)
+        axes.plot(aligned["offset"], null["value"], color=style.colour, linestyle=style.dashes, label=name)
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.axvline(0, color="C4", linewidth=0.8)
     axes.set(xlabel="epochs from grokking", ylabel="$D(t)$ of the mean size")

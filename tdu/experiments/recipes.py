@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from tdu.analysis import recipes
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
-from tdu.results.panels import panel_title
+from tdu.results.panels.style import panel_title
 from tdu.results.published import PUBLISHED
 from tdu.training.ensembles import train_all
 from tdu.types import Estimate, Findings, Results

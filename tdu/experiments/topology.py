@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 from tdu.analysis import control, grokking, topology
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.results.panels import DASHES, MARKERS, NULL_COLOURS, WIDE, error_bars, names_below, panel_title, shade_grokking_window
+from tdu.results.panels.style import (
+    DASHES,
+    MARKERS,
+    WIDE,
+    error_bars,
+    names_below,
+    null_styles,
+    panel_title,
+    shade_grokking_window,
+)
 from tdu.results.published import PUBLISHED
 from tdu.training.ensembles import train_with_fields
 from tdu.types import Findings, Results
@@ -59,10 +68,11 @@ def draw(results: Results) -> Figure:
     panel_title(over_time, "a", "real gradients, in shadow")
     real = [results.quantities[topology.key_of(name)] for name in synthetic["name"]]
     null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic["name"]]
+    styles = null_styles(["permuted", "gaussian"])
     drawn = (
         ("real", "C0", [[getattr(q, part) for q in real] for part in ("value", "low", "high")]),
-        ("permuted", NULL_COLOURS["permuted"], [[getattr(q, part) for q in null] for part in ("value", "low", "high")]),
-        ("synthetic Gaussian", NULL_COLOURS["gaussian"], [synthetic[part] for part in ("dimension", "low", "high")]),
+        ("permuted", styles["permuted"].colour, [[getattr(q, part) for q in null] for part in ("value", "low", "high")]),
+        ("synthetic Gaussian", styles["gaussian"].colour, [synthetic[part] for part in ("dimension", "low", "high")]),
     )
     for place, (label, colour, (value, low, high)) in enumerate(drawn):
         at = np.arange(len(value)) + 0.15 * (place - 1)

@@ -13,7 +13,7 @@ from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.results.panels import DASHES, NULL_COLOURS, SIZES, WIDE, band, log_scale, panel_title, shade_grokking_window
+from tdu.results.panels.style import DASHES, SIZES, WIDE, band, log_scale, null_styles, panel_title, shade_grokking_window
 from tdu.training.ensembles import train_with_fields
 from tdu.types import Findings, Floats, Results
 
@@ -24,7 +24,7 @@ _DRAWN = {
     "laplace": ("C3", DASHES[2]),
     "student-t": ("C4", DASHES[3]),
     "log-normal": ("C7", DASHES[0]),
-    "gaussian": (NULL_COLOURS["gaussian"], DASHES[-1]),
+    "gaussian": (null_styles(["gaussian"])["gaussian"].colour, DASHES[-1]),
 }
 _LEVEL = 0.9  # the share below the threshold
 

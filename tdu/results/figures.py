@@ -7,7 +7,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdu.config import NULLS, Scope
+from tdu.config import Scope
 from tdu.files import atomic
 from tdu.types import Results
 
@@ -58,7 +58,8 @@ def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
 
 def drawable(results: Results) -> list[str]:
     """Names of the figures that can be drawn from `results`."""
-    return [name for name, (_, needed, _) in FIGURES.items() if set(needed) <= set(results.series)]
+    held = set(results.series) | {"null" for name in results.series if name.startswith("null_")}
+    return [name for name, (_, needed, _) in FIGURES.items() if set(needed) <= held]
 
 
 def caption(name: str) -> str:
@@ -87,7 +88,7 @@ def save(
     return written
 
 
-#: Name → (function of `tdu.results.panels`, the series it needs, caption).
+#: Name → (function of `tdu.results.panels`, the series it needs (`null`: any), caption).
 FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "accuracy": (
         "accuracy_figure",
@@ -122,7 +123,7 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "nulls": (
         "nulls_figure",
-        ("dimension_over_time", *(f"null_{name}" for name in NULLS)),
+        ("dimension_over_time", "null"),
         "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
         "signs, on a rewired graph, and replaced by independent Gaussians. (b–e) D(t) of the real gradients minus that of each "

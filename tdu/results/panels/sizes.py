@@ -1,0 +1,69 @@
+"""Avalanche sizes: their distributions, collapse and scaling (Fig. 2), and power-law fits."""
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from tdu.results.panels.style import SIZES, WIDE, log_scale, panel_title, published_of
+from tdu.types import Results
+
+_TAIL = r"$P(S \geq s)$"
+
+
+def scaling_figure(results: Results) -> Figure:
+    """Fig. 2 and a panel of power-law fits."""
+    figure = Figure(figsize=(WIDE, 5.2))
+    (tails, fits), (collapse, best) = figure.subplots(2, 2)
+    scales = list(results.series["ccdf"].items())
+    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(scales)))
+    for colour, (name, of) in zip(colours, scales, strict=True):
+        tails.step(of["size"], of["p"], where="post", color=colour, linewidth=0.9, label=f"$h = {name.removeprefix('h')}$")
+    log_scale(tails, "xy")
+    tails.set(xlabel="avalanche size $s$", ylabel=_TAIL)
+    tails.set(xlim=(None, 6 * max(float(of["size"][-1]) for _, of in scales)))
+    tails.legend(loc="upper right")
+    panel_title(tails, "a", "distributions of the scales")
+    of = results.series["collapse"]
+    for axes, letter, exponent, quality, name in zip(
+        (collapse, best), "cd", of["exponents"], of["qualities"], ("$D$ of the regression", "the best exponent"), strict=True
+    ):
+        for colour, n, size, p, error in zip(colours, of["n_sites"], of["size"], of["p"], of["error"], strict=True):
+            x = size / float(n) ** exponent
+            axes.fill_between(x, np.maximum(p - error, 1e-3), p + error, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(x, p, color=colour, linewidth=0.9)
+        axes.set(xlabel=f"$s / N^{{{exponent:.2f}}}$", ylabel=_TAIL, ylim=(1e-3, 1.5))
+        log_scale(axes, "xy")
+        panel_title(axes, letter, f"collapse at {name}, $S$ = {quality:.1f}")
+    lines = results.series["scaling"]
+    for name, colour, label in (("peak", "C0", r"s_{\mathrm{max}}"), ("mean", "C1", r"\langle s\rangle")):
+        one = lines[name]
+        runs = np.asarray(one["runs"])
+        fits.plot(np.repeat(lines["n_sites"], runs.shape[1]), runs.ravel(), "_", color=colour, alpha=0.5)
+        fits.plot(lines["n_sites"], one["size"], "o", color=colour)
+        line = np.exp(one["intercept"]) * np.asarray(lines["n_sites"], float) ** one["exponent"]
+        fits.plot(lines["n_sites"], line, color=colour, label=rf"${label} \sim N^{{{one['exponent']:.2f}}}$")
+    log_scale(fits, "xy")
+    fits.set(xlabel="parameters $N$", ylabel="avalanche size")
+    fits.legend()
+    panel_title(fits, "b", "scaling of maximum and mean")
+    return figure
+
+
+def power_law_figure(results: Results) -> Figure:
+    """Strict power-law fits per scale."""
+    figure = Figure(figsize=(WIDE, 2.4))
+    exponents, decades = figure.subplots(1, 2)
+    of = results.series["power_law"]
+    exponents.errorbar(of["n_sites"], of["alpha"], yerr=1.96 * np.asarray(of["stderr"]), fmt="o", capsize=2)
+    log_scale(exponents, "x")
+    exponents.set(xlabel="parameters $N$", ylabel="power-law exponent")
+    panel_title(exponents, "a", "maximum-likelihood exponent of each scale")
+    decades.plot(of["n_sites"], of["decades"], "o")
+    if (range_ := published_of(results, "decades")) is not None:
+        decades.axhline(range_.high, color="0.35", linestyle=":", label="1.5 decades")
+    log_scale(decades, "x")
+    decades.set(xlabel="parameters $N$", ylabel=r"decades above $x_{\mathrm{min}}$", ylim=(0, None))
+    if decades.get_legend_handles_labels()[0]:
+        decades.legend()
+    panel_title(decades, "b", "range it was fitted over")
+    return figure

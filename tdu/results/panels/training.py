@@ -1,0 +1,103 @@
+"""D over training, and when and how runs grok (Fig. 1)."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tdu.results.panels.style import WIDE, band, error_bars, log_scale, panel_title, published_of, shade_grokking_window
+from tdu.types import Results
+
+
+def dimension_figure(results: Results) -> Figure:
+    """Fig. 1b: (a) D(t) with its bands, (b) how straight the fits are."""
+    figure = Figure(figsize=(3.4, 3.8))
+    axes, quality = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    series = results.series["dimension_over_time"]
+    shade_grokking_window(axes, results)
+    for name, label, colour in (("peak", "largest over seeds", "C0"), ("mean", "mean over seeds", "C1")):
+        of = series[name]
+        band(axes, series["epoch"], of["low"], of["high"], colour)
+        axes.plot(series["epoch"], of["value"], color=colour, label=label)
+        quality.plot(series["epoch"], of["r2"], color=colour, linewidth=0.8)
+    if "accuracy" in results.series:
+        axes.axvline(results.series["accuracy"]["grokking_epoch"], color="C4", label="one run of $h = 21$ groks")
+    if (overall := results.quantities.get("dimension")) is not None:
+        axes.errorbar(
+            [0.97 * series["epoch"][-1]],
+            [overall.value],
+            yerr=error_bars(overall.value, overall.low, overall.high),
+            fmt="s",
+            color="C3",
+            capsize=2,
+            label="all epochs, largest",
+        )
+    for key, style in (("dimension_early", ":"), ("dimension", "--"), ("dimension_late", "-.")):
+        published = published_of(results, key)
+        if published is not None and published.value is not None:
+            axes.axhline(
+                published.value, color="0.35", linestyle=style, linewidth=0.8, label=f"published {published.value:.2f}"
+            )
+    if (least := published_of(results, "r2_min")) is not None:
+        quality.axhline(least.low, color="0.35", linestyle=":", linewidth=0.8)
+    axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, max(series["epoch"][-1], 1)))
+    quality.set(xlabel="epoch", ylabel="$R^2$")
+    panel_title(axes, "a", "exponent of each snapshot")
+    panel_title(quality, "b", "quality of its fit")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def accuracy_figure(results: Results) -> Figure:
+    """Fig. 1a."""
+    figure = Figure(figsize=(WIDE, 2.5))
+    left, right = figure.subplots(1, 2)
+    one, many = results.series["accuracy"], results.series["grokking"]
+    epochs = np.arange(len(one["accuracy"]))
+    left.plot(epochs, one["accuracy"], label="accuracy", drawstyle="steps-post")
+    left.plot(epochs, one["loss"], color="C1", label="loss (nats)")
+    left.axvline(one["grokking_epoch"], color="C4", label=f"groks at epoch {one['grokking_epoch']:.0f}")
+    published = published_of(results, "grokking_example")
+    if published is not None and published.value is not None:
+        left.axvline(published.value, color="0.35", linestyle=":", label=f"published run: {published.value:.0f}")
+    left.set(xlabel="epoch", ylabel="accuracy, loss", xlim=(0, min(200, epochs[-1])), ylim=(0, 1.05))
+    left.legend(loc=(0.62, 0.42))
+    panel_title(left, "a", "one run of $h = 21$")
+    for run in np.asarray(many["epoch"]).T:
+        right.plot(many["n_sites"], run, "o", color="C0", alpha=0.5, markeredgewidth=0)
+    right.plot(many["n_sites"], many["mean"], color="C1", label="mean over runs")
+    for key, style in (("grokking_first", ":"), ("grokking_last", "--")):
+        level = published_of(results, key)
+        if level is not None and level.value is not None:
+            right.axhline(level.value, color="0.35", linestyle=style, linewidth=0.8, label=f"published {level.value:.0f}")
+    # the limits do not come from the data, which is unknown where no run groks
+    right.set(xlim=(0.8 * many["n_sites"][0], 1.25 * many["n_sites"][-1]), xlabel="parameters $N$", ylabel="grokking epoch")
+    right.update_datalim([(many["n_sites"][0], 0)])
+    log_scale(right, "x")
+    right.legend(loc=(0.24, 0.62))
+    panel_title(right, "b", "all runs")
+    return figure
+
+
+def gini_figure(results: Results) -> Figure:
+    """Fig. 1c."""
+    figure = Figure(figsize=(WIDE, 4.6))
+    for row, (training, panels) in enumerate(zip(("inline", "shadow"), figure.subplots(2, 3), strict=True)):
+        of = results.series["gini"][training]
+        one, aligned, timing = panels
+        one.plot(of["example"], color="C2")
+        one.axvline(of["example_grokking_epoch"], color="C4")
+        one.set(xlabel="epoch", ylabel="change of Gini (%)")
+        for inner, alpha in ((1, 0.15), (2, 0.3)):
+            low, high = of["quantiles"][inner - 1], of["quantiles"][-inner]
+            aligned.fill_between(of["offset"], low, high, color="C2", alpha=alpha, linewidth=0)
+        aligned.plot(of["offset"], of["mean"], color="C2")
+        aligned.axvline(0, color="C4")
+        if (rise := published_of(results, "gini_rise")) is not None:
+            aligned.axhline(rise.value or 0, color="0.35", linestyle=":")
+        aligned.set(xlabel="epochs from grokking", ylabel="change of Gini (%)")
+        timing.stairs(of["lag_counts"], of["lag_edges"], fill=True, color="C2")
+        timing.axvspan(-10, 10, color="0.35", alpha=0.25, linewidth=0)
+        timing.set(xlabel="Gini peak − grokking (epochs)", ylabel="runs")
+        name = "in-line" if training == "inline" else "shadow"
+        for letter, axes, title in zip("abcdef"[3 * row :], panels, ("one run", "all runs", "timing"), strict=False):
+            panel_title(axes, letter, f"{name}, {title}")
+    return figure
