@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -243,13 +243,41 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class TimeSeries:
-    """An exponent at each of T snapshot epochs with its interval and the R² of its fit; all (T,) float64."""
+class Band:
+    """Values with the ends of their intervals, and the R² of each one's fit where it is known; all of one shape."""
 
     value: Floats
     low: Floats
     high: Floats
-    r2: Floats
+    r2: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Arrays that figures and tables show, looked up by their class; `key` is its name in results.json."""
+
+    key: ClassVar[str]
+
+
+AnySeries = TypeVar("AnySeries", bound=Series)
+
+
+class _HasSeries:
+    series: tuple[Series, ...]
+
+    def all_of(self, kind: type[AnySeries]) -> list[AnySeries]:
+        """Every series of a class, in order."""
+        return [one for one in self.series if isinstance(one, kind)]
+
+    def series_of(self, kind: type[AnySeries]) -> AnySeries:
+        """The series of a class; a ValueError says that there is none."""
+        if found := self.all_of(kind):
+            return found[0]
+        raise InputError(f"there is no series `{kind.key}`")
+
+    def has(self, *kinds: type[Series]) -> bool:
+        """Whether there is a series of every class in `kinds`."""
+        return all(self.all_of(kind) for kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -272,21 +300,21 @@ class Quantity:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class Findings(_HasSeries):
     """What one part of the analysis contributes.
 
     `estimates` by key; `readings` of a key: the same quantity under other readings of the paper's words, by their names;
-    `series`: arrays for the figures, in nested dictionaries.
+    `series`: arrays for the figures.
     """
 
     estimates: dict[str, Estimate] = field(default_factory=dict)
     readings: dict[str, dict[str, Estimate]] = field(default_factory=dict)
-    series: dict[str, Any] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
-    """What a study says: quantities by key, their other readings, and arrays (nested dictionaries) for the figures.
+class Results(_HasSeries):
+    """What a study says: quantities by key, their other readings, and arrays for the figures.
 
     `pooled` are the same quantities over many studies of the same design, by the same keys. `scope` is None where only a
     cascade log was measured, without the paper's side studies and without others to pool with.
@@ -297,7 +325,7 @@ class Results:
     provenance: dict[str, Any]
     quantities: dict[str, Quantity]
     readings: dict[str, dict[str, Quantity]]
-    series: dict[str, Any]
+    series: tuple[Series, ...]
     pooled: dict[str, Quantity] = field(default_factory=dict)
 
 
@@ -308,8 +336,3 @@ def grokking_epochs(accuracy: Floats) -> Integers:
     after_last_error = n_epochs - np.argmax(wrong[..., ::-1], axis=-1)
     epoch = np.where(wrong.any(axis=-1), after_last_error, 0)
     return np.where(epoch < n_epochs, epoch, -1).astype(np.int64)
-
-
-def shallow(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass by name, as they are (`dataclasses.asdict` would copy every array)."""
-    return {item.name: getattr(value, item.name) for item in fields(value)}

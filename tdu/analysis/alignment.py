@@ -9,7 +9,7 @@ from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
 from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval, mean_of_known
 from tdu.statistics.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
-from tdu.types import Estimate, Floats, Integers, Quantity, SizeStatistic
+from tdu.types import Band, Estimate, Floats, Integers, Quantity, SizeStatistic
 
 #: The fields probed: the gradients as they are, and each null.
 FIELDS = ("real", *NULLS)
@@ -90,23 +90,23 @@ def memorising(runs: Aligned) -> Integers:
     return np.arange(int(np.nanmin(mean_of_width)), int(np.nanmax(mean_of_width)) + 1)
 
 
-def over_offsets(runs: Aligned, name: str, statistic: SizeStatistic, offsets: Integers, seed: int = 0) -> dict[str, Floats]:
+def over_offsets(runs: Aligned, name: str, statistic: SizeStatistic, offsets: Integers, seed: int = 0) -> Band:
     """D(t) of a `statistic` of a field at `offsets` from grokking, with its band and R²."""
     values = at_grokking(runs.of(name), runs.grokking, offsets)
     low, high = _band(runs, values, statistic, seed)
     value, r2 = slope_and_r2(runs.n_sites, over_runs(values, statistic))
-    return {"value": value, "low": low, "high": high, "r2": r2}
+    return Band(value, low, high, r2)
 
 
 def _band(runs: Aligned, values: Floats, statistic: SizeStatistic, seed: int) -> tuple[Floats, Floats]:
     return interval(bootstrap(values, exponent_of_runs(runs.n_sites, statistic), seed, 2000))
 
 
-def over_epochs(runs: Aligned, name: str, statistic: SizeStatistic, seed: int = 0) -> dict[str, Floats]:
+def over_epochs(runs: Aligned, name: str, statistic: SizeStatistic, seed: int = 0) -> Band:
     """D(t) of a `statistic` of a field at absolute epochs, with its band."""
     values = np.moveaxis(runs.of(name), -1, 0).astype(np.float64)
     low, high = _band(runs, values, statistic, seed)
-    return {"value": exponent_of_runs(runs.n_sites, statistic)(values), "low": low, "high": high}
+    return Band(exponent_of_runs(runs.n_sites, statistic)(values), low, high)
 
 
 def level(values: Floats, n_sites: Integers, statistic: SizeStatistic, seed: int = 0) -> Estimate:

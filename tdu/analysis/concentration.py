@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
+from tdu.results.series import Gini, GiniAroundGrokking
 from tdu.statistics.resampling import estimate, mean_of_known
 from tdu.types import Estimate, Findings, Floats, Log
 
@@ -35,7 +36,7 @@ def analyse(inline: Log, shadow: Log, *, intervals: bool = True) -> Findings:
     return Findings(
         estimates,
         readings,
-        series={"gini": {"inline": _drawn(inline, of_inline), "shadow": _drawn(shadow, of_shadow)}},
+        series=(Gini({"inline": _drawn(inline, of_inline), "shadow": _drawn(shadow, of_shadow)}),),
     )
 
 
@@ -73,7 +74,7 @@ def _length_around(high: npt.NDArray[np.bool_], top: npt.NDArray[np.int64]) -> n
     return np.asarray(next_low - last_low - 1)
 
 
-def _drawn(log: Log, measures: dict[str, Floats]) -> dict[str, object]:
+def _drawn(log: Log, measures: dict[str, Floats]) -> GiniAroundGrokking:
     """Change of Gini (%) against epochs from grokking: quantiles and mean over runs, one run, and the histogram of the lag."""
     gini, grokked = log.curves["gini"][0], epochs_of_runs(log)[0]
     runs = np.flatnonzero(np.isfinite(grokked))
@@ -88,12 +89,12 @@ def _drawn(log: Log, measures: dict[str, Floats]) -> dict[str, object]:
         quantiles[:, covered] = np.nanquantile(aligned[:, covered], _QUANTILES, axis=0)
     lag = measures["lag"][np.isfinite(measures["lag"])]
     counts, edges = np.histogram(lag, bins=np.arange(-100, 521, 20))
-    return {
-        "offset": offsets,
-        "quantiles": quantiles,
-        "mean": np.where(covered, mean_of_known(aligned.T), np.nan),
-        "example": change[0],
-        "example_grokking_epoch": grokked[0],
-        "lag_counts": counts,
-        "lag_edges": edges,
-    }
+    return GiniAroundGrokking(
+        offset=offsets,
+        quantiles=quantiles,
+        mean=np.where(covered, mean_of_known(aligned.T), np.nan),
+        example=change[0],
+        example_grokking_epoch=float(grokked[0]),
+        lag_counts=counts,
+        lag_edges=edges,
+    )

@@ -11,10 +11,11 @@ from tdu.avalanches.fields import gaussian
 from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
 from tdu.config import Scope, StudyConfig
 from tdu.models.mlp import n_parameters
+from tdu.results.series import Topologies
 from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.statistics.scaling import exponent_of_runs
-from tdu.types import Estimate, Findings, Floats, SizeStatistic
+from tdu.types import Band, Estimate, Findings, Floats, SizeStatistic
 
 TOPOLOGIES: dict[str, Callable[[int, int], Graph]] = {
     "ring": lambda n, seed: ring(n),
@@ -82,9 +83,7 @@ def analyse(config: StudyConfig, control: Control, *, intervals: bool = True) ->
                 exponents(control.topologies), samples, "CV over topologies, %", note
             ),
         },
-        series={
-            "topologies": {"dimension": exponents(control.topologies), "low": low, "high": high, "name": list(TOPOLOGIES)},
-        },
+        series=(Topologies(Band(exponents(control.topologies), low, high), tuple(TOPOLOGIES)),),
     )
 
 

@@ -1,9 +1,8 @@
 """D and γ over all epochs, D(t) over training, and what one avalanche looks like (Figs. 1b and 2c)."""
 
-from typing import Any
-
 import numpy as np
 
+from tdu.results.series import DimensionOverTime, ScalingLine, ScalingLines
 from tdu.statistics.resampling import estimate, mean_of_known, mean_of_runs
 from tdu.statistics.scaling import (
     dimension_over_time,
@@ -15,7 +14,7 @@ from tdu.statistics.scaling import (
     scaling_exponent,
     window_dimension,
 )
-from tdu.types import Estimate, Findings, Log, SizeStatistic, shallow
+from tdu.types import Band, Estimate, Findings, Log, SizeStatistic
 
 _DISTINCT = (SizeStatistic.LARGEST, SizeStatistic.MEAN)
 
@@ -61,21 +60,21 @@ def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) ->
     return Findings(
         estimates,
         readings,
-        series={
-            "dimension_over_time": over_time(log, seed),
-            "scaling": {"n_sites": log.n_sites, "peak": _line(log, "peak"), "mean": _line(log, "mean")},
-        },
+        series=(
+            DimensionOverTime(log.step, over_time(log, seed)),
+            ScalingLines(log.n_sites, {statistic: _line(log, statistic) for statistic in _DISTINCT}),
+        ),
     )
 
 
-def over_time(log: Log, seed: int | None) -> dict[str, Any]:
+def over_time(log: Log, seed: int | None) -> dict[SizeStatistic, Band]:
     """D(t) in its three statistics, of which `run-peak` and `mean` are one: at a snapshot a run has a single size."""
-    largest, mean = (shallow(dimension_over_time(log, name, seed)) for name in _DISTINCT)
-    return {"epoch": log.step, "peak": largest, "run-peak": mean, "mean": mean}
+    largest, mean = (dimension_over_time(log, statistic, seed) for statistic in _DISTINCT)
+    return {SizeStatistic.LARGEST: largest, SizeStatistic.LARGEST_OF_RUNS: mean, SizeStatistic.MEAN: mean}
 
 
-def _line(log: Log, statistic: SizeStatistic | str) -> dict[str, object]:
+def _line(log: Log, statistic: SizeStatistic) -> ScalingLine:
     values = per_run(log.size, statistic)
     size = over_runs(values, statistic)
     fit = scaling_exponent(log.n_sites, size)
-    return {"size": size, "runs": values, "exponent": fit.exponent, "intercept": fit.intercept}
+    return ScalingLine(size, values, fit.exponent, fit.intercept)

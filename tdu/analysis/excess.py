@@ -11,13 +11,14 @@ import numpy.typing as npt
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.nulls import Null, prepared
+from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval, mean_of_known, picked_means
 from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
 from tdu.training.ensembles import Ensemble
 from tdu.training.log import gather
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
+from tdu.types import Band, Estimate, Findings, Floats, Integers, Log, SizeStatistic
 
 N_PERMUTATIONS = 2000
 _N_RESAMPLES = 2000  # percentiles of 95 % need no more; there are some sixty of these intervals
@@ -53,9 +54,7 @@ def analyse(log: Log, name: str, *, intervals: bool = True) -> Findings:
     if _HEADLINE in compared:
         real, null, exponent = compared[_HEADLINE]
         estimates[f"share_{name}"] = lost_share(real, null.mean(axis=0), exponent, seed)
-    return Findings(
-        estimates, {f"excess_{name}": readings}, {f"null_{name}": {"epoch": log.step, **_over_time(log, sizes, seed)}}
-    )
+    return Findings(estimates, {f"excess_{name}": readings}, (_over_time(log, name, seed),))
 
 
 def at_all_steps(log: Log, name: str) -> Findings:
@@ -160,18 +159,12 @@ def _comparisons(log: Log, null: Floats) -> dict[str, tuple[Floats, Floats, RunS
     return compared
 
 
-def _over_time(log: Log, null: Floats, seed: int | None) -> dict[str, Floats]:
+def _over_time(log: Log, name: str, seed: int | None) -> NullOverTime:
     """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
     fit = exponent_of_runs(log.n_sites, SizeStatistic.MEAN)
-    both = np.moveaxis(np.stack([log.size.astype(np.float64), null.mean(axis=0)]), -1, 1)  # (2, T, S, K)
+    both = np.moveaxis(np.stack([log.size.astype(np.float64), log.nulls[name].mean(axis=0)]), -1, 1)  # (2, T, S, K)
     low, high = interval(bootstrap(both[1], fit, seed, _N_RESAMPLES))
     excess_low, excess_high = interval(bootstrap(both, _difference(fit), seed, _N_RESAMPLES))
     value, null_value = (slopes(log.n_sites, mean_of_known(sizes)) for sizes in both)
-    return {
-        "value": null_value,
-        "low": low,
-        "high": high,
-        "excess": value - null_value,
-        "excess_low": excess_low,
-        "excess_high": excess_high,
-    }
+    excess_band = Band(value - null_value, excess_low, excess_high)
+    return NullOverTime(name, log.step, Band(null_value, low, high), excess_band)

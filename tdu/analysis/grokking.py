@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tdu.results.series import GrokkingEpochs, OneRun
 from tdu.statistics.resampling import estimate, mean_of_known
 from tdu.types import Estimate, Findings, Floats, Log
 
@@ -39,7 +40,7 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             "grokking_first": {"earliest run": _extreme(epoch, np.fmin, "earliest run", seed, extreme)},
             "grokking_last": {"latest run": _extreme(epoch, np.fmax, "latest run", seed, extreme)},
         },
-        series={"grokking": {"n_sites": log.n_sites, "epoch": epoch, "mean": mean_of_known(epoch)}},
+        series=(GrokkingEpochs(log.n_sites, epoch, mean_of_known(epoch)),),
     )
 
 
@@ -55,7 +56,5 @@ def one_run(log: Log) -> Findings:
     note = f"the interval holds 95 % of {known.size} runs of h = {log.scale[0]}"
     return Findings(
         estimates={"grokking_example": Estimate(middle, low, high, "median run", note)},
-        series={
-            "accuracy": {"accuracy": log.curves["accuracy"][0, 0], "loss": log.curves["loss"][0, 0], "grokking_epoch": alike[0]}
-        },
+        series=(OneRun(log.curves["accuracy"][0, 0], log.curves["loss"][0, 0], float(alike[0])),),
     )

@@ -12,7 +12,7 @@ from tdu.avalanches.surrogates import moment_ratio
 from tdu.statistics.scaling import mean_exponent
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Log, SizeStatistic
+from tdu.types import Estimate, Findings, Floats, Integers, Log, Series, SizeStatistic
 
 #: Where the tail is drawn, in thresholds.
 TAIL_GRID = np.geomspace(1.0, 30.0, 60)
@@ -29,6 +29,35 @@ class Marginals:
     isolated: Floats
     moment_ratio: Floats
     tail: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Tails(Series):
+    """Share of sites (S, X) with |g|/τ ≥ each entry of `TAIL_GRID`, by phase."""
+
+    key = "tail"
+    hidden: Integers
+    phases: dict[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class MomentRatios(Series):
+    """Moment ratio of the magnitudes of each scale (S,), by phase."""
+
+    key = "moment_ratio"
+    hidden: Integers
+    phases: dict[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class SizeShare(Series):
+    """⟨s⟩/N after the window: of each run (S, K), and of each scale (S,) by field, `real` or a null."""
+
+    key = "size_share"
+    hidden: Integers
+    n_sites: Integers
+    runs: Floats
+    fields: dict[str, Floats]
 
 
 def measure(ensemble: Ensemble, executor: Executor) -> Marginals:
@@ -79,13 +108,12 @@ def analyse(log: Log, marginals: Marginals) -> Findings:
             **{key: {"before the window": scaling(values, log.step < first)} for key, values in of_what.items()},
             "dimension_late": {"mean, without the two largest scales": without_largest},
         },
-        series={
-            "tail": {"x": TAIL_GRID, "hidden": log.scale, **_tails(log, marginals)},
-            "moment_ratio": {
-                "hidden": log.scale,
-                **{phase: _phase_mean(marginals.moment_ratio, inside) for phase, inside in _phases(log).items()},
-            },
-        },
+        series=(
+            Tails(log.scale, {phase: _phase_mean(marginals.tail, inside) for phase, inside in _phases(log).items()}),
+            MomentRatios(
+                log.scale, {phase: _phase_mean(marginals.moment_ratio, inside) for phase, inside in _phases(log).items()}
+            ),
+        ),
     )
 
 
@@ -98,9 +126,8 @@ def size_share(log: Log) -> Findings:
             return np.asarray(size[..., late].sum(axis=-1) / late.sum() / log.n_sites[:, None])
 
     real = share(log.size)  # (S, K)
-    of_surrogates = {name: share(size).mean(axis=(0, 2)) for name, size in log.nulls.items()}
-    series = {"hidden": log.scale, "n_sites": log.n_sites, "runs": real, "real": real.mean(axis=-1)}
-    return Findings(series={"size_share": series | of_surrogates})
+    of_nulls = {name: share(size).mean(axis=(0, 2)) for name, size in log.nulls.items()}
+    return Findings(series=(SizeShare(log.scale, log.n_sites, real, {"real": real.mean(axis=-1), **of_nulls}),))
 
 
 def _phases(log: Log) -> dict[str, npt.NDArray[np.bool_]]:
@@ -109,10 +136,6 @@ def _phases(log: Log) -> dict[str, npt.NDArray[np.bool_]]:
     after = split["dimension_post"]
     at = after & (np.cumsum(after, axis=-1) == 1)
     return dict(zip(PHASES, (split["dimension_pre"], at, after & ~at), strict=True))
-
-
-def _tails(log: Log, marginals: Marginals) -> dict[str, Floats]:
-    return {phase: _phase_mean(marginals.tail, inside) for phase, inside in _phases(log).items()}
 
 
 def _phase_mean(values: Floats, inside: npt.NDArray[np.bool_]) -> Floats:

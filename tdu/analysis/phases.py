@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
+from tdu.results.series import Bootstrap, Histogram, LeaveOneOut
 from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.statistics.scaling import exponent_estimate, exponent_of_runs, per_run, without_each_scale
-from tdu.types import STATISTICS, Estimate, Findings, Floats, Log, SizeStatistic
+from tdu.types import STATISTICS, Band, Estimate, Findings, Floats, Log, SizeStatistic
 
 _BINS = 80
 
@@ -46,15 +47,15 @@ def analyse(log: Log, dense: Log | None = None, synthetic: Floats | None = None,
         samples[key] = bootstrap(values, exponent_of_runs(n_sites, statistic), seed)
         shortened = without_each_scale(n_sites, statistic)
         low, high = interval(bootstrap(values, shortened, seed))
-        left_out[key] = {"value": shortened(values), "low": low, "high": high}
+        left_out[key] = Band(shortened(values), low, high)
     estimates["leave_one_out_gap"] = _least_gap(n_sites, phases, log.size, seed)
     return Findings(
         estimates,
         readings,
-        series={
-            "bootstrap": {key: _histogram(values) for key, values in samples.items()},
-            "leave_one_out": {"n_sites": n_sites, **left_out},
-        },
+        series=(
+            Bootstrap({key: _histogram(values) for key, values in samples.items()}),
+            LeaveOneOut(n_sites, left_out),
+        ),
     )
 
 
@@ -89,11 +90,9 @@ def _least_gap(
     return estimate(both, without_each_scale(n_sites, SizeStatistic.LARGEST).then(gap), SizeStatistic.LARGEST, seed)
 
 
-def _histogram(samples: Floats) -> dict[str, Floats]:
+def _histogram(samples: Floats) -> Histogram:
     known = samples[np.isfinite(samples)]
-    if known.size == 0:
-        return {"density": np.zeros(0), "edges": np.zeros(1)}
-    if np.ptp(known) < 1e-9:
-        return {"density": np.zeros(0), "edges": np.zeros(1)}  # no spread, no density
+    if known.size == 0 or np.ptp(known) < 1e-9:  # no spread, no density
+        return Histogram(np.zeros(0), np.zeros(1))
     density, edges = np.histogram(known, bins=_BINS, density=True)
-    return {"density": density, "edges": edges}
+    return Histogram(density, edges)

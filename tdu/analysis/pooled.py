@@ -7,16 +7,17 @@ from scipy.special import stdtrit
 
 from tdu.analysis.control import variation_beyond_noise
 from tdu.results.published import PUBLISHED
+from tdu.results.series import Robustness, Topologies
 from tdu.statistics.resampling import RunStatistic, bootstrap
-from tdu.types import Estimate, Findings, Floats
+from tdu.types import Estimate, Findings, Floats, SizeStatistic
 
 #: The exponents (settings,) of a study, by the key of their coefficient of variation.
 _SETTINGS: dict[str, Callable[[Findings], Floats]] = {
-    "synthetic_topology_cv": lambda study: study.series["topologies"]["dimension"],
-    "synthetic_alpha_cv": lambda study: study.series["robustness"]["alpha, synthetic, mean"]["value"],
-    "synthetic_quantile_cv": lambda study: study.series["robustness"]["quantile, synthetic, mean"]["value"],
-    "alpha_cv": lambda study: study.series["robustness"]["alpha, inline, peak"]["value"],
-    "quantile_cv": lambda study: study.series["robustness"]["quantile, inline, peak"]["value"],
+    "synthetic_topology_cv": lambda study: study.series_of(Topologies).dimension.value,
+    "synthetic_alpha_cv": lambda study: study.series_of(Robustness).bands["alpha", "synthetic", SizeStatistic.MEAN].value,
+    "synthetic_quantile_cv": lambda study: study.series_of(Robustness).bands["quantile", "synthetic", SizeStatistic.MEAN].value,
+    "alpha_cv": lambda study: study.series_of(Robustness).bands["alpha", "inline", SizeStatistic.LARGEST].value,
+    "quantile_cv": lambda study: study.series_of(Robustness).bands["quantile", "inline", SizeStatistic.LARGEST].value,
 }
 
 

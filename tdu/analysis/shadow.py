@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu.analysis import dimension
+from tdu.results.series import ShadowDimensionOverTime
 from tdu.statistics.resampling import estimate
 from tdu.statistics.scaling import exponent, exponent_of_runs, over_time, window_dimension
 from tdu.types import Estimate, Findings, Log, SizeStatistic
@@ -31,7 +32,7 @@ def analyse(log: Log, shadow: Log, window: tuple[float, float], *, intervals: bo
                 "before the window, mean": _change(log, shadow, before, SizeStatistic.MEAN, seed),
             },
         },
-        series={"dimension_over_time_shadow": dimension.over_time(shadow, seed)},
+        series=(ShadowDimensionOverTime(shadow.step, dimension.over_time(shadow, seed)),),
     )
 
 

@@ -7,6 +7,7 @@ from scipy.optimize import minimize_scalar
 
 from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
+from tdu.results.series import Ccdf, Collapse, PowerLaws, Tail
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
 from tdu.statistics.scaling import exponent
@@ -55,21 +56,16 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             **dict(zip(("collapse_exponent", "collapse_quality", "collapse_quality_best"), collapsed, strict=True)),
             "decades": estimate(ends, _widest_range, "widest scale, largest over smallest size", seed, stretched=False),
         },
-        series={
-            "ccdf": {
-                f"h{hidden}": dict(zip(("size", "p"), ccdf(size), strict=True))
-                for hidden, size in zip(log.scale, known, strict=True)
-            },
-            "collapse": {
-                "n_sites": n_sites,
-                "size": tails[0],
-                "p": tails[1],
-                "error": tails[2],
-                "exponents": np.array([at_regression, best]),
-                "qualities": np.array([estimate.value for estimate in collapsed[1:]]),
-            },
-            "power_law": {"n_sites": n_sites, **_columns(fits)},
-        },
+        series=(
+            Ccdf({int(scale): Tail(*ccdf(size)) for scale, size in zip(log.scale, known, strict=True)}),
+            Collapse(
+                n_sites,
+                *tails,
+                exponents=np.array([at_regression, best]),
+                qualities=np.array([estimate.value for estimate in collapsed[1:]]),
+            ),
+            PowerLaws(n_sites, **_columns(fits)),
+        ),
     )
 
 

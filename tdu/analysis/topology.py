@@ -14,7 +14,7 @@ from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.scaling import window_dimension
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
+from tdu.types import Band, Estimate, Findings, Integers, Log, Series, SizeStatistic
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,16 @@ class OnGraphs:
 
     real: dict[str, Integers]
     permuted: dict[str, Integers]
+
+
+@dataclass(frozen=True, eq=False)
+class DimensionOnGraphs(Series):
+    """D(t) of the mean size at the snapshots (T,) on every topology: of the fields, and of their entries permuted."""
+
+    key = "on_graphs"
+    epoch: Integers
+    real: dict[str, Band]
+    permuted: dict[str, Band]
 
 
 def measure(shadow: Ensemble, executor: Executor) -> OnGraphs:
@@ -51,19 +61,19 @@ def analyse(shadow: Log, sizes: OnGraphs) -> Findings:
     def late(size: Integers) -> Estimate:
         return window_dimension(shadow.with_size(size), SizeStatistic.MEAN, after, shadow.seed)
 
-    def over_time(size: Integers) -> dict[str, Floats]:
-        return dict(dimension.over_time(shadow.with_size(size), shadow.seed)["mean"])
+    def over_time(size: Integers) -> Band:
+        return dimension.over_time(shadow.with_size(size), shadow.seed)[SizeStatistic.MEAN]
 
     return Findings(
         estimates={key_of(name): late(size) for name, size in sizes.real.items()},
         readings={key_of(name): {"permuted": late(size)} for name, size in sizes.permuted.items()},
-        series={
-            "on_graphs": {
-                "epoch": shadow.step,
-                "real": {name: over_time(size) for name, size in sizes.real.items()},
-                "permuted": {name: over_time(size) for name, size in sizes.permuted.items()},
-            }
-        },
+        series=(
+            DimensionOnGraphs(
+                shadow.step,
+                real={name: over_time(size) for name, size in sizes.real.items()},
+                permuted={name: over_time(size) for name, size in sizes.permuted.items()},
+            ),
+        ),
     )
 
 

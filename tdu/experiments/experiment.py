@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tdu.config import QUICK, GrokkingConfig, StudyConfig
-from tdu.types import Findings, Floats, Results
+from tdu.types import Band, Findings, Floats, Results
 
 Say = Callable[[str], None]
 Table = list[dict[str, object]]
@@ -39,6 +39,6 @@ def columns(**named: Any) -> Table:
     return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 
 
-def with_band(series: dict[str, Floats], name: str = "value") -> dict[str, Floats]:
-    """Columns `name`, `name` low and `name` high of a series with its interval."""
-    return {name: series["value"], f"{name} low": series["low"], f"{name} high": series["high"]}
+def with_band(of: Band, name: str = "value") -> dict[str, Floats]:
+    """Columns `name`, `name` low and `name` high of values with their intervals."""
+    return {name: of.value, f"{name} low": of.low, f"{name} high": of.high}

@@ -7,6 +7,7 @@ from tdu.analysis import concentration, grokking
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns
 from tdu.results.panels import gini_figure
+from tdu.results.series import Gini
 from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results
 
@@ -23,13 +24,13 @@ def tables(results: Results) -> dict[str, Table]:
     """Change of Gini around grokking, and the histogram of peak minus grokking epoch."""
     aligned: Table = []
     timing: Table = []
-    for training, of in results.series["gini"].items():
-        bands = dict(zip(("q05", "q25", "median", "q75", "q95"), of["quantiles"], strict=True))
-        several = {"training": [training] * len(of["offset"]), "epochs from grokking": of["offset"]}
-        aligned += columns(**several, mean=of["mean"], **bands)
-        edges = of["lag_edges"]
-        named = {"training": [training] * len(of["lag_counts"]), "from": edges[:-1], "to": edges[1:]}
-        timing += columns(**named, runs=of["lag_counts"])
+    for training, of in results.series_of(Gini).trainings.items():
+        bands = dict(zip(("q05", "q25", "median", "q75", "q95"), of.quantiles, strict=True))
+        several = {"training": [training] * len(of.offset), "epochs from grokking": of.offset}
+        aligned += columns(**several, mean=of.mean, **bands)
+        edges = of.lag_edges
+        named = {"training": [training] * len(of.lag_counts), "from": edges[:-1], "to": edges[1:]}
+        timing += columns(**named, runs=of.lag_counts)
     return {"aligned": aligned, "timing": timing}
 
 

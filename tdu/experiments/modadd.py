@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,17 @@ from tdu.experiments.modadd_runs import (
     paired,
     train_all,
 )
-from tdu.types import STATISTICS, Estimate, Findings, Floats, Quantity, Results, SizeStatistic
+from tdu.experiments.modadd_series import (
+    Apart,
+    AroundGrokking,
+    Bands,
+    BesideControl,
+    Crossing,
+    OverEpochs,
+    Parting,
+    TrainingRuns,
+)
+from tdu.types import STATISTICS, Estimate, Findings, Floats, Integers, Quantity, Results, SizeStatistic
 
 #: The statistics that stand side by side on the page: the mean size, and the largest over runs, which is the paper's s_max.
 _SHOWN = (SizeStatistic.MEAN, SizeStatistic.LARGEST)
@@ -43,7 +52,7 @@ def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, 
             jobs.append(partial(_of_control, study, condition, of))
     jobs += [partial(_of_difference, study, comparison, of) for comparison in comparisons(study)]
     training = {condition.name: group for condition, group in of.items()}
-    return [Findings(series={"training": training}), *executor.map(lambda job: job(), jobs)]
+    return [Findings(series=(TrainingRuns(training),)), *executor.map(lambda job: job(), jobs)]
 
 
 def _of_grokking(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
@@ -52,14 +61,14 @@ def _of_grokking(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
     offsets = np.arange(-2 * window, 2 * window + 1)
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Estimate]] = {}
-    words = []
+    crossings = []
     for statistic in STATISTICS:
         for field in FIELDS:
             found = alignment.around(runs, field, statistic, window, study.seed)
-            words.append({"condition": name, "field": field, "statistic": statistic, **found})
+            crossings.append(Crossing(name, field, statistic, found))
             for key, value in found.items():
                 key = f"{key}_{name}"
-                if (field, statistic) == ("real", "mean"):
+                if (field, statistic) == ("real", SizeStatistic.MEAN):
                     estimates[key] = value
                 else:
                     readings.setdefault(key, {})[f"{field}, {statistic}"] = value
@@ -67,27 +76,25 @@ def _of_grokking(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
         for part, inside in (("before", np.arange(-window, 0)), ("after", np.arange(window))):
             estimates[f"excess_{null}_{part}_{name}"] = alignment.excess_at_grokking(runs, null, inside, study.seed)
         estimates[f"excess_{null}_change_{name}"] = alignment.excess_of_change(runs, null, window, study.seed)
-    over_time = {
+    over_time: Bands = {
         (field, statistic): alignment.over_offsets(runs, field, statistic, offsets, study.seed)
         for statistic in _SHOWN
         for field in FIELDS
     }
-    aligned = {"offset": offsets * study.snapshot_every, "fields": over_time}
-    return Findings(estimates, readings, {f"around_{name}": words, f"aligned_{name}": aligned})
+    return Findings(estimates, readings, (AroundGrokking(name, offsets * study.snapshot_every, over_time, crossings),))
 
 
 def _of_learning(study: GrokkingConfig, name: str, runs: Aligned) -> Findings:
     """D(t) at absolute epochs, and its mean while the widths memorise, one after the other."""
     snapshots = alignment.memorising(runs)
     found = _levels(study, runs, {field: alignment.inside(runs, field, snapshots) for field in FIELDS})
-    over_time = {
+    over_time: Bands = {
         (field, statistic): alignment.over_epochs(runs, field, statistic, study.seed)
         for statistic in _SHOWN
         for field in ("real", "permuted", "blocks")
     }
     key = f"memorising_{name}"
-    series = {f"epochs_{name}": {"epoch": runs.epoch, "fields": over_time}}
-    return Findings({key: found.pop("real, mean")}, {key: found}, series)
+    return Findings({key: found.pop("real, mean")}, {key: found}, (OverEpochs(name, runs.epoch, over_time),))
 
 
 def _levels(study: GrokkingConfig, runs: Aligned, values: dict[str, Floats]) -> dict[str, Estimate]:
@@ -111,7 +118,7 @@ def _of_control(study: GrokkingConfig, condition: Condition, of: dict[Condition,
     name, control, grokked = condition.name, of[condition], of[grokking_of(condition)]
     epoch_of = np.where(grokked.grokking >= 0, grokked.grokking, grokked.epoch.size - 1)
     levels = _levels(study, control, {field: _without_grokking(control, field) for field in FIELDS})
-    estimates, rows = {f"level_{name}": levels.pop("real, mean")}, []
+    estimates, partings = {f"level_{name}": levels.pop("real, mean")}, []
     before = grokked.epoch <= grokked.epoch[epoch_of].mean()
     pairs = paired(study, grokking_of(condition), condition)
     for field in ("real", "permuted", "blocks"):
@@ -119,13 +126,13 @@ def _of_control(study: GrokkingConfig, condition: Condition, of: dict[Condition,
         groups = Groups(control.n_sites, a, b, pairs)
         lead = divergence.lead_time(groups, grokked.epoch[before], grokked.epoch[epoch_of], study.seed)
         false = divergence.false_alarm_rate(groups, study.seed)
-        rows.append({"control": name, "field": field, "paired": pairs, "lead": lead, "false": false})
+        partings.append(Parting(field, lead, false))
         if field == "real":
             estimates |= {f"lead_{name}": lead, f"false_alarms_{name}": false}
     a, b = (np.moveaxis(runs.size, -1, 0) for runs in (grokked, control))
     groups = Groups(control.n_sites, a, b, pairs)
-    series = {"epoch": grokked.epoch, "difference": groups.difference, "error": groups.error}
-    return Findings(estimates, {f"level_{name}": levels}, {f"parting_{name}": rows, f"difference_{name}": series})
+    beside = BesideControl(name, pairs, grokked.epoch, groups.difference, groups.error, partings)
+    return Findings(estimates, {f"level_{name}": levels}, (beside,))
 
 
 def _of_difference(study: GrokkingConfig, comparison: Comparison, of: dict[Condition, Aligned]) -> Findings:
@@ -138,9 +145,8 @@ def _of_difference(study: GrokkingConfig, comparison: Comparison, of: dict[Condi
             a, b = _compared(study, comparison.part, one, other, field, statistic)
             key = f"{field}, {statistic}"
             found[key] = alignment.apart(a, b, one.n_sites, statistic, study.seed, paired=pairs)
-    rows = [{"what": f"{comparison.name}, {key}", "paired": pairs, "difference": value} for key, value in found.items()]
-    series = {f"apart_{comparison.name}": rows}
-    return Findings({comparison.name: found.pop("real, mean")}, {comparison.name: found}, series)
+    series = Apart(comparison.name, pairs, dict(found))
+    return Findings({comparison.name: found.pop("real, mean")}, {comparison.name: found}, (series,))
 
 
 def _compared(
@@ -164,23 +170,21 @@ def _compared(
 
 def tables(results: Results) -> dict[str, Table]:
     """What the runs did, D around grokking, D(t) aligned at it, when groups part, and by how much they differ."""
-    of = results.series
-    around = [row for name, rows in of.items() if name.startswith("around_") for row in rows]
-    parting = [row for name, rows in of.items() if name.startswith("parting_") for row in rows]
-    apart = [row for name, rows in of.items() if name.startswith("apart_") for row in rows]
+    around, controls = results.all_of(AroundGrokking), results.all_of(BesideControl)
     return {
-        "runs": [row for name, runs in of["training"].items() for row in _table_of_runs(name, runs)],
+        "runs": [row for name, runs in results.series_of(TrainingRuns).runs.items() for row in _table_of_runs(name, runs)],
         "crossings": [
             {
-                "what": f"{row['condition']}, {row['field']}, {row['statistic']}",
-                **_with_ends(row["dimension_early"], "before"),
-                **_with_ends(row["dimension_late"], "after"),
-                **_with_ends(row["rise"], "change"),
-                "before lies": alignment.beside_one(row["dimension_early"]),
-                "after lies": alignment.beside_one(row["dimension_late"]),
-                "words": alignment.crossing(row),
+                "what": f"{row.condition}, {row.field}, {row.statistic}",
+                **_with_ends(row.found["dimension_early"], "before"),
+                **_with_ends(row.found["dimension_late"], "after"),
+                **_with_ends(row.found["rise"], "change"),
+                "before lies": alignment.beside_one(row.found["dimension_early"]),
+                "after lies": alignment.beside_one(row.found["dimension_late"]),
+                "words": alignment.crossing(row.found),
             }
-            for row in around
+            for of in around
+            for row in of.crossings
         ],
         "levels": [
             {"what": f"{key}, {reading}", **_with_ends(level, "level"), "words": alignment.beside_one(level)}
@@ -190,36 +194,28 @@ def tables(results: Results) -> dict[str, Table]:
         ],
         "partings": [
             {
-                "what": f"{row['control']}, {row['field']}",
-                "runs": "paired" if row["paired"] else "not paired",
-                "alarm": row["lead"].note,
-                **_with_ends(row["lead"], "lead"),
-                **_with_ends(row["false"], "false alarms (%)"),
-                "words": divergence.in_words(row["lead"]),
+                "what": f"{of.control}, {row.field}",
+                "runs": "paired" if of.paired else "not paired",
+                "alarm": row.lead.note,
+                **_with_ends(row.lead, "lead"),
+                **_with_ends(row.false_alarms, "false alarms (%)"),
+                "words": divergence.in_words(row.lead),
             }
-            for row in parting
+            for of in controls
+            for row in of.partings
         ],
         "differences": [
             {
-                "what": row["what"],
-                "runs": "paired" if row["paired"] else "not paired",
-                **_with_ends(row["difference"], "difference"),
-                "words": alignment.higher_or_lower(row["difference"]),
+                "what": f"{of.comparison}, {key}",
+                "runs": "paired" if of.paired else "not paired",
+                **_with_ends(difference, "difference"),
+                "words": alignment.higher_or_lower(difference),
             }
-            for row in apart
+            for of in results.all_of(Apart)
+            for key, difference in of.differences.items()
         ],
-        "dimension": [
-            row
-            for name, aligned in of.items()
-            if name.startswith("aligned_")
-            for row in _table_over(name.removeprefix("aligned_"), aligned, "offset", "epochs from grokking")
-        ],
-        "epochs": [
-            row
-            for name, found in of.items()
-            if name.startswith("epochs_")
-            for row in _table_over(name.removeprefix("epochs_"), found, "epoch", "epoch")
-        ],
+        "dimension": [row for of in around for row in _table_over(of.condition, of.bands, of.offset, "epochs from grokking")],
+        "epochs": [row for of in results.all_of(OverEpochs) for row in _table_over(of.condition, of.bands, of.epoch, "epoch")],
     }
 
 
@@ -246,10 +242,9 @@ def _table_of_runs(name: str, runs: Aligned) -> Table:
     ]
 
 
-def _table_over(name: str, series: dict[str, Any], axis: str, label: str) -> Table:
-    at = series[axis]
+def _table_over(name: str, bands: Bands, at: Integers, label: str) -> Table:
     rows: Table = []
-    for (field, statistic), found in series["fields"].items():
+    for (field, statistic), found in bands.items():
         named = {"condition": name, "field": field, "statistic": statistic}
         rows += columns(**{key: [value] * len(at) for key, value in named.items()}, **{label: at}, **with_band(found))
     return rows

@@ -13,20 +13,21 @@ from tdu.analysis import divergence
 from tdu.analysis.alignment import Aligned
 from tdu.config import NULLS
 from tdu.experiments.modadd_runs import DELAYED, FEW, GROKKING, NO_DECAY
-from tdu.results.panels.style import SIZES, WIDE, band, null_styles, panel_title
-from tdu.types import Results
+from tdu.experiments.modadd_series import AroundGrokking, BesideControl, OverEpochs, TrainingRuns
+from tdu.results.panels.style import SIZES, WIDE, null_styles, panel_title, shade
+from tdu.types import Results, SizeStatistic
 
 
 def draw(results: Results) -> Figure:
     """(a, b) Accuracies of every width; (c–f) D(t) at grokking, and its nulls; (g, h) runs that grok and runs that do not."""
-    aligned = {name.removeprefix("aligned_"): of for name, of in results.series.items() if name.startswith("aligned_")}
-    training = results.series["training"]
+    around = results.all_of(AroundGrokking)
+    training = results.series_of(TrainingRuns).runs
     drawn: list[tuple[str, Callable[[Axes], None]]] = [
         *(
             (_in_words(name), partial(_draw_accuracies, runs=training[name]))
-            for name in (next(iter(aligned)), next(reversed(aligned)))
+            for name in (around[0].condition, around[-1].condition)
         ),
-        *((_in_words(name), partial(_draw_aligned, aligned=of)) for name, of in aligned.items()),
+        *((_in_words(of.condition), partial(_draw_aligned, aligned=of)) for of in around),
         ("$D(t)$ at absolute epochs", partial(_draw_groups, results=results)),
         ("grokking − control", partial(_draw_differences, results=results)),
     ]
@@ -70,40 +71,41 @@ def _draw_accuracies(axes: Axes, runs: Aligned) -> None:
     axes.legend(title="$N$", fontsize="x-small")
 
 
-def _draw_aligned(axes: Axes, aligned: dict[str, Any]) -> None:
-    real, peak = (aligned["fields"]["real", statistic] for statistic in ("mean", "peak"))
-    band(axes, aligned["offset"], real["low"], real["high"], "C0")
-    axes.plot(aligned["offset"], real["value"], color="C0", linewidth=1.8, label="real", zorder=3)
-    axes.plot(aligned["offset"], peak["value"], ":", color="C0", linewidth=0.8, label="real, peak")
+def _draw_aligned(axes: Axes, aligned: AroundGrokking) -> None:
+    real, peak = aligned.bands["real", SizeStatistic.MEAN], aligned.bands["real", SizeStatistic.LARGEST]
+    shade(axes, aligned.offset, real, "C0")
+    axes.plot(aligned.offset, real.value, color="C0", linewidth=1.8, label="real", zorder=3)
+    axes.plot(aligned.offset, peak.value, ":", color="C0", linewidth=0.8, label="real, peak")
     for name, style in null_styles(NULLS).items():
-        null = aligned["fields"][name, "mean"]
+        null = aligned.bands[name, SizeStatistic.MEAN]
         if name in ("permuted", "blocks"):
-            band(axes, aligned["offset"], null["low"], null["high"], style.colour, style.dashes)
-        axes.plot(aligned["offset"], null["value"], color=style.colour, linestyle=style.dashes, label=name)
+            shade(axes, aligned.offset, null, style.colour, style.dashes)
+        axes.plot(aligned.offset, null.value, color=style.colour, linestyle=style.dashes, label=name)
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.axvline(0, color="C4", linewidth=0.8)
     axes.set(xlabel="epochs from grokking", ylabel="$D(t)$ of the mean size")
 
 
 def _draw_groups(axes: Axes, results: Results) -> None:
-    over_time = {name.removeprefix("epochs_"): of for name, of in results.series.items() if name.startswith("epochs_")}
-    for name, style in _styles(results.series["training"]).items():
+    over_time = {of.condition: of for of in results.all_of(OverEpochs)}
+    for name, style in _styles(results.series_of(TrainingRuns).runs).items():
         of = over_time[name]
-        axes.plot(of["epoch"], of["fields"]["real", "mean"]["value"], linewidth=0.9, label=_in_words(name), **style)
+        axes.plot(of.epoch, of.bands["real", SizeStatistic.MEAN].value, linewidth=0.9, label=_in_words(name), **style)
     axes.axhline(1, color="0.35", linewidth=0.8)
     low, high = axes.get_ylim()
-    last = min(of["epoch"][-1] for of in over_time.values())  # those that are delayed go on
+    last = min(of.epoch[-1] for of in over_time.values())  # those that are delayed go on
     axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, last), ylim=(low - 0.5 * (high - low), high))
     axes.legend(fontsize="x-small", loc="lower right", ncols=2, columnspacing=1)
 
 
 def _draw_differences(axes: Axes, results: Results) -> None:
-    for name, style in _styles(results.series["training"]).items():
-        of = results.series.get(f"difference_{name}")
+    controls = {of.control: of for of in results.all_of(BesideControl)}
+    for name, style in _styles(results.series_of(TrainingRuns).runs).items():
+        of = controls.get(name)
         if of is not None:
             with np.errstate(invalid="ignore"):  # pairs start with no difference and no error
-                ratio = np.asarray(of["difference"]) / np.asarray(of["error"])
-            axes.plot(of["epoch"], ratio, linewidth=0.9, label=_in_words(name), **style)
+                ratio = of.difference / of.error
+            axes.plot(of.epoch, ratio, linewidth=0.9, label=_in_words(name), **style)
     for bound in (-divergence.LEVEL, divergence.LEVEL):
         axes.axhline(bound, color="0.35", linewidth=0.8, linestyle=":")
     axes.set(xlabel="epoch", ylabel="standard errors")

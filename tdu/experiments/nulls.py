@@ -6,8 +6,9 @@ from tdu.analysis import dimension, excess, grokking
 from tdu.config import NULLS, Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
 from tdu.results.panels import nulls_figure
+from tdu.results.series import DimensionOverTime, NullOverTime
 from tdu.training.ensembles import train_all
-from tdu.types import Findings, Results
+from tdu.types import Findings, Results, SizeStatistic
 
 
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
@@ -21,14 +22,11 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """D(t) of the real gradients, of each null, and the excess."""
-    of = results.series["dimension_over_time"]
-    over_time = {"epoch": of["epoch"], **with_band(of["mean"], "real")}
-    for name in NULLS:
-        null = results.series[f"null_{name}"]
-        over_time |= with_band(null, name)
-        difference = {"value": null["excess"], "low": null["excess_low"], "high": null["excess_high"]}
-        over_time |= with_band(difference, f"excess over {name}")
-    return {"dimension": columns(**over_time)}
+    of = results.series_of(DimensionOverTime)
+    over_time = with_band(of.bands[SizeStatistic.MEAN], "real")
+    for one in results.all_of(NullOverTime):
+        over_time |= with_band(one.dimension, one.null) | with_band(one.excess, f"excess over {one.null}")
+    return {"dimension": columns(epoch=of.epoch, **over_time)}
 
 
 EXPERIMENT = Experiment(measure, tables, nulls_figure)

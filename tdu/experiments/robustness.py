@@ -7,6 +7,7 @@ from tdu.analysis import control, robustness
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
 from tdu.results.panels import robustness_figure
+from tdu.results.series import Robustness
 from tdu.training.ensembles import train_all, train_with_fields
 from tdu.training.sweeps import sweep
 from tdu.types import Findings, Results
@@ -26,16 +27,14 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """The exponent at every setting."""
-    of = results.series["robustness"]
+    of = results.series_of(Robustness)
     rows: Table = []
-    for name, found in of.items():
-        if isinstance(found, dict):
-            axis, training, statistic = name.split(", ")
-            for setting, value, low, high in zip(of[axis], found["value"], found["low"], found["high"], strict=True):
-                rows.append(
-                    {"axis": axis, "setting": setting, "training": training, "statistic": statistic,
-                     "exponent": value, "low": low, "high": high}
-                )  # fmt: skip
+    for (axis, training, statistic), found in of.bands.items():
+        for setting, value, low, high in zip(of.settings(axis), found.value, found.low, found.high, strict=True):
+            rows.append(
+                {"axis": axis, "setting": setting, "training": training, "statistic": statistic,
+                 "exponent": value, "low": low, "high": high}
+            )  # fmt: skip
     return {"exponents": rows}
 
 

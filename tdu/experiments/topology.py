@@ -20,8 +20,9 @@ from tdu.results.panels.style import (
     shade_grokking_window,
 )
 from tdu.results.published import PUBLISHED
+from tdu.results.series import Topologies
 from tdu.training.ensembles import train_with_fields
-from tdu.types import Findings, Results
+from tdu.types import Band, Findings, Quantity, Results
 
 
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
@@ -37,17 +38,17 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """D(t) on each topology, and one row a topology of what is left of it after grokking."""
-    of, synthetic = results.series["on_graphs"], results.series["topologies"]
+    of, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
     over_time: Table = []
-    for kind in ("real", "permuted"):
-        for name, found in of[kind].items():
-            repeated = {"topology": [name] * len(of["epoch"]), "field": [kind] * len(of["epoch"]), "epoch": of["epoch"]}
+    for kind, fields in (("real", of.real), ("permuted", of.permuted)):
+        for name, found in fields.items():
+            repeated = {"topology": [name] * len(of.epoch), "field": [kind] * len(of.epoch), "epoch": of.epoch}
             over_time += columns(**repeated, **with_band(found))
-    late = [results.quantities[topology.key_of(name)] for name in synthetic["name"]]
-    null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic["name"]]
+    late = [results.quantities[topology.key_of(name)] for name in synthetic.name]
+    null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic.name]
     summary = columns(
-        topology=synthetic["name"],
-        **with_band({"value": synthetic["dimension"], **{k: synthetic[k] for k in ("low", "high")}}, "synthetic"),
+        topology=synthetic.name,
+        **with_band(synthetic.dimension, "synthetic"),
         **{f"real {name}": [getattr(q, name) for q in late] for name in ("value", "low", "high")},
         **{f"permuted {name}": [getattr(q, name) for q in null] for name in ("value", "low", "high")},
     )
@@ -58,31 +59,35 @@ def draw(results: Results) -> Figure:
     """(a) D(t) of real gradients on five topologies, (b) its late value beside that of permuted and synthetic fields."""
     figure = Figure(figsize=(WIDE, 2.8))
     over_time, late = figure.subplots(1, 2, width_ratios=(3, 2))
-    of, synthetic = results.series["on_graphs"], results.series["topologies"]
+    of, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
     shade_grokking_window(over_time, results)
-    for dashes, (name, found) in zip(DASHES, of["real"].items(), strict=True):
-        over_time.plot(of["epoch"], found["value"], linestyle=dashes, label=name.replace("p = ", "$p = $"))
+    for dashes, (name, found) in zip(DASHES, of.real.items(), strict=True):
+        over_time.plot(of.epoch, found.value, linestyle=dashes, label=name.replace("p = ", "$p = $"))
     over_time.axhline(1, color="0.35", linewidth=0.8)
-    over_time.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of["epoch"][-1], 1)))
+    over_time.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of.epoch[-1], 1)))
     over_time.legend(loc="lower right", ncols=2)
     panel_title(over_time, "a", "real gradients, in shadow")
-    real = [results.quantities[topology.key_of(name)] for name in synthetic["name"]]
-    null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic["name"]]
+    real = [results.quantities[topology.key_of(name)] for name in synthetic.name]
+    null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic.name]
     styles = null_styles(["permuted", "gaussian"])
     drawn = (
-        ("real", "C0", [[getattr(q, part) for q in real] for part in ("value", "low", "high")]),
-        ("permuted", styles["permuted"].colour, [[getattr(q, part) for q in null] for part in ("value", "low", "high")]),
-        ("synthetic Gaussian", styles["gaussian"].colour, [synthetic[part] for part in ("dimension", "low", "high")]),
+        ("real", "C0", _as_band(real)),
+        ("permuted", styles["permuted"].colour, _as_band(null)),
+        ("synthetic Gaussian", styles["gaussian"].colour, synthetic.dimension),
     )
-    for place, (label, colour, (value, low, high)) in enumerate(drawn):
-        at = np.arange(len(value)) + 0.15 * (place - 1)
-        late.errorbar(at, value, yerr=error_bars(value, low, high), fmt=MARKERS[place], color=colour, capsize=2, label=label)
+    for place, (label, colour, found) in enumerate(drawn):
+        at = np.arange(len(found.value)) + 0.15 * (place - 1)
+        late.errorbar(at, found.value, yerr=error_bars(found), fmt=MARKERS[place], color=colour, capsize=2, label=label)
     late.axhline(PUBLISHED["dimension_synthetic"].value or 1, color="0.35", linewidth=0.8, linestyle=":")
-    names_below(late, synthetic["name"], 40)
+    names_below(late, synthetic.name, 40)
     late.set(ylabel="$D(t)$ after the window")
     late.legend(loc=(0.3, 0.15))
     panel_title(late, "b", "after grokking")
     return figure
+
+
+def _as_band(found: list[Quantity]) -> Band:
+    return Band(*(np.array([getattr(q, end) for q in found]) for end in ("value", "low", "high")))
 
 
 EXPERIMENT = Experiment(measure, tables, draw)

@@ -13,9 +13,10 @@ from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.results.panels.style import DASHES, SIZES, WIDE, band, log_scale, null_styles, panel_title, shade_grokking_window
+from tdu.results.panels.style import DASHES, SIZES, WIDE, log_scale, null_styles, panel_title, shade, shade_grokking_window
+from tdu.results.series import DimensionOverTime, NullOverTime
 from tdu.training.ensembles import train_with_fields
-from tdu.types import Findings, Floats, Results
+from tdu.types import Findings, Floats, Results, SizeStatistic
 
 _NAMES = (*SURROGATES, "gaussian")
 _DRAWN = {
@@ -50,55 +51,58 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """D(t) of every surrogate, the tail of |g|/τ, and the moment ratio of each scale and phase."""
-    of, tail, ratio = (results.series[name] for name in ("dimension_over_time", "tail", "moment_ratio"))
-    over_time = {"epoch": of["epoch"], **with_band(of["mean"], "real")}
-    for name in _NAMES:
-        over_time |= with_band(results.series[f"null_{name}"], name)
+    of, tail = results.series_of(DimensionOverTime), results.series_of(marginals.Tails)
+    over_time = with_band(of.bands[SizeStatistic.MEAN], "real")
+    for one in results.all_of(NullOverTime):
+        over_time |= with_band(one.dimension, one.null)
     tails: Table = []
     for phase in marginals.PHASES:
-        for hidden, share in zip(tail["hidden"], tail[phase], strict=True):
+        for hidden, share in zip(tail.hidden, tail.phases[phase], strict=True):
             repeated = {"phase": [phase] * len(share), "hidden": [hidden] * len(share)}
-            tails += columns(**repeated, **{"|g|/threshold": tail["x"], "share of sites beyond": share})
-    ratios = columns(hidden=ratio["hidden"], **{phase: ratio[phase] for phase in marginals.PHASES})
-    share = results.series["size_share"]
-    shares = columns(**{name: share[name] for name in ("hidden", "n_sites", "real", *_NAMES)})
-    return {"dimension": columns(**over_time), "tails": tails, "moment-ratio": ratios, "size-share": shares}
+            tails += columns(**repeated, **{"|g|/threshold": marginals.TAIL_GRID, "share of sites beyond": share})
+    ratio, share = results.series_of(marginals.MomentRatios), results.series_of(marginals.SizeShare)
+    ratios = columns(hidden=ratio.hidden, **ratio.phases)
+    shares = columns(hidden=share.hidden, n_sites=share.n_sites, **share.fields)
+    return {"dimension": columns(epoch=of.epoch, **over_time), "tails": tails, "moment-ratio": ratios, "size-share": shares}
 
 
 def draw(results: Results) -> Figure:
     """The tail of |g|/τ (a) before, (b) at and (c) after grokking; (d) D(t) and (e) sizes of what keeps one property of it."""
     figure = Figure(figsize=(WIDE, 4.8))
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.1))[:, 0]
-    tail = results.series["tail"]
-    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(tail["hidden"])))
+    tail = results.series_of(marginals.Tails)
+    colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(tail.hidden)))
     before_at_after = top.subplots(1, 3, sharey=True)
     for letter, phase, axes in zip("abc", marginals.PHASES, before_at_after, strict=True):
-        for colour, hidden, share in zip(colours, tail["hidden"], tail[phase], strict=True):
-            axes.plot(tail["x"], np.where(share > 0, share, np.nan), color=colour, linewidth=0.9, label=f"$h = {hidden}$")
-        axes.plot(tail["x"], _gaussian_tail(tail["x"]), color="0.35", linestyle=":", label="Gaussian")
+        for colour, hidden, share in zip(colours, tail.hidden, tail.phases[phase], strict=True):
+            axes.plot(
+                marginals.TAIL_GRID, np.where(share > 0, share, np.nan), color=colour, linewidth=0.9, label=f"$h = {hidden}$"
+            )
+        axes.plot(marginals.TAIL_GRID, _gaussian_tail(marginals.TAIL_GRID), color="0.35", linestyle=":", label="Gaussian")
         axes.set(xlabel=r"$|g|/\tau$", ylim=(1e-5, 0.15))
         log_scale(axes, "xy")
         panel_title(axes, letter, f"{phase} grokking")
     before_at_after[0].set(ylabel="share of sites beyond")
     top.legend(*before_at_after[0].get_legend_handles_labels(), loc="outside right")
-    of = results.series["dimension_over_time"]
+    of = results.series_of(DimensionOverTime)
     axes, per_site = bottom.subplots(1, 2, width_ratios=(3, 2))
     shade_grokking_window(axes, results)
-    band(axes, of["epoch"], of["mean"]["low"], of["mean"]["high"], "C0")
-    axes.plot(of["epoch"], of["mean"]["value"], color="C0", linewidth=1.8, label="real")
+    shade(axes, of.epoch, of.bands[SizeStatistic.MEAN], "C0")
+    axes.plot(of.epoch, of.bands[SizeStatistic.MEAN].value, color="C0", linewidth=1.8, label="real")
+    nulls = {one.null: one.dimension.value for one in results.all_of(NullOverTime)}
     for name, (colour, dashes) in _DRAWN.items():
-        value = results.series[f"null_{name}"]["value"]
-        axes.plot(
-            of["epoch"], value, color=colour, linestyle=dashes, label=name.replace("-t", "-$t$", name.startswith("student"))
-        )
+        value = nulls[name]
+        axes.plot(of.epoch, value, color=colour, linestyle=dashes, label=name.replace("-t", "-$t$", name.startswith("student")))
     axes.axhline(1, color="0.35", linewidth=0.8)
-    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of["epoch"][-1], 1)))
+    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of.epoch[-1], 1)))
     panel_title(axes, "d", "independent entries, one property kept")
-    share = results.series["size_share"]
-    per_site.plot(np.repeat(share["n_sites"], share["runs"].shape[1]), share["runs"].ravel(), "_", color="C0", alpha=0.5)
+    share = results.series_of(marginals.SizeShare)
+    per_site.plot(np.repeat(share.n_sites, share.runs.shape[1]), share.runs.ravel(), "_", color="C0", alpha=0.5)
     for name, (colour, dashes) in {"real": ("C0", "-"), **_DRAWN}.items():
         width = 1.8 if name == "real" else 0.8
-        per_site.plot(share["n_sites"], share[name], marker="o", linestyle=dashes, color=colour, markersize=3, linewidth=width)
+        per_site.plot(
+            share.n_sites, share.fields[name], marker="o", linestyle=dashes, color=colour, markersize=3, linewidth=width
+        )
     log_scale(per_site, "x")
     per_site.set(xlabel="parameters $N$", ylabel=r"$\langle s\rangle / N$ after the window", ylim=(0, None))
     panel_title(per_site, "e", "flat where $D = 1$")

@@ -5,20 +5,20 @@ from collections.abc import Iterable
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
-from tdu.types import Estimate, Findings, Quantity, Results
+from tdu.types import Estimate, Findings, Quantity, Results, Series
 
 
 def as_one(findings: Iterable[Findings]) -> Findings:
     """All findings in one."""
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Estimate]] = {}
-    series: dict[str, object] = {}
+    series: list[Series] = []
     for found in findings:
         estimates |= found.estimates
-        series |= found.series
+        series += found.series
         for key, named in found.readings.items():
             readings.setdefault(key, {}).update(named)
-    return Findings(estimates, readings, series)
+    return Findings(estimates, readings, tuple(series))
 
 
 def results_of(config: StudyConfig | GrokkingConfig | LogConfig, scope: Scope | None, findings: Iterable[Findings]) -> Results:
@@ -48,7 +48,7 @@ def table(results: Results) -> str:
     rows: list[tuple[str, ...]] = [tuple(head)]
     for key, q in results.quantities.items():
         measured = (results.pooled[key], q) if several else (q,)
-        rows.append((label(key), q.published_text, *(cell for of in measured for cell in (with_interval(of), in_full(of)))))
+        rows.append((label(key), q.published_text, *(cell for one in measured for cell in (with_interval(one), in_full(one)))))
     lines = _aligned(rows)
     if results.config.replicates == 1:
         lines.append("\none run a scale leaves no interval (nan): use --replicates 2 or more")

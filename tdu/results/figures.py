@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING
 
 from tdu.config import Scope
 from tdu.files import atomic
-from tdu.types import Results
+from tdu.results.series import (
+    Bootstrap,
+    Ccdf,
+    Collapse,
+    DimensionOverTime,
+    Gini,
+    GrokkingEpochs,
+    LeaveOneOut,
+    NullOverTime,
+    OneRun,
+    PowerLaws,
+    Robustness,
+    ScalingLines,
+    Topologies,
+)
+from tdu.types import Results, Series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,8 +73,7 @@ def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
 
 def drawable(results: Results) -> list[str]:
     """Names of the figures that can be drawn from `results`."""
-    held = set(results.series) | {"null" for name in results.series if name.startswith("null_")}
-    return [name for name, (_, needed, _) in FIGURES.items() if set(needed) <= held]
+    return [name for name, (_, needed, _) in FIGURES.items() if results.has(*needed)]
 
 
 def caption(name: str) -> str:
@@ -88,18 +102,18 @@ def save(
     return written
 
 
-#: Name → (function of `tdu.results.panels`, the series it needs (`null`: any), caption).
-FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
+#: Name → (function of `tdu.results.panels`, the series it needs, caption).
+FIGURES: dict[str, tuple[str, tuple[type[Series], ...], str]] = {
     "accuracy": (
         "accuracy_figure",
-        ("accuracy", "grokking"),
+        (OneRun, GrokkingEpochs),
         "Fig. 1a. (a) Accuracy and loss of one run of h = 21 with its grokking epoch; dotted, that of the published "
         "run. (b) Grokking epoch of every run against the number of parameters, and the mean of each scale; dotted, the"
         " published range.",
     ),
     "dimension": (
         "dimension_figure",
-        ("dimension_over_time",),
+        (DimensionOverTime,),
         "Fig. 1b. (a) Effective dimensionality D(t) from the largest and from the mean size over the seeds at each "
         "snapshot, with 95 % bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the"
         " earliest and the latest scale's mean grokking epoch; grey lines, the published levels. (b) R² of each fit;"
@@ -107,7 +121,7 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "gini": (
         "gini_figure",
-        ("gini",),
+        (Gini,),
         "Fig. 1c. Gini coefficient of |θ| as change from its start, trained in-line (top) and in shadow (bottom). (a, "
         "d) One run of h = 21, its grokking epoch in orange. (b, e) All runs aligned at grokking: mean, and bands of 50"
         " % and 90 % of runs; dotted, the published rise. (c, f) Epoch of the peak minus grokking epoch; grey, the "
@@ -115,7 +129,7 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "scaling": (
         "scaling_figure",
-        ("ccdf", "collapse", "scaling"),
+        (Ccdf, Collapse, ScalingLines),
         "Fig. 2. (a) Complementary cumulative distributions of avalanche sizes, all snapshots and runs of a scale. (b) "
         "Largest and mean size against N with least-squares fits; dashes are single runs. (c) Collapse at the "
         "exponent of the regression, and (d) at the exponent of least Houdayer–Hartmann S; bands are one standard error"
@@ -123,7 +137,7 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "nulls": (
         "nulls_figure",
-        ("dimension_over_time", "null"),
+        (DimensionOverTime, NullOverTime),
         "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
         "signs, on a rewired graph, and replaced by independent Gaussians. (b–e) D(t) of the real gradients minus that of each "
@@ -131,14 +145,14 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "power-law": (
         "power_law_figure",
-        ("power_law",),
+        (PowerLaws,),
         "A figure of our own. (a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) "
         "with 95 % intervals. (b) The decades between x_min and the largest avalanche; exponents over less than 1.5 decades "
         "(dotted) say little.",
     ),
     "phases": (
         "phases_figure",
-        ("bootstrap", "leave_one_out", "topologies"),
+        (Bootstrap, LeaveOneOut, Topologies),
         "Fig. 3. (a) Bootstrap distributions of D_pre and D_post, from the largest size over runs and snapshots of a "
         "phase, each run split at its own grokking epoch, and of D_synth from the mean size; shaded, the published "
         "values with their errors. (b) The same exponents with one scale left out, side by side at its N; dotted, with all. "
@@ -146,7 +160,7 @@ FIGURES: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "robustness": (
         "robustness_figure",
-        ("robustness",),
+        (Robustness,),
         "(a, b) D of the largest and (c, d) γ of the mean size over diffusion strengths α and threshold levels Q, for training "
         "in-line, in shadow, and for synthetic fields, side by side at each setting, with 95 % intervals.",
     ),

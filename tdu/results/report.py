@@ -11,6 +11,7 @@ from tdu.files import atomic
 from tdu.results import figures
 from tdu.results.command import commands
 from tdu.results.published import departure, in_full, label, where, with_interval
+from tdu.results.series import Axis, Robustness
 from tdu.types import Results
 
 _CSS = Path(__file__).with_name("report.css")
@@ -129,17 +130,21 @@ def _readings(results: Results, key: str) -> str:
 
 
 def _robustness(results: Results) -> Iterable[str]:
-    of = results.series.get("robustness")
-    if of is None:
+    if not results.has(Robustness):
         return
+    of = results.series_of(Robustness)
     yield "<h2>Robustness</h2><p>Exponents at every setting of the probe, with 95 % intervals.</p>"
-    for axis, symbol in (("alpha", "α"), ("quantile", "Q")):
-        cases = {name.removeprefix(f"{axis}, "): found for name, found in of.items() if name.startswith(f"{axis}, ")}
+    symbols: tuple[tuple[Axis, str], ...] = (("alpha", "α"), ("quantile", "Q"))
+    for axis, symbol in symbols:
         rows = [
-            (name, *(f"{v:.3f} [{low:.3f}, {high:.3f}]" for v, low, high in zip(f["value"], f["low"], f["high"], strict=True)))
-            for name, f in cases.items()
+            (
+                f"{training}, {statistic}",
+                *(f"{v:.3f} [{low:.3f}, {high:.3f}]" for v, low, high in zip(f.value, f.low, f.high, strict=True)),
+            )
+            for (of_axis, training, statistic), f in of.bands.items()
+            if of_axis == axis
         ]
-        yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in of[axis])), rows)
+        yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in of.settings(axis))), rows)
 
 
 def _figure(name: str, drawn: Path) -> str:

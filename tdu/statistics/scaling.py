@@ -6,7 +6,7 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.errors import InputError
 from tdu.statistics.resampling import N_RESAMPLES, RunStatistic, bootstrap, estimate, interval, mean_of_known
-from tdu.types import Estimate, Floats, Log, ScalingFit, SizeStatistic, TimeSeries
+from tdu.types import Band, Estimate, Floats, Log, ScalingFit, SizeStatistic
 
 #: Where z = artanh R of a perfect fit is cut off.
 _LARGEST_R2 = 1 - 1e-12
@@ -128,12 +128,12 @@ def over_time(log: Log) -> Floats:
     return np.moveaxis(log.size, -1, 0).astype(np.float64)
 
 
-def dimension_over_time(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> TimeSeries:
+def dimension_over_time(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> Band:
     """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
     values = over_time(log)
     value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
     low, high = interval(bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed))
-    return TimeSeries(value=value, low=low, high=high, r2=r2)
+    return Band(value, low, high, r2)
 
 
 def window_dimension(log: Log, statistic: SizeStatistic | str, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:

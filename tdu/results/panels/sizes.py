@@ -4,8 +4,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from tdu.config import LogConfig
 from tdu.results.panels.style import SIZES, WIDE, log_scale, panel_title, published_of
-from tdu.types import Results
+from tdu.results.series import Ccdf, Collapse, PowerLaws, ScalingLines
+from tdu.types import Results, SizeStatistic
 
 _TAIL = r"$P(S \geq s)$"
 
@@ -14,34 +16,38 @@ def scaling_figure(results: Results) -> Figure:
     """Fig. 2 and a panel of power-law fits."""
     figure = Figure(figsize=(WIDE, 5.2))
     (tails, fits), (collapse, best) = figure.subplots(2, 2)
-    scales = list(results.series["ccdf"].items())
+    scales = results.series_of(Ccdf).tails
+    named = "{}" if isinstance(results.config, LogConfig) else "$h = {}$"
     colours = mpl.colormaps[SIZES](np.linspace(0, 0.95, len(scales)))
-    for colour, (name, of) in zip(colours, scales, strict=True):
-        tails.step(of["size"], of["p"], where="post", color=colour, linewidth=0.9, label=f"$h = {name.removeprefix('h')}$")
+    for colour, (scale, tail) in zip(colours, scales.items(), strict=True):
+        tails.step(tail.size, tail.p, where="post", color=colour, linewidth=0.9, label=named.format(scale))
     log_scale(tails, "xy")
     tails.set(xlabel="avalanche size $s$", ylabel=_TAIL)
-    tails.set(xlim=(None, 6 * max(float(of["size"][-1]) for _, of in scales)))
+    tails.set(xlim=(None, 6 * max(float(tail.size[-1]) for tail in scales.values())))
     tails.legend(loc="upper right")
     panel_title(tails, "a", "distributions of the scales")
-    of = results.series["collapse"]
+    of = results.series_of(Collapse)
     for axes, letter, exponent, quality, name in zip(
-        (collapse, best), "cd", of["exponents"], of["qualities"], ("$D$ of the regression", "the best exponent"), strict=True
+        (collapse, best), "cd", of.exponents, of.qualities, ("$D$ of the regression", "the best exponent"), strict=True
     ):
-        for colour, n, size, p, error in zip(colours, of["n_sites"], of["size"], of["p"], of["error"], strict=True):
+        for colour, n, size, p, error in zip(colours, of.n_sites, of.size, of.p, of.error, strict=True):
             x = size / float(n) ** exponent
             axes.fill_between(x, np.maximum(p - error, 1e-3), p + error, color=colour, alpha=0.15, linewidth=0)
             axes.plot(x, p, color=colour, linewidth=0.9)
         axes.set(xlabel=f"$s / N^{{{exponent:.2f}}}$", ylabel=_TAIL, ylim=(1e-3, 1.5))
         log_scale(axes, "xy")
         panel_title(axes, letter, f"collapse at {name}, $S$ = {quality:.1f}")
-    lines = results.series["scaling"]
-    for name, colour, label in (("peak", "C0", r"s_{\mathrm{max}}"), ("mean", "C1", r"\langle s\rangle")):
-        one = lines[name]
-        runs = np.asarray(one["runs"])
-        fits.plot(np.repeat(lines["n_sites"], runs.shape[1]), runs.ravel(), "_", color=colour, alpha=0.5)
-        fits.plot(lines["n_sites"], one["size"], "o", color=colour)
-        line = np.exp(one["intercept"]) * np.asarray(lines["n_sites"], float) ** one["exponent"]
-        fits.plot(lines["n_sites"], line, color=colour, label=rf"${label} \sim N^{{{one['exponent']:.2f}}}$")
+    lines = results.series_of(ScalingLines)
+    drawn = (
+        (SizeStatistic.LARGEST, "C0", r"s_{\mathrm{max}}"),
+        (SizeStatistic.MEAN, "C1", r"\langle s\rangle"),
+    )
+    for statistic, colour, label in drawn:
+        one = lines.lines[statistic]
+        fits.plot(np.repeat(lines.n_sites, one.runs.shape[1]), one.runs.ravel(), "_", color=colour, alpha=0.5)
+        fits.plot(lines.n_sites, one.size, "o", color=colour)
+        line = np.exp(one.intercept) * lines.n_sites.astype(float) ** one.exponent
+        fits.plot(lines.n_sites, line, color=colour, label=rf"${label} \sim N^{{{one.exponent:.2f}}}$")
     log_scale(fits, "xy")
     fits.set(xlabel="parameters $N$", ylabel="avalanche size")
     fits.legend()
@@ -53,12 +59,12 @@ def power_law_figure(results: Results) -> Figure:
     """Strict power-law fits per scale."""
     figure = Figure(figsize=(WIDE, 2.4))
     exponents, decades = figure.subplots(1, 2)
-    of = results.series["power_law"]
-    exponents.errorbar(of["n_sites"], of["alpha"], yerr=1.96 * np.asarray(of["stderr"]), fmt="o", capsize=2)
+    of = results.series_of(PowerLaws)
+    exponents.errorbar(of.n_sites, of.alpha, yerr=1.96 * of.stderr, fmt="o", capsize=2)
     log_scale(exponents, "x")
     exponents.set(xlabel="parameters $N$", ylabel="power-law exponent")
     panel_title(exponents, "a", "maximum-likelihood exponent of each scale")
-    decades.plot(of["n_sites"], of["decades"], "o")
+    decades.plot(of.n_sites, of.decades, "o")
     if (range_ := published_of(results, "decades")) is not None:
         decades.axhline(range_.high, color="0.35", linestyle=":", label="1.5 decades")
     log_scale(decades, "x")

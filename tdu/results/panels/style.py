@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter, StrMethodFormatter
 
 from tdu.results.published import PUBLISHED, Published
-from tdu.types import Floats, Results
+from tdu.types import Band, Floats, Integers, Quantity, Results
 
 WIDE = 7.0  # inches, both columns of a journal; one is 3.4
 MINOR = range(2, 10)
@@ -64,16 +64,16 @@ def shade_grokking_window(axes: Axes, results: Results) -> None:
         axes.axvspan(first, last, color="C4", alpha=0.18, linewidth=0, label="grokking window")
 
 
-def band(axes: Axes, x: object, low: object, high: object, colour: str, dashes: Any = "-") -> None:
+def shade(axes: Axes, x: Floats | Integers, band: Band, colour: str, dashes: Any = "-") -> None:
     """A shaded interval with thin edges, which still tell it apart where bands lie over one another."""
-    axes.fill_between(np.asarray(x), np.asarray(low), np.asarray(high), color=colour, alpha=0.12, linewidth=0)
-    for edge in (low, high):
-        axes.plot(np.asarray(x), np.asarray(edge), color=colour, alpha=0.7, linestyle=dashes, linewidth=0.4)
+    axes.fill_between(x, band.low, band.high, color=colour, alpha=0.12, linewidth=0)
+    for edge in (band.low, band.high):
+        axes.plot(x, edge, color=colour, alpha=0.7, linestyle=dashes, linewidth=0.4)
 
 
-def error_bars(value: object, low: object, high: object) -> Floats:
+def error_bars(of: Band | Quantity) -> Floats:
     """Error bars; none to a side where the interval, of another centre than the value, does not reach beyond it."""
-    middle, below, above = (np.atleast_1d(np.asarray(v, float)) for v in (value, low, high))
+    middle, below, above = (np.atleast_1d(np.asarray(v, float)) for v in (of.value, of.low, of.high))
     return np.asarray(np.maximum(np.stack([middle - below, above - middle]), 0))
 
 

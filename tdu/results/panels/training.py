@@ -3,28 +3,34 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tdu.results.panels.style import WIDE, band, error_bars, log_scale, panel_title, published_of, shade_grokking_window
-from tdu.types import Results
+from tdu.results.panels.style import WIDE, error_bars, log_scale, panel_title, published_of, shade, shade_grokking_window
+from tdu.results.series import DimensionOverTime, Gini, GrokkingEpochs, OneRun, Training
+from tdu.types import Results, SizeStatistic
 
 
 def dimension_figure(results: Results) -> Figure:
     """Fig. 1b: (a) D(t) with its bands, (b) how straight the fits are."""
     figure = Figure(figsize=(3.4, 3.8))
     axes, quality = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    series = results.series["dimension_over_time"]
+    over_time = results.series_of(DimensionOverTime)
     shade_grokking_window(axes, results)
-    for name, label, colour in (("peak", "largest over seeds", "C0"), ("mean", "mean over seeds", "C1")):
-        of = series[name]
-        band(axes, series["epoch"], of["low"], of["high"], colour)
-        axes.plot(series["epoch"], of["value"], color=colour, label=label)
-        quality.plot(series["epoch"], of["r2"], color=colour, linewidth=0.8)
-    if "accuracy" in results.series:
-        axes.axvline(results.series["accuracy"]["grokking_epoch"], color="C4", label="one run of $h = 21$ groks")
+    statistics = (
+        (SizeStatistic.LARGEST, "largest over seeds", "C0"),
+        (SizeStatistic.MEAN, "mean over seeds", "C1"),
+    )
+    for statistic, label, colour in statistics:
+        of = over_time.bands[statistic]
+        shade(axes, over_time.epoch, of, colour)
+        axes.plot(over_time.epoch, of.value, color=colour, label=label)
+        if of.r2 is not None:
+            quality.plot(over_time.epoch, of.r2, color=colour, linewidth=0.8)
+    for one in results.all_of(OneRun):
+        axes.axvline(one.grokking_epoch, color="C4", label="one run of $h = 21$ groks")
     if (overall := results.quantities.get("dimension")) is not None:
         axes.errorbar(
-            [0.97 * series["epoch"][-1]],
+            [0.97 * over_time.epoch[-1]],
             [overall.value],
-            yerr=error_bars(overall.value, overall.low, overall.high),
+            yerr=error_bars(overall),
             fmt="s",
             color="C3",
             capsize=2,
@@ -38,7 +44,7 @@ def dimension_figure(results: Results) -> Figure:
             )
     if (least := published_of(results, "r2_min")) is not None:
         quality.axhline(least.low, color="0.35", linestyle=":", linewidth=0.8)
-    axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, max(series["epoch"][-1], 1)))
+    axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, max(over_time.epoch[-1], 1)))
     quality.set(xlabel="epoch", ylabel="$R^2$")
     panel_title(axes, "a", "exponent of each snapshot")
     panel_title(quality, "b", "quality of its fit")
@@ -50,27 +56,27 @@ def accuracy_figure(results: Results) -> Figure:
     """Fig. 1a."""
     figure = Figure(figsize=(WIDE, 2.5))
     left, right = figure.subplots(1, 2)
-    one, many = results.series["accuracy"], results.series["grokking"]
-    epochs = np.arange(len(one["accuracy"]))
-    left.plot(epochs, one["accuracy"], label="accuracy", drawstyle="steps-post")
-    left.plot(epochs, one["loss"], color="C1", label="loss (nats)")
-    left.axvline(one["grokking_epoch"], color="C4", label=f"groks at epoch {one['grokking_epoch']:.0f}")
+    one, many = results.series_of(OneRun), results.series_of(GrokkingEpochs)
+    epochs = np.arange(len(one.accuracy))
+    left.plot(epochs, one.accuracy, label="accuracy", drawstyle="steps-post")
+    left.plot(epochs, one.loss, color="C1", label="loss (nats)")
+    left.axvline(one.grokking_epoch, color="C4", label=f"groks at epoch {one.grokking_epoch:.0f}")
     published = published_of(results, "grokking_example")
     if published is not None and published.value is not None:
         left.axvline(published.value, color="0.35", linestyle=":", label=f"published run: {published.value:.0f}")
     left.set(xlabel="epoch", ylabel="accuracy, loss", xlim=(0, min(200, epochs[-1])), ylim=(0, 1.05))
     left.legend(loc=(0.62, 0.42))
     panel_title(left, "a", "one run of $h = 21$")
-    for run in np.asarray(many["epoch"]).T:
-        right.plot(many["n_sites"], run, "o", color="C0", alpha=0.5, markeredgewidth=0)
-    right.plot(many["n_sites"], many["mean"], color="C1", label="mean over runs")
+    for run in many.epoch.T:
+        right.plot(many.n_sites, run, "o", color="C0", alpha=0.5, markeredgewidth=0)
+    right.plot(many.n_sites, many.mean, color="C1", label="mean over runs")
     for key, style in (("grokking_first", ":"), ("grokking_last", "--")):
         level = published_of(results, key)
         if level is not None and level.value is not None:
             right.axhline(level.value, color="0.35", linestyle=style, linewidth=0.8, label=f"published {level.value:.0f}")
     # the limits do not come from the data, which is unknown where no run groks
-    right.set(xlim=(0.8 * many["n_sites"][0], 1.25 * many["n_sites"][-1]), xlabel="parameters $N$", ylabel="grokking epoch")
-    right.update_datalim([(many["n_sites"][0], 0)])
+    right.set(xlim=(0.8 * many.n_sites[0], 1.25 * many.n_sites[-1]), xlabel="parameters $N$", ylabel="grokking epoch")
+    right.update_datalim([(many.n_sites[0], 0)])
     log_scale(right, "x")
     right.legend(loc=(0.24, 0.62))
     panel_title(right, "b", "all runs")
@@ -80,21 +86,23 @@ def accuracy_figure(results: Results) -> Figure:
 def gini_figure(results: Results) -> Figure:
     """Fig. 1c."""
     figure = Figure(figsize=(WIDE, 4.6))
-    for row, (training, panels) in enumerate(zip(("inline", "shadow"), figure.subplots(2, 3), strict=True)):
-        of = results.series["gini"][training]
+    gini = results.series_of(Gini)
+    trainings: tuple[Training, ...] = ("inline", "shadow")
+    for row, (training, panels) in enumerate(zip(trainings, figure.subplots(2, 3), strict=True)):
+        of = gini.trainings[training]
         one, aligned, timing = panels
-        one.plot(of["example"], color="C2")
-        one.axvline(of["example_grokking_epoch"], color="C4")
+        one.plot(of.example, color="C2")
+        one.axvline(of.example_grokking_epoch, color="C4")
         one.set(xlabel="epoch", ylabel="change of Gini (%)")
         for inner, alpha in ((1, 0.15), (2, 0.3)):
-            low, high = of["quantiles"][inner - 1], of["quantiles"][-inner]
-            aligned.fill_between(of["offset"], low, high, color="C2", alpha=alpha, linewidth=0)
-        aligned.plot(of["offset"], of["mean"], color="C2")
+            low, high = of.quantiles[inner - 1], of.quantiles[-inner]
+            aligned.fill_between(of.offset, low, high, color="C2", alpha=alpha, linewidth=0)
+        aligned.plot(of.offset, of.mean, color="C2")
         aligned.axvline(0, color="C4")
         if (rise := published_of(results, "gini_rise")) is not None:
             aligned.axhline(rise.value or 0, color="0.35", linestyle=":")
         aligned.set(xlabel="epochs from grokking", ylabel="change of Gini (%)")
-        timing.stairs(of["lag_counts"], of["lag_edges"], fill=True, color="C2")
+        timing.stairs(of.lag_counts, of.lag_edges, fill=True, color="C2")
         timing.axvspan(-10, 10, color="0.35", alpha=0.25, linewidth=0)
         timing.set(xlabel="Gini peak − grokking (epochs)", ylabel="runs")
         name = "in-line" if training == "inline" else "shadow"
