@@ -87,17 +87,17 @@ def test_over_offsets_the_step_is_at_0():
     width = 2 * stats.t.ppf(0.975, 12) * 0.01 / np.sqrt(4) / np.sqrt(x @ x)
     for statistic in ("mean", "peak"):
         found = alignment.over_offsets(runs_of(GROKKING), "real", statistic, np.arange(-5, 6))
-        np.testing.assert_allclose(found["value"][:5], 1.2, atol=0.02)
-        np.testing.assert_allclose(found["value"][5:], 0.9, atol=0.02)
-        assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
+        np.testing.assert_allclose(found.value[:5], 1.2, atol=0.02)
+        np.testing.assert_allclose(found.value[5:], 0.9, atol=0.02)
+        assert ((found.low <= found.value) & (found.value <= found.high)).all()
         wider = {"mean": 1.0, "peak": 1.4}[statistic]  # the largest of four scatters by 0.70 of one run, their mean by a half
-        assert np.mean(found["high"] - found["low"]) == pytest.approx(width * wider, rel=0.2)
+        assert np.mean(found.high - found.low) == pytest.approx(width * wider, rel=0.2)
 
 
 @pytest.mark.parametrize("statistic", ["mean", "peak"])
 def test_over_epochs_is_the_exponent_of_what_is_there(statistic):
     runs = runs_of(GROKKING, scatter=0.3)
-    found = alignment.over_epochs(runs, "real", statistic)["value"]
+    found = alignment.over_epochs(runs, "real", statistic).value
     over = {"mean": np.mean, "peak": np.max}[statistic]
     for t in (0, 17, 59):
         assert found[t] == pytest.approx(tdu.scaling_exponent(N_SITES, over(runs.size[..., t], axis=1)).exponent)

@@ -11,17 +11,24 @@ from tdu.analysis import dimension, grokking, pooled
 from tdu.config import QUICK_SCOPE, StudyConfig
 from tdu.reproduce import measure_study
 from tdu.results.published import PUBLISHED
+from tdu.results.series import Robustness, Topologies
 from tdu.training.ensembles import train_all
-from tdu.types import Estimate, Findings
+from tdu.types import Band, Estimate, Findings
 
 NAN = float("nan")
 T_3 = stats.t.ppf(0.975, 3)
 
 
+def swept(case, exponents):
+    """A sweep of one case."""
+    settings = np.arange(exponents.size) / 10
+    return Robustness(settings, settings, {case: Band(exponents, exponents, exponents)})
+
+
 def study(key, value, *, series=None, **others):
     """What one study finds: the value of `key`, and whatever else its pooling needs."""
     estimates = {key: Estimate(value, NAN, NAN, "peak"), **{k: Estimate(v, NAN, NAN, "mean") for k, v in others.items()}}
-    return Findings(estimates, series=series or {})
+    return Findings(estimates, series=() if series is None else (series,))
 
 
 def test_most_quantities_are_means_over_studies_with_students_interval():
@@ -67,11 +74,11 @@ def test_a_share_is_a_ratio_of_means_not_a_mean_of_ratios():
 @pytest.mark.parametrize(
     ("key", "series"),
     [
-        ("synthetic_topology_cv", lambda d: {"topologies": {"dimension": d}}),
-        ("synthetic_alpha_cv", lambda d: {"robustness": {"alpha, synthetic, mean": {"value": d}}}),
-        ("synthetic_quantile_cv", lambda d: {"robustness": {"quantile, synthetic, mean": {"value": d}}}),
-        ("alpha_cv", lambda d: {"robustness": {"alpha, inline, peak": {"value": d}}}),
-        ("quantile_cv", lambda d: {"robustness": {"quantile, inline, peak": {"value": d}}}),
+        ("synthetic_topology_cv", lambda d: Topologies(Band(d, d, d), ("a", "b", "c"))),
+        ("synthetic_alpha_cv", lambda d: swept(("alpha", "synthetic", "mean"), d)),
+        ("synthetic_quantile_cv", lambda d: swept(("quantile", "synthetic", "mean"), d)),
+        ("alpha_cv", lambda d: swept(("alpha", "inline", "peak"), d)),
+        ("quantile_cv", lambda d: swept(("quantile", "inline", "peak"), d)),
     ],
 )
 def test_a_cv_is_of_the_means_over_studies_beyond_what_studies_scatter(key, series):

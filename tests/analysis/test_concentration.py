@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tdu.analysis import concentration
+from tdu.results.series import Gini
 from tests.planted import NEVER, SEED, all_same, known_mean, log_of, resampled
 
 EPOCHS = np.arange(401)
@@ -74,47 +75,44 @@ def test_every_measure_of_planted_peaks_comes_back_in_line_and_in_shadow():
 
 def test_the_curve_around_grokking_is_aligned_run_by_run():
     log = gini_log(CURVES, GROKKED)
-    found = concentration.analyse(log, gini_log(CURVES[:2], GROKKED[:2])).series["gini"]
+    found = concentration.analyse(log, gini_log(CURVES[:2], GROKKED[:2])).series_of(Gini).trainings
     assert list(found) == ["inline", "shadow"]
     drawn = found["inline"]
-    assert list(drawn) == [
-        "offset", "quantiles", "mean", "example", "example_grokking_epoch", "lag_counts", "lag_edges",
-    ]  # fmt: skip
-    assert drawn["offset"].tolist() == list(range(-50, 201))
+    assert drawn.offset.tolist() == list(range(-50, 201))
     runs = [k for k, grokked in enumerate(GROKKED) if grokked != NEVER]
     for at, offset in enumerate(range(-50, 201)):
         there = [100 * (CURVES[k][GROKKED[k] + offset] - 1) for k in runs if 0 <= GROKKED[k] + offset <= 400]
         if 2 * len(there) >= len(runs):
             wanted = np.quantile(there, [0.05, 0.25, 0.5, 0.75, 0.95])
-            np.testing.assert_allclose(drawn["quantiles"][:, at], wanted, atol=1e-10)
-            assert drawn["mean"][at] == pytest.approx(np.mean(there), abs=1e-10)
+            np.testing.assert_allclose(drawn.quantiles[:, at], wanted, atol=1e-10)
+            assert drawn.mean[at] == pytest.approx(np.mean(there), abs=1e-10)
         else:
-            assert np.isnan(drawn["quantiles"][:, at]).all()
-            assert np.isnan(drawn["mean"][at])
-    np.testing.assert_allclose(drawn["example"], 100 * (CURVES[0] - 1), atol=1e-10)
-    assert drawn["example_grokking_epoch"] == 110
-    assert drawn["lag_edges"].tolist() == list(range(-100, 521, 20))
+            assert np.isnan(drawn.quantiles[:, at]).all()
+            assert np.isnan(drawn.mean[at])
+    np.testing.assert_allclose(drawn.example, 100 * (CURVES[0] - 1), atol=1e-10)
+    assert drawn.example_grokking_epoch == 110
+    assert drawn.lag_edges.tolist() == list(range(-100, 521, 20))
     # lags −10, 10, 11, −30 and 6; a run that never rises or never groks has none
-    assert drawn["lag_counts"].tolist() == [0, 0, 0, 1, 1, 3] + [0] * 25
-    assert found["shadow"]["lag_counts"].sum() == 2
-    assert found["shadow"]["example_grokking_epoch"] == 110
+    assert drawn.lag_counts.tolist() == [0, 0, 0, 1, 1, 3] + [0] * 25
+    assert found["shadow"].lag_counts.sum() == 2
+    assert found["shadow"].example_grokking_epoch == 110
 
 
 def test_an_offset_is_drawn_where_half_of_the_runs_reach():
     """Runs that grok at 0 … 3 of 7 epochs: offset −1 is reached by three of four, −2 by two, −3 by one."""
     curves = np.tile(1 + 0.1 * np.arange(8.0), (4, 1))
-    drawn = concentration.analyse(*[gini_log(curves, [0, 1, 2, 3])] * 2).series["gini"]["inline"]
-    known = drawn["offset"][np.isfinite(drawn["mean"])]
+    drawn = concentration.analyse(*[gini_log(curves, [0, 1, 2, 3])] * 2).series_of(Gini).trainings["inline"]
+    known = drawn.offset[np.isfinite(drawn.mean)]
     assert known.tolist() == list(range(-2, 7))
-    assert np.array_equal(np.isfinite(drawn["quantiles"]).all(axis=0), np.isfinite(drawn["mean"]))
-    assert drawn["mean"][drawn["offset"] == -2] == pytest.approx(100 * np.mean([0.0, 0.1]))
-    assert drawn["mean"][drawn["offset"] == 6] == pytest.approx(100 * np.mean([0.6, 0.7]))  # up to the last epoch
+    assert np.array_equal(np.isfinite(drawn.quantiles).all(axis=0), np.isfinite(drawn.mean))
+    assert drawn.mean[drawn.offset == -2] == pytest.approx(100 * np.mean([0.0, 0.1]))
+    assert drawn.mean[drawn.offset == 6] == pytest.approx(100 * np.mean([0.6, 0.7]))  # up to the last epoch
 
 
 def test_one_run_is_drawn_as_far_as_it_reaches():
-    drawn = concentration.analyse(*[gini_log([triangle(100)], [110])] * 2).series["gini"]["inline"]
-    np.testing.assert_allclose(drawn["mean"], 100 * (triangle(100)[60:311] - 1), atol=1e-10)
-    np.testing.assert_allclose(drawn["quantiles"], np.tile(drawn["mean"], (5, 1)), atol=1e-10)
+    drawn = concentration.analyse(*[gini_log([triangle(100)], [110])] * 2).series_of(Gini).trainings["inline"]
+    np.testing.assert_allclose(drawn.mean, 100 * (triangle(100)[60:311] - 1), atol=1e-10)
+    np.testing.assert_allclose(drawn.quantiles, np.tile(drawn.mean, (5, 1)), atol=1e-10)
 
 
 def test_a_rise_from_one_epoch_to_the_next_to_last_has_a_length_and_is_transient():
@@ -126,10 +124,10 @@ def test_a_rise_from_one_epoch_to_the_next_to_last_has_a_length_and_is_transient
 
 def test_without_a_grokked_run_nothing_is_aligned():
     found = concentration.analyse(*[gini_log(CURVES[:2], [NEVER, NEVER])] * 2)
-    drawn = found.series["gini"]["inline"]
-    assert np.isnan(drawn["quantiles"]).all()
-    assert np.isnan(drawn["mean"]).all()
-    assert drawn["lag_counts"].sum() == 0
+    drawn = found.series_of(Gini).trainings["inline"]
+    assert np.isnan(drawn.quantiles).all()
+    assert np.isnan(drawn.mean).all()
+    assert drawn.lag_counts.sum() == 0
     assert found.estimates["gini_near_grokking"].note == found.estimates["gini_at_grokking"].note == "0 runs"
     assert np.isnan(found.estimates["gini_near_grokking"].value)
     assert found.estimates["gini_rise"].value == pytest.approx(37.5)

@@ -9,6 +9,7 @@ from tdu.analysis import control
 from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import barabasi_albert, random_graph, ring, small_world
 from tdu.config import Scope, StudyConfig
+from tdu.results.series import Topologies
 from tdu.rng import Stage, derived_seed, generator
 from tdu.statistics.resampling import bootstrap
 from tests.planted import N_SITES, SEED, band, exponent, resampled, same
@@ -60,12 +61,13 @@ def test_d_synth_is_the_mean_over_topologies_and_each_has_its_own():
     samples = bootstrap(topologies, fit, SEED)
     same(cv, control.variation_beyond_noise(fit(topologies), samples, "CV over topologies, %", note))
     assert cv.value == pytest.approx(100 * tilt.std(ddof=1) / tilt.mean(), rel=0.1)
-    series = found.series["topologies"]
-    assert series["name"] == list(FAMILIES)
-    np.testing.assert_allclose(series["dimension"], fit(topologies))
+    (series,) = found.series
+    assert isinstance(series, Topologies)
+    assert series.name == tuple(FAMILIES)
+    np.testing.assert_allclose(series.dimension.value, fit(topologies))
     low, high = band(topologies, fit)
-    np.testing.assert_allclose(series["low"], low, rtol=1e-8)
-    np.testing.assert_allclose(series["high"], high, rtol=1e-8)
+    np.testing.assert_allclose(series.dimension.low, low, rtol=1e-8)
+    np.testing.assert_allclose(series.dimension.high, high, rtol=1e-8)
     of_seeds = control.sizes_for_bootstrap(control.Control(topologies, topologies, topologies, 3))
     np.testing.assert_allclose(of_seeds, topologies.mean(axis=0))
 

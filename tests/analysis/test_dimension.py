@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tdu.analysis import dimension
+from tdu.results.series import DimensionOverTime, ScalingLines
 from tdu.statistics.resampling import bootstrap
 from tdu.types import Estimate
 from tests.planted import (
@@ -136,25 +137,24 @@ def test_intervals_are_of_the_studys_own_seed(log, monkeypatch):
 
 
 def test_the_series_are_d_of_t_and_the_two_lines(log, found):
-    series = found.series["dimension_over_time"]
-    assert list(found.series) == ["dimension_over_time", "scaling"]
-    assert list(series) == ["epoch", "peak", "run-peak", "mean"]
-    assert series["epoch"].tolist() == list(range(0, 250, 10))
+    assert [type(one) for one in found.series] == [DimensionOverTime, ScalingLines]
+    series = found.series_of(DimensionOverTime)
+    assert list(series.bands) == ["peak", "run-peak", "mean"]
+    assert series.epoch.tolist() == list(range(0, 250, 10))
     for name, statistic in (("peak", "peak"), ("run-peak", "mean"), ("mean", "mean")):
         values = in_time(log.size)
         wanted = exponent(N_SITES, statistic)
-        np.testing.assert_allclose(series[name]["value"], wanted(values), rtol=1e-10)
+        np.testing.assert_allclose(series.bands[name].value, wanted(values), rtol=1e-10)
         low, high = band(values, wanted, largest=name == "peak")
-        np.testing.assert_allclose(series[name]["low"], low, rtol=1e-8)
-        np.testing.assert_allclose(series[name]["high"], high, rtol=1e-8)
-        np.testing.assert_allclose(series[name]["r2"], r_squared(N_SITES, of_scales(values, statistic)), rtol=1e-8)
-    scaling = found.series["scaling"]
-    assert list(scaling) == ["n_sites", "peak", "mean"]
-    assert np.array_equal(scaling["n_sites"], N_SITES)
+        np.testing.assert_allclose(series.bands[name].low, low, rtol=1e-8)
+        np.testing.assert_allclose(series.bands[name].high, high, rtol=1e-8)
+        np.testing.assert_allclose(series.bands[name].r2, r_squared(N_SITES, of_scales(values, statistic)), rtol=1e-8)
+    scaling = found.series_of(ScalingLines)
+    assert list(scaling.lines) == ["peak", "mean"]
+    assert np.array_equal(scaling.n_sites, N_SITES)
     for statistic in ("peak", "mean"):
-        line, runs = scaling[statistic], of_runs(log.size, statistic)
+        line, runs = scaling.lines[statistic], of_runs(log.size, statistic)
         fit = stats.linregress(np.log(N_SITES), np.log(of_scales(runs, statistic)))
-        assert list(line) == ["size", "runs", "exponent", "intercept"]
-        np.testing.assert_allclose(line["runs"], runs)
-        np.testing.assert_allclose(line["size"], of_scales(runs, statistic))
-        assert (line["exponent"], line["intercept"]) == pytest.approx((fit.slope, fit.intercept))
+        np.testing.assert_allclose(line.runs, runs)
+        np.testing.assert_allclose(line.size, of_scales(runs, statistic))
+        assert (line.exponent, line.intercept) == pytest.approx((fit.slope, fit.intercept))

@@ -14,6 +14,7 @@ from tdu.avalanches.graphs import barabasi_albert
 from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import StudyConfig
+from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
 from tests.planted import (
     GROKKED,
@@ -100,21 +101,21 @@ def test_every_reading_compares_the_same_thing_of_real_and_null(log, null):
 
 
 def test_the_series_are_d_of_t_of_the_null_and_real_minus_null(log, null):
-    series = excess.analyse(replace(log, nulls={"rewired": null}), "rewired").series
-    assert list(series) == ["null_rewired"]
+    (found,) = excess.analyse(replace(log, nulls={"rewired": null}), "rewired").series
+    assert isinstance(found, NullOverTime)
+    assert found.null == "rewired"
     of_time = exponent(N_SITES, "mean")
     both = np.stack([in_time(log.size), in_time(null.mean(axis=0))])
-    found = series["null_rewired"]
-    assert list(found) == ["epoch", "value", "low", "high", "excess", "excess_low", "excess_high"]
-    assert np.array_equal(found["epoch"], log.step)
-    np.testing.assert_allclose(found["value"], of_time(both[1]))
-    np.testing.assert_allclose(found["excess"], of_time(both[0]) - of_time(both[1]))
+    assert np.array_equal(found.epoch, log.step)
+    np.testing.assert_allclose(found.dimension.value, of_time(both[1]))
+    np.testing.assert_allclose(found.excess.value, of_time(both[0]) - of_time(both[1]))
     bands = (
         *band(both[1], of_time, n_resamples=2000),
         *band(both, lambda v: of_time(v[:, 0]) - of_time(v[:, 1]), n_resamples=2000),
     )
-    for name, one in zip(("low", "high", "excess_low", "excess_high"), bands, strict=True):
-        np.testing.assert_allclose(found[name], one, rtol=1e-8)
+    drawn = (found.dimension.low, found.dimension.high, found.excess.low, found.excess.high)
+    for of_drawn, one in zip(drawn, bands, strict=True):
+        np.testing.assert_allclose(of_drawn, one, rtol=1e-8)
 
 
 def test_planted_excesses_come_back_with_their_widths():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tdu.analysis import grokking
+from tdu.results.series import GrokkingEpochs, OneRun
 from tests.planted import GROKKED, N_SITES, NEVER, SEED, WINDOW, all_same, known_mean, log_of, resampled, same, study, unknown
 
 EPOCHS = np.where(GROKKED == NEVER, np.nan, GROKKED)
@@ -37,11 +38,11 @@ def test_epochs_have_their_statistics_intervals_and_counts_of_the_ungrokked():
         all_same(found.readings[key], {words: resampled(EPOCHS, of_all, words, of_extremes, stretched=False)})
     assert found.readings["grokking_first"]["earliest run"].value == 0
     assert found.readings["grokking_last"]["latest run"].value == 145
-    series = found.series["grokking"]
-    assert list(found.series) == ["grokking"]
-    assert series["n_sites"].tolist() == N_SITES.tolist()
-    assert np.array_equal(series["epoch"], EPOCHS, equal_nan=True)
-    assert series["mean"].tolist() == [60, 66, 110, 130]
+    (series,) = found.series
+    assert isinstance(series, GrokkingEpochs)
+    assert series.n_sites.tolist() == N_SITES.tolist()
+    assert np.array_equal(series.epoch, EPOCHS, equal_nan=True)
+    assert series.mean.tolist() == [60, 66, 110, 130]
 
 
 def test_where_every_run_groks_the_note_says_so():
@@ -58,10 +59,11 @@ def test_one_run_stands_among_its_like():
     assert one.value == 50  # the median of nine
     assert (one.low, one.high) == pytest.approx((10 + 0.2 * 10, 90 - 0.2 * 10))
     assert (one.statistic, one.note) == ("median run", "the interval holds 95 % of 9 runs of h = 21")
-    curves = found.series["accuracy"]
-    assert curves["accuracy"].tolist() == [0.5] * 30 + [1.0] * 71
-    assert curves["loss"].tolist() == list(range(101))
-    assert curves["grokking_epoch"] == 30
+    (curves,) = found.series
+    assert isinstance(curves, OneRun)
+    assert curves.accuracy.tolist() == [0.5] * 30 + [1.0] * 71
+    assert curves.loss.tolist() == list(range(101))
+    assert curves.grokking_epoch == 30
 
 
 def test_a_scale_that_never_groks_has_no_example():

@@ -83,12 +83,10 @@ def phase_of(epoch, grokked):
 
 def test_tails_and_ratios_are_means_over_a_phase_of_each_run(log, found_of):
     of, found = found_of
-    assert list(found.series) == ["tail", "moment_ratio"]
-    tail, ratio = found.series["tail"], found.series["moment_ratio"]
-    assert list(tail) == ["x", "hidden", "before", "at", "after"]
-    assert list(ratio) == ["hidden", "before", "at", "after"]
-    assert np.array_equal(tail["x"], marginals.TAIL_GRID)
-    assert tail["hidden"].tolist() == ratio["hidden"].tolist() == list(HIDDEN)
+    tail, ratio = found.series
+    assert (type(tail), type(ratio)) == (marginals.Tails, marginals.MomentRatios)
+    assert tuple(tail.phases) == tuple(ratio.phases) == marginals.PHASES == ("before", "at", "after")
+    assert tail.hidden.tolist() == ratio.hidden.tolist() == list(HIDDEN)
     for scale in range(4):
         for phase in marginals.PHASES:
             chosen = [
@@ -99,17 +97,17 @@ def test_tails_and_ratios_are_means_over_a_phase_of_each_run(log, found_of):
             ]
             ratios = [of.moment_ratio[scale, k, t] for k, t in chosen]
             tails = [of.tail[scale, k, t] for k, t in chosen if not np.isnan(of.tail[scale, k, t]).any()]
-            assert ratio[phase][scale] == pytest.approx(np.mean(ratios))
-            np.testing.assert_allclose(tail[phase][scale], np.mean(tails, axis=0))
+            assert ratio.phases[phase][scale] == pytest.approx(np.mean(ratios))
+            np.testing.assert_allclose(tail.phases[phase][scale], np.mean(tails, axis=0))
 
 
 def test_a_phase_that_no_run_has_is_unknown():
     log = study(np.full((4, 3), NEVER))
     of = marginals.Marginals(*[np.ones(log.size.shape)] * 2, np.ones((*log.size.shape, X)))
     found = marginals.analyse(log, of)
-    assert np.isnan(found.series["moment_ratio"]["at"]).all()
-    assert np.isnan(found.series["tail"]["after"]).all()
-    assert (found.series["tail"]["before"] == 1).all()
+    assert np.isnan(found.series_of(marginals.MomentRatios).phases["at"]).all()
+    assert np.isnan(found.series_of(marginals.Tails).phases["after"]).all()
+    assert (found.series_of(marginals.Tails).phases["before"] == 1).all()
 
 
 CONFIG = StudyConfig(hidden=(3, 6), replicates=2, alpha=0.2, quantile=0.8, max_steps=3)
@@ -151,13 +149,13 @@ def test_topplings_per_site_are_of_the_snapshots_after_the_window(log):
     draws = np.stack([log.size * 2, log.size * 4])
     found = marginals.size_share(replace(log, nulls={"double": draws}))
     assert (found.estimates, found.readings) == ({}, {})
-    share = found.series["size_share"]
-    assert list(share) == ["hidden", "n_sites", "runs", "real", "double"]
+    (share,) = found.series
+    assert list(share.fields) == ["real", "double"]
     runs = log.size[..., AFTER].mean(axis=-1) / N_SITES[:, None]
-    np.testing.assert_allclose(share["runs"], runs)
-    np.testing.assert_allclose(share["real"], runs.mean(axis=-1))
-    np.testing.assert_allclose(share["double"], 3 * runs.mean(axis=-1))
-    assert share["hidden"].tolist() == list(HIDDEN)
-    assert share["n_sites"].tolist() == N_SITES.tolist()
-    none = marginals.size_share(study(GROKKED * 0 + 240)).series["size_share"]
-    assert np.isnan(none["real"]).all()
+    np.testing.assert_allclose(share.runs, runs)
+    np.testing.assert_allclose(share.fields["real"], runs.mean(axis=-1))
+    np.testing.assert_allclose(share.fields["double"], 3 * runs.mean(axis=-1))
+    assert share.hidden.tolist() == list(HIDDEN)
+    assert share.n_sites.tolist() == N_SITES.tolist()
+    (none,) = marginals.size_share(study(GROKKED * 0 + 240)).series
+    assert np.isnan(none.fields["real"]).all()

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tdu.analysis import phases
+from tdu.results.series import Bootstrap, LeaveOneOut
 from tdu.statistics.resampling import bootstrap
 from tests.planted import (
     GROKKED,
@@ -134,33 +135,33 @@ def test_planted_phases_come_back_with_their_widths():
 
 
 def test_the_series_hold_histograms_and_exponents_without_each_scale(log):
-    series = phases.analyse(log, synthetic=SYNTHETIC).series
-    assert list(series) == ["bootstrap", "leave_one_out"]
-    assert list(series["bootstrap"]) == ["dimension_pre", "dimension_post", "dimension_synthetic"]
+    histograms, left_out = phases.analyse(log, synthetic=SYNTHETIC).series
+    assert (type(histograms), type(left_out)) == (Bootstrap, LeaveOneOut)
+    assert list(histograms.histograms) == ["dimension_pre", "dimension_post", "dimension_synthetic"]
     cases = {key: (of_runs(log.size, "peak", inside), "peak") for key, inside in split(log).items()}
     cases["dimension_synthetic"] = SYNTHETIC, "mean"
-    assert list(series["leave_one_out"]) == ["n_sites", *cases]
-    assert np.array_equal(series["leave_one_out"]["n_sites"], N_SITES)
+    assert list(left_out.bands) == list(cases)
+    assert np.array_equal(left_out.n_sites, N_SITES)
     for key, (values, statistic) in cases.items():
-        left_out, function = series["leave_one_out"][key], without_each(statistic)
-        np.testing.assert_allclose(left_out["value"], function(values), rtol=1e-10)
+        exponents, function = left_out.bands[key], without_each(statistic)
+        np.testing.assert_allclose(exponents.value, function(values), rtol=1e-10)
         for name, wanted in zip(("low", "high"), band(values, function, largest=statistic == "peak"), strict=True):
-            np.testing.assert_allclose(left_out[name], wanted, rtol=1e-8)
+            np.testing.assert_allclose(getattr(exponents, name), wanted, rtol=1e-8)
         # the samples of the estimate's interval, of its seed; rounding may move one from a bin to the next
         samples = bootstrap(values, depending(exponent(N_SITES, statistic), statistic == "peak"), SEED)
         density, edges = np.histogram(samples[np.isfinite(samples)], bins=80, density=True)
-        histogram = series["bootstrap"][key]
-        np.testing.assert_allclose(histogram["edges"], edges, rtol=1e-9)
-        np.testing.assert_allclose(histogram["density"], density, atol=2.1 / len(samples) / np.diff(edges)[0])
+        histogram = histograms.histograms[key]
+        np.testing.assert_allclose(histogram.edges, edges, rtol=1e-9)
+        np.testing.assert_allclose(histogram.density, density, atol=2.1 / len(samples) / np.diff(edges)[0])
         assert (density * np.diff(edges)).sum() == pytest.approx(1)
 
 
 def test_samples_without_spread_have_no_density():
     for samples in (np.full(10, np.nan), np.ones(10), np.array([1.0, 1.0 + 5e-10, np.nan])):
         found = phases._histogram(samples)
-        assert found["density"].tolist() == []
-        assert found["edges"].tolist() == [0]
-    assert phases._histogram(np.array([1.0, 1.0 + 2e-9, np.nan]))["density"].size == 80
+        assert found.density.tolist() == []
+        assert found.edges.tolist() == [0]
+    assert phases._histogram(np.array([1.0, 1.0 + 2e-9, np.nan])).density.size == 80
 
 
 def test_a_study_that_never_groks_has_no_second_phase():
@@ -170,5 +171,5 @@ def test_a_study_that_never_groks_has_no_second_phase():
     assert "must be finite" in note
     assert note.endswith("; 0.0 snapshots a run; 12 of 12 runs have none")
     assert found.estimates["dimension_pre"].value == pytest.approx(0.99, abs=0.1)
-    assert found.series["bootstrap"]["dimension_post"]["density"].tolist() == []
+    assert found.series_of(Bootstrap).histograms["dimension_post"].density.tolist() == []
     same(found.estimates["phases_apart"], found.estimates["phase_separation"])

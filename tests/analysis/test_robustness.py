@@ -11,6 +11,7 @@ from tdu.analysis.control import Control, variation_beyond_noise
 from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import barabasi_albert
 from tdu.config import Scope, StudyConfig
+from tdu.results.series import Robustness
 from tdu.statistics.resampling import bootstrap
 from tdu.training import sweeps
 from tests.planted import HIDDEN, N_SITES, SEED, all_same, band, depending, ensemble_of, exponent, of_runs, study
@@ -69,23 +70,20 @@ def test_variation_is_of_the_sweep_and_the_statistic_that_its_key_names(found):
 
 
 def test_the_table_has_the_exponent_of_every_setting_with_its_interval(found):
-    assert list(found.series) == ["robustness"]
-    table = found.series["robustness"]
-    assert table["alpha"].tolist() == [0.1, 0.3, 0.5]
-    assert table["quantile"].tolist() == [0.8, 0.9]
+    (swept,) = found.series
+    assert isinstance(swept, Robustness)
+    assert swept.settings("alpha").tolist() == [0.1, 0.3, 0.5]
+    assert swept.settings("quantile").tolist() == [0.8, 0.9]
     trainings = [("inline", name) for name in STATISTICS] + [("shadow", name) for name in STATISTICS] + [("synthetic", "mean")]
-    rows = {
-        f"{axis}, {training}, {name}": (axis, training, name) for axis in ("alpha", "quantile") for training, name in trainings
-    }
-    assert set(table) == {"alpha", "quantile", *rows}
-    for name, of in rows.items():
-        values, statistic = case(*of)
+    assert list(swept.bands) == [(axis, *of) for axis in ("alpha", "quantile") for of in trainings]
+    for setting, exponents in swept.bands.items():
+        values, statistic = case(*setting)
         wanted = exponent(N_SITES, statistic)
-        assert list(table[name]) == ["value", "low", "high"]
-        np.testing.assert_allclose(table[name]["value"], wanted(values))
+        assert exponents.r2 is None
+        np.testing.assert_allclose(exponents.value, wanted(values))
         low, high = band(values, wanted, largest=statistic == "peak")
-        np.testing.assert_allclose(table[name]["low"], low, rtol=1e-8)
-        np.testing.assert_allclose(table[name]["high"], high, rtol=1e-8)
+        np.testing.assert_allclose(exponents.low, low, rtol=1e-8)
+        np.testing.assert_allclose(exponents.high, high, rtol=1e-8)
 
 
 def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tdu.analysis import dimension, shadow
+from tdu.results.series import ShadowDimensionOverTime
 from tests.planted import (
     GROKKED,
     N_SITES,
@@ -62,10 +63,12 @@ def test_every_quantity_is_of_the_shadow_log_or_of_the_pair(logs):
             "before the window, mean": change(logs, BEFORE, "mean"),
         },
     )
-    assert list(found.series) == ["dimension_over_time_shadow"]
+    (series,) = found.series
+    assert isinstance(series, ShadowDimensionOverTime)
+    assert np.array_equal(series.epoch, logs[1].step)
     wanted = dimension.over_time(logs[1], SEED)
     for name in ("peak", "run-peak", "mean"):
-        assert np.array_equal(found.series["dimension_over_time_shadow"][name]["high"], wanted[name]["high"])
+        assert np.array_equal(series.bands[name].high, wanted[name].high)
 
 
 def test_a_planted_change_comes_back_with_its_sign_and_width():

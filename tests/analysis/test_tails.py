@@ -6,6 +6,7 @@ from scipy.optimize import minimize_scalar
 
 import tdu
 from tdu.analysis import tails
+from tdu.results.series import Ccdf, Collapse, PowerLaws
 from tdu.statistics.resampling import bootstrap, interval
 from tests.planted import HIDDEN, N_SITES, SEED, exponent, log_of, of_runs, of_scales, resampled, same, slope
 
@@ -84,13 +85,12 @@ def test_the_collapse_is_at_the_regressions_exponent_and_at_its_own_best(log, fo
         one = found.estimates[key]
         assert (one.value, one.low, one.high) == pytest.approx((value, low[i], high[i]), rel=2e-3), key
         assert (one.statistic, one.note) == (statistic, note)
-    drawn = found.series["collapse"]
-    assert list(drawn) == ["n_sites", "size", "p", "error", "exponents", "qualities"]
-    assert np.array_equal(drawn["n_sites"], N_SITES)
+    drawn = found.series_of(Collapse)
+    assert np.array_equal(drawn.n_sites, N_SITES)
     for name, values in (("size", grid), ("p", p), ("error", error)):
-        np.testing.assert_allclose(drawn[name], values, rtol=1e-10)
-    assert drawn["exponents"].tolist() == pytest.approx([regression, float(own)], abs=2e-4)
-    assert drawn["qualities"].tolist() == [found.estimates[key].value for key in ("collapse_quality", "collapse_quality_best")]
+        np.testing.assert_allclose(getattr(drawn, name), values, rtol=1e-10)
+    assert drawn.exponents.tolist() == pytest.approx([regression, float(own)], abs=2e-4)
+    assert drawn.qualities.tolist() == [found.estimates[key].value for key in ("collapse_quality", "collapse_quality_best")]
 
 
 def test_the_planted_exponent_comes_back_with_its_width(found):
@@ -117,38 +117,36 @@ def test_decades_are_of_the_widest_scale_over_all_its_runs(log, found):
 
 
 def test_ccdfs_and_fits_are_those_of_every_scale(log, found):
-    assert list(found.series) == ["ccdf", "collapse", "power_law"]
-    assert list(found.series["ccdf"]) == [f"h{h}" for h in HIDDEN]
-    fits = found.series["power_law"]
-    assert list(fits) == ["n_sites", "alpha", "stderr", "xmin", "ks", "n_tail", "decades"]
-    assert np.array_equal(fits["n_sites"], N_SITES)
+    assert [type(one) for one in found.series] == [Ccdf, Collapse, PowerLaws]
+    assert list(found.series_of(Ccdf).tails) == list(HIDDEN)
+    fits = found.series_of(PowerLaws)
+    assert np.array_equal(fits.n_sites, N_SITES)
     for i, size in enumerate(log.size):
-        drawn = found.series["ccdf"][f"h{HIDDEN[i]}"]
-        assert list(drawn) == ["size", "p"]
-        assert (drawn["p"] == [np.mean(size >= at) for at in drawn["size"]]).all()
-        assert drawn["size"].tolist() == sorted(set(size.ravel().tolist()))
+        drawn = found.series_of(Ccdf).tails[HIDDEN[i]]
+        assert (drawn.p == [np.mean(size >= at) for at in drawn.size]).all()
+        assert drawn.size.tolist() == sorted(set(size.ravel().tolist()))
         fit = tdu.fit_power_law(size)
         for name in ("alpha", "stderr", "xmin", "ks", "n_tail", "decades"):
-            assert fits[name][i] == getattr(fit, name)
-            assert fits[name].dtype == np.float64
+            assert getattr(fits, name)[i] == getattr(fit, name)
+            assert getattr(fits, name).dtype == np.float64
 
 
 def test_a_scale_of_one_size_has_no_fit():
     log = gamma_log()
     size = log.size.copy()
     size[2] = 7
-    fits = tails.analyse(log_of(size)).series["power_law"]
+    fits = tails.analyse(log_of(size)).series_of(PowerLaws)
     wanted = {"alpha": np.nan, "stderr": np.nan, "xmin": 0, "ks": np.nan, "n_tail": 0, "decades": np.nan}
     for name, value in wanted.items():
-        assert fits[name][2] == pytest.approx(value, nan_ok=True), name
-        assert np.isfinite(fits[name][[0, 1, 3]]).all()
+        assert getattr(fits, name)[2] == pytest.approx(value, nan_ok=True), name
+        assert np.isfinite(getattr(fits, name)[[0, 1, 3]]).all()
 
 
 def test_one_run_a_scale_has_a_collapse_but_no_interval():
     log = gamma_log(n_runs=1)
     found = tails.analyse(log)
-    error = found.series["collapse"]["error"]
-    p, n = found.series["collapse"]["p"], 41
+    error = found.series_of(Collapse).error
+    p, n = found.series_of(Collapse).p, 41
     np.testing.assert_allclose(error, np.sqrt(np.maximum(p * (1 - p), 1 / n) / n))
     for key in ("collapse_exponent", "collapse_quality", "collapse_quality_best", "decades"):
         assert np.isfinite(found.estimates[key].value)
@@ -180,4 +178,4 @@ def test_the_best_exponent_may_lie_at_either_end_of_the_scan():
 
 
 def test_the_exponent_of_peaks_is_the_regressions(log, found):
-    assert exponent(N_SITES, "peak")(of_runs(log.size, "peak")) == pytest.approx(found.series["collapse"]["exponents"][0])
+    assert exponent(N_SITES, "peak")(of_runs(log.size, "peak")) == pytest.approx(found.series_of(Collapse).exponents[0])

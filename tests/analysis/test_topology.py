@@ -35,16 +35,15 @@ def test_late_dimensions_are_of_each_graph_real_and_permuted():
     assert tuple(found.readings) == KEYS
     for key, size in zip(KEYS, null.values(), strict=True):
         all_same(found.readings[key], {"permuted": time_mean(N_SITES, size, "mean", AFTER)})
-    assert list(found.series) == ["on_graphs"]
-    drawn = found.series["on_graphs"]
-    assert list(drawn) == ["epoch", "real", "permuted"]
-    assert np.array_equal(drawn["epoch"], log.step)
-    for kind, sizes in (("real", real), ("permuted", null)):
-        assert list(drawn[kind]) == list(TOPOLOGIES)
+    (drawn,) = found.series
+    assert isinstance(drawn, topology.DimensionOnGraphs)
+    assert np.array_equal(drawn.epoch, log.step)
+    for bands, sizes in ((drawn.real, real), (drawn.permuted, null)):
+        assert list(bands) == list(TOPOLOGIES)
         for name, size in sizes.items():
             wanted = dimension.over_time(log.with_size(size), SEED)["mean"]
             for part in ("value", "low", "high", "r2"):
-                assert np.array_equal(drawn[kind][name][part], wanted[part])
+                assert np.array_equal(getattr(bands[name], part), getattr(wanted, part))
 
 
 def test_keys_are_words():
