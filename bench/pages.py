@@ -92,18 +92,18 @@ def grids(results):
     }
     rows = []
     for name, label in jobs.items():
-        of = results["grids"][name]
+        found = results["grids"][name]
         rows.append(
             {
                 "job": label,
-                "tdu": median(of["seconds"], "tdu, 1"),
-                "tdu, 2 threads": median(of["seconds"], "tdu, 2"),
-                "C": median(of["seconds"], "C, 1"),
-                "C, 2 threads": median(of["seconds"], "C, 2"),
-                "of C's time": times(of["ratio_to_c_1"]),
-                "of C's, 2 threads": times(of["ratio_to_c_2"]),
-                "1 thread of 2 (at best)": both(of["two_threads"]),
-                "arithmetic, 1 of 2": both(of["arithmetic"]),
+                "tdu": median(found["seconds"], "tdu, 1"),
+                "tdu, 2 threads": median(found["seconds"], "tdu, 2"),
+                "C": median(found["seconds"], "C, 1"),
+                "C, 2 threads": median(found["seconds"], "C, 2"),
+                "of C's time": times(found["ratio_to_c_1"]),
+                "of C's, 2 threads": times(found["ratio_to_c_2"]),
+                "1 thread of 2 (at best)": both(found["two_threads"]),
+                "arithmetic, 1 of 2": both(found["arithmetic"]),
             }
         )
     return rows
@@ -192,7 +192,7 @@ def stages(results):
 def source(results):
     """What the page quotes."""
     (measured, taken_off, divided), largest = slopes(results)
-    one, of_parts, start_up = results["one_field"], results["parts"], results["start_up"]
+    one, parts, start_up = results["one_field"], results["parts"], results["start_up"]
     texts = {
         "cpu": results["provenance"]["cpu"],
         "python": results["provenance"]["python"],
@@ -210,10 +210,10 @@ def source(results):
         "one_n": f"{one['n_sites']:,}",
         "torch": torch_line(results),
         "bootstrap": ", ".join(
-            f"{median(of_parts['bootstrap'], how)} {what}"
+            f"{median(parts['bootstrap'], how)} {what}"
             for how, what in (("mean", "of means"), ("maximum", "of maxima"), ("runs", "with the runs handed over"))
         ),
-        "nulls": ", ".join(f"{name} {median(of_parts['nulls'], name)}" for name in of_parts["nulls"]),
+        "nulls": ", ".join(f"{name} {median(parts['nulls'], name)}" for name in parts["nulls"]),
         "reproduce": seconds(results["reproduce"]["median"]),
         "reproduce_least": seconds(results["reproduce"]["least"]),
     }

@@ -130,11 +130,11 @@ def probes(c, sizes, rounds):
         assert len(set(topplings.values())) == 1, topplings
         seconds = in_turns(ways | arithmetic(c), rounds)
         measured = summary(seconds, n_fields)
-        few = Workload(work.name, work.fields[: max(n_fields // 50, 1)], work.graph)
+        part = Workload(work.name, work.fields[: max(n_fields // 50, 1)], work.graph)
         for name, run in slow.items():
-            measured |= summary(in_turns({name: partial(run, few)}, min(rounds, 3), warm_up=n <= 100_000), len(few.fields))
+            measured |= summary(in_turns({name: partial(run, part)}, min(rounds, 3), warm_up=n <= 100_000), len(part.fields))
         add, read = random_add_seconds(c, n)
-        n_pushes = pushes(few) / len(few.fields)
+        n_pushes = pushes(part) / len(part.fields)
         bound = n_pushes * add + 2 * n * read
         rows.append(
             {

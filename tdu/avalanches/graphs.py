@@ -1,4 +1,4 @@
-"""Graphs as compressed sparse rows, and their builders; igraph, for the families that need it, is loaded when they do."""
+"""Graphs as compressed sparse rows, and their builders; igraph is loaded only by the families that need it."""
 
 import random
 import threading
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import igraph
 
 _IGRAPH_RANDOM = threading.Lock()
-_UNIFORMS = 1 << 22  # random numbers held at a time
-_SPARE = 64  # and how many are drawn beyond those that surely will be used
+_UNIFORMS = 1 << 22  # random numbers in memory at a time
+_SPARE = 64  # drawn beyond those certain to be used: a choice that was made already is drawn again
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class Graph:
 
     @classmethod
     def of_rows(cls, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32]) -> "Graph":
-        """The graph of adjacency arrays that are known to be good; they are not copied, and nobody may write to them again."""
+        """The graph of adjacency arrays known to be valid, which are not copied, and made read-only."""
         graph = object.__new__(cls)
         for name, array in (("indptr", indptr), ("indices", indices)):
             array.setflags(write=False)
@@ -151,7 +151,7 @@ def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
 
 @contextmanager
 def seeded_igraph(seed: int) -> Iterator[None]:
-    """Let igraph draw from a generator of our own; it has one for the whole process, hence the lock."""
+    """Have igraph draw from a generator seeded with `seed`; it has one for the whole process, hence the lock."""
     import igraph
 
     seed = _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
@@ -171,7 +171,7 @@ def barabasi_albert(n: int, m: int = 2, seed: int = 0) -> Graph:
     """Scale-free graph by preferential attachment: each new site brings `m` edges to sites chosen in proportion to degree.
 
     Pure Barabási–Albert attachment, ∝ k (igraph's ``zero_appeal=0``; its default is ∝ k + 1), by a kernel of our own: the same
-    graphs as igraph's in distribution, some fifty times sooner. The first m + 1 sites are all joined. E = m n − m (m + 1) / 2.
+    graphs as igraph's in distribution, some thirty times as fast. The first m + 1 sites are all joined: E = m n − m (m + 1)/2.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def ring(n: int, k: int = 4) -> Graph:
     n, k = _lattice_size(n, k)
     offsets = np.concatenate([np.arange(-(k // 2), 0), np.arange(1, k // 2 + 1)])
     neighbours = (np.arange(n)[:, None] + offsets) % n
-    edge = k // 2  # only the sites within reach of the seam have rows that wrap around
+    edge = k // 2  # only rows of sites this close to the seam wrap around, and need sorting
     for rows in (neighbours[:edge], neighbours[n - edge :]):
         rows.sort(axis=1)
     return Graph.of_rows(np.arange(0, n * k + 1, k), neighbours.astype(np.int32).ravel())

@@ -1,9 +1,9 @@
-"""One field, several threads, the bits of one.
+"""One field relaxed by several threads, to the same bits as by one.
 
-A step has two phases, and in each a thread changes no site but its own. In the first, it finds the active sites of its range
-and lowers them; in the second, it goes through the rows of all active sites, in their order, and pushes to those of its range.
-Every site thus receives what it receives in the same order as from a single thread. Rows are read once a thread, which costs
-less than to write down what goes to whom.
+A step has two phases, and in each a thread changes only the sites of its own range. In the first, it finds those that are
+active and lowers them; in the second, it goes through the rows of all active sites, in their order, and pushes to the
+neighbours in its range. Every site thus receives its shares in the same order as from a single thread. Each thread reads all
+these rows, which costs less than writing down which share goes to which thread.
 """
 
 from bisect import bisect_left
@@ -16,10 +16,10 @@ from tdu.avalanches.graphs import Graph
 from tdu.kernels.avalanche import Work, count, find_marked, lower, mark_above, push_within, shed, workspace
 from tdu.types import Floats, Integers
 
-#: Sites from which on threads are worth it: below, a step takes no longer than waking them.
+#: Fields of fewer sites are relaxed on one thread: a step of theirs takes no longer than waking the others.
 MIN_SITES_THREADED = 1 << 21
-_WORD = 64  # sites of one word of marks, which two threads must not share
-_SITE = 6  # what a site costs the thread that pushes to it, in ends of edges: its place is far away
+_WORD = 64  # sites to a word of marks, which two threads must not both write
+_SITE = 6  # cost of a site to the thread that pushes to it, in ends of edges: its entry is seldom in the cache
 
 
 def relax_on_threads(
@@ -29,7 +29,7 @@ def relax_on_threads(
     work = workspace(field.size)
     profile[:] = 0
     found_in, pushed_to = (ranges(graph, workers, per_end) for per_end in (0, 1))
-    parts = [_stretch(work, low, high) for low, high in found_in]  # no more of its sites can be active
+    parts = [_stretch(work, low, high) for low, high in found_in]  # as long as its range: all of it may be active
     looked, owned = (tuple(zip(*cuts, strict=True)) for cuts in (found_in, pushed_to))
     duration, dissipated = 0, 0.0
 
@@ -38,7 +38,7 @@ def relax_on_threads(
         mark_above(field, threshold, low, high, work.marks)
 
     def topple(part: Work, low: int, high: int) -> tuple[int, int]:
-        """Active sites of a range, lowered if a step is left for them, and how many have nobody to push to."""
+        """How many sites of a range are active, and how many of these, lowered if a step is left, have no neighbours."""
         n_active = find_marked(field, threshold, work.marks, low, high, part.active)
         if duration == max_steps:
             return n_active, 0
@@ -72,14 +72,14 @@ def _stretch(work: Work, low: int, high: int) -> Work:
 
 
 def ranges(graph: Graph, workers: int, per_end: int) -> list[tuple[int, int]]:
-    """Ranges of sites, one a worker at most, whole words of marks each, of about as much work.
+    """At most one range of sites for each worker, in whole words of marks, of about equal work.
 
-    A site costs 6, and `per_end` more for every edge that ends there.
+    A site costs `_SITE`, and `per_end` more for every edge that ends there.
     """
     n = len(graph)
 
     def work(i: int) -> int:
-        """What the sites before `i` cost."""
+        """Cost of the sites before `i`."""
         return per_end * int(graph.indptr[i]) + _SITE * i
 
     cuts = [bisect_left(range(n), work(n) * k // workers, key=work) // _WORD * _WORD for k in range(1, workers)]

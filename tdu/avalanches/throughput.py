@@ -19,8 +19,8 @@ FIELDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
     "Gaussian": lambda rng, shape: rng.normal(0.0, 0.5, shape),
     "heavy-tailed": lambda rng, shape: rng.normal(0.0, 0.5, shape) * np.exp(rng.normal(size=shape)),
 }
-_SITES_A_ROUND = 10_000_000  # fields of a round, taken together: enough that waking a thread does not count
-_FIELDS_COUNTED = 200  # pushes are counted a step at a time, hundreds of times as slow as they are made
+_SITES_A_ROUND = 10_000_000  # in all fields of a round together: enough that waking a thread does not count
+_FIELDS_COUNTED = 200  # counting pushes step by step is hundreds of times slower than the probe
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Rate:
 
 
 def synthetic(n: int, kind: str, seed: int = 0) -> Workload:
-    """Fields of one kind on a Barabási–Albert graph of `n` sites; as many as make a round of a tenth of a second."""
+    """Fields of one kind on a Barabási–Albert graph of `n` sites, as many as make a round of about a tenth of a second."""
     n_fields = max(_SITES_A_ROUND // n, 1)
     fields = FIELDS[kind](np.random.default_rng(seed), (n_fields, n))
     return Workload(f"{kind}, N = {n:,}", fields, barabasi_albert(n, seed=seed))
@@ -88,8 +88,8 @@ def measure(sizes: tuple[int, ...], threads: int, rounds: int = 7) -> Iterator[R
     for n in sizes:
         for kind in FIELDS:
             work = synthetic(n, kind)
-            few = replace(work, fields=work.fields[:_FIELDS_COUNTED])
-            n_pushes = pushes(few) / len(few.fields)
+            counted = replace(work, fields=work.fields[:_FIELDS_COUNTED])
+            n_pushes = pushes(counted) / len(counted.fields)
             for count in sorted({1, threads}):
                 topplings = probe_all(work, count) / len(work.fields)
                 seconds = median_seconds(partial(probe_all, work, count), rounds) / len(work.fields)
