@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tdu.config import NULLS
 from tdu.results import figures, panels, store
 from tdu.results.panels import style
+from tdu.results.series import NullOverTime
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 
@@ -116,10 +117,10 @@ def test_nulls_have_other_hues_than_real_gradients_and_lines_of_their_own(cones)
 def test_each_excess_has_its_band_in_a_panel_of_its_own(results):
     figure = panels.nulls_figure(results)
     for axes, name in zip(figure.axes[1:], [name for name in style.null_styles(NULLS) if name != "gaussian"], strict=True):
-        null = results.series[f"null_{name}"]
+        (null,) = (one for one in results.all_of(NullOverTime) if one.null == name)
         assert axes.get_title("left").endswith(name)
         drawn = {tuple(line.get_ydata()) for line in axes.lines}
-        assert {tuple(null[key]) for key in ("excess", "excess_low", "excess_high")} <= drawn
+        assert {tuple(part) for part in (null.excess.value, null.excess.low, null.excess.high)} <= drawn
         assert len(drawn) == 4, "zero, the excess and the two edges of its band"
     assert len({axes.get_ylim() for axes in figure.axes[1:]}) == 1
 
@@ -144,11 +145,11 @@ def test_what_nobody_published_is_drawn_without_published_lines(name, results):
 
 @pytest.mark.parametrize("names", [["signs"], ["gaussian"], ["permuted", "units", "gaussian"], [*NULLS, "units", "rook"]])
 def test_whatever_nulls_there_are_are_drawn(names, results):
-    planted = results.series["null_permuted"]
-    series = {key: of for key, of in results.series.items() if not key.startswith("null_")}
+    planted = results.series_of(NullOverTime)
+    series = tuple(one for one in results.series if not isinstance(one, NullOverTime))
     bare = replace(results, series=series)
     assert "nulls" not in figures.drawable(bare)
-    some = replace(results, series=series | {f"null_{name}": planted for name in names})
+    some = replace(results, series=(*series, *(replace(planted, null=name) for name in names)))
     assert "nulls" in figures.drawable(some)
     figure = panels.nulls_figure(some)
     titles = [axes.get_title("left").split(") ")[1] for axes in figure.axes]

@@ -11,6 +11,7 @@ import pytest
 
 from tdu.results import figures, report, store
 from tdu.results.published import in_full, label, with_interval
+from tdu.results.series import DimensionOverTime, PowerLaws
 
 pytestmark = pytest.mark.slow  # every figure is drawn
 
@@ -127,7 +128,7 @@ def test_text_is_escaped_and_figures_that_cannot_be_drawn_are_left_out(drawn):
 
     directory, results = drawn
     quantity = replace(next(iter(results.quantities.values())), note="<b>&")
-    bare = replace(results, quantities={"dimension": quantity}, readings={}, series={})
+    bare = replace(results, quantities={"dimension": quantity}, readings={}, series=())
     text = report.page(bare, directory / "figures")
     assert "&lt;b&gt;&amp;" in text
     assert "<figure" not in text
@@ -141,7 +142,7 @@ def test_results_come_back_as_they_went(drawn, tmp_path):
 
 def test_figures_are_the_same_bytes_for_the_same_results_and_any_number_of_workers(drawn, tmp_path):
     directory, results = drawn
-    some = {key: results.series[key] for key in ("power_law", "dimension_over_time")}
+    some = tuple(results.series_of(kind) for kind in (PowerLaws, DimensionOverTime))
     from dataclasses import replace
 
     figures.draw(replace(results, series=some), tmp_path, 1)

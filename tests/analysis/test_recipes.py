@@ -133,7 +133,8 @@ def test_each_recipe_is_trained_with_its_gini_coefficients_and_measured(monkeypa
     config = StudyConfig()
     (found,) = experiment.measure(config, Scope(), "executor", lambda _: None)
     assert asked == [(of, "executor", True) for of in recipes.configurations(config)]
-    rows = found.series["recipes"]["rows"]
-    assert [row["found"]["gamma"].value for row in rows] == list(range(1, 61))
-    assert [row["training"] for row in rows] == ["in-line", "shadow"] * 30
+    (series,) = found.series
+    rows = series.rows
+    assert [row.found["gamma"].value for row in rows] == list(range(1, 61))
+    assert [row.training for row in rows] == ["in-line", "shadow"] * 30
     assert found.estimates["distance"].value == 1
