@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
+from tdu.series import Band as Band
+from tdu.series import HoldsSeries, Series
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -242,44 +244,6 @@ class Estimate:
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Band:
-    """Values with the ends of their intervals, and the R² of each one's fit where it is known; all of one shape."""
-
-    value: Floats
-    low: Floats
-    high: Floats
-    r2: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """Arrays that figures and tables show, looked up by their class; `key` is its name in results.json."""
-
-    key: ClassVar[str]
-
-
-AnySeries = TypeVar("AnySeries", bound=Series)
-
-
-class _HasSeries:
-    series: tuple[Series, ...]
-
-    def all_of(self, kind: type[AnySeries]) -> list[AnySeries]:
-        """Every series of a class, in order."""
-        return [one for one in self.series if isinstance(one, kind)]
-
-    def series_of(self, kind: type[AnySeries]) -> AnySeries:
-        """The series of a class; a ValueError says that there is none."""
-        if found := self.all_of(kind):
-            return found[0]
-        raise InputError(f"there is no series `{kind.key}`")
-
-    def has(self, *kinds: type[Series]) -> bool:
-        """Whether there is a series of every class in `kinds`."""
-        return all(self.all_of(kind) for kind in kinds)
-
-
 @dataclass(frozen=True)
 class Quantity:
     """An `Estimate` beside the published figure: its text, value and error (None where it is only a bound), and the verdict.
@@ -300,11 +264,10 @@ class Quantity:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings(_HasSeries):
+class Findings(HoldsSeries):
     """What one part of the analysis contributes.
 
-    `estimates` by key; `readings` of a key: the same quantity under other readings of the paper's words, by their names;
-    `series`: arrays for the figures.
+    `estimates` by key; `readings` of a key: the same under other readings of the paper's words, by their names; `series`.
     """
 
     estimates: dict[str, Estimate] = field(default_factory=dict)
@@ -313,11 +276,10 @@ class Findings(_HasSeries):
 
 
 @dataclass(frozen=True, eq=False)
-class Results(_HasSeries):
-    """What a study says: quantities by key, their other readings, and arrays for the figures.
+class Results(HoldsSeries):
+    """What a study says: quantities by key, their other readings, `series`, and the quantities of many such studies `pooled`.
 
-    `pooled` are the same quantities over many studies of the same design, by the same keys. `scope` is None where only a
-    cascade log was measured, without the paper's side studies and without others to pool with.
+    `scope` is None where only a log was measured, without the paper's side studies and without others to pool with.
     """
 
     config: StudyConfig | GrokkingConfig | LogConfig

@@ -9,10 +9,11 @@ import numpy.typing as npt
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.surrogates import moment_ratio
+from tdu.series import Series
 from tdu.statistics.scaling import mean_exponent
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Findings, Floats, Integers, Log, Series, SizeStatistic
+from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
 
 #: Where the tail is drawn, in thresholds.
 TAIL_GRID = np.geomspace(1.0, 30.0, 60)

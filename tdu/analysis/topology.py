@@ -11,10 +11,11 @@ from tdu.analysis.control import TOPOLOGIES
 from tdu.analysis.grokking import window
 from tdu.avalanches.nulls import permuted
 from tdu.rng import Stage, derived_seed, generator
+from tdu.series import Series
 from tdu.statistics.scaling import window_dimension
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Band, Estimate, Findings, Integers, Log, Series, SizeStatistic
+from tdu.types import Band, Estimate, Findings, Integers, Log, SizeStatistic
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from tdu.analysis.alignment import Aligned
-from tdu.types import Band, Estimate, Floats, Integers, Series, SizeStatistic
+from tdu.series import Series
+from tdu.types import Band, Estimate, Floats, Integers, SizeStatistic
 
 #: D(t) of each field and statistic.
 Bands = dict[tuple[str, SizeStatistic], Band]

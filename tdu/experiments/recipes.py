@@ -12,8 +12,9 @@ from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
 from tdu.results.panels.style import panel_title
 from tdu.results.published import PUBLISHED
+from tdu.series import Series
 from tdu.training.ensembles import train_all
-from tdu.types import Estimate, Findings, Results, Series
+from tdu.types import Estimate, Findings, Results
 
 _COLOURS = {"rises": "C0", "rises through 1": "C0", "falls": "C1", "falls through 1": "C1"}
 _SHAPES = ("rises through 1", "rises", "undecided", "falls", "falls through 1", "a scale never groks")

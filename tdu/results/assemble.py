@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
-from tdu.types import Estimate, Findings, Quantity, Results, Series
+from tdu.series import Series
+from tdu.types import Estimate, Findings, Quantity, Results
 
 
 def as_one(findings: Iterable[Findings]) -> Findings:

@@ -24,7 +24,8 @@ from tdu.results.series import (
     ScalingLines,
     Topologies,
 )
-from tdu.types import Results, Series
+from tdu.series import Series
+from tdu.types import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

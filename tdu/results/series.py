@@ -8,7 +8,8 @@ behind the prefix given or, for a dataclass, by the names given; one that says `
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tdu.types import Band, Floats, Integers, Series, SizeStatistic
+from tdu.series import Series
+from tdu.types import Band, Floats, Integers, SizeStatistic
 
 INLINE, IN_KEY = "inline", "in_key"
 

@@ -10,7 +10,8 @@ from tdu.config import LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.files import RESULTS_SCHEMA, read_json, with_tuples, write_json
 from tdu.results.series import IN_KEY, INLINE, KINDS
-from tdu.types import Quantity, Results, Series
+from tdu.series import Series
+from tdu.types import Quantity, Results
 
 
 def results_as_json(results: Results) -> dict[str, Any]:
