@@ -22,6 +22,14 @@ def commands(config: StudyConfig | LogConfig, scope: Scope | None) -> list[str]:
     return [made + options, *([] if scope else ["tdu report RUN"])]
 
 
+def without_option(scope: Scope | None) -> dict[str, Any]:
+    """Settings of a scope that `commands` does not set, as no option does: those that are neither the default nor quick's."""
+    if scope is None or scope == QUICK_SCOPE:
+        return {}
+    default = asdict(Scope())
+    return {name: value for name, value in asdict(scope).items() if value != default[name]}
+
+
 def _of_log(config: LogConfig) -> list[str]:
     if config.source not in _OF_SOURCES:
         return ["tdu report RUN"]

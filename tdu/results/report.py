@@ -9,7 +9,7 @@ from pathlib import Path
 from tdu.config import GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
-from tdu.results.command import commands
+from tdu.results.command import commands, without_option
 from tdu.results.published import departure, in_full, label, where, with_interval
 from tdu.results.series import Axis, Robustness
 from tdu.types import Results
@@ -66,6 +66,9 @@ def _how_to_regenerate(results: Results) -> Iterable[str]:
     lines = commands(results.config, results.scope)
     yield "<p>In an environment where tdu is installed; RUN is a new directory:</p>"
     yield f"<pre><code>{_text(chr(10).join(lines))}</code></pre>"
+    if other := without_option(results.scope):
+        said = ", ".join(f"{name} = {value}" for name, value in other.items())
+        yield f"<p>There is no option for {_text(said)}: these are set where <code>tdu.config.Scope</code> is made.</p>"
     if results.scope is not None and not departure(results.config):
         yield "<p><code>make reproduce</code> in a clone of the repository does the same from nothing.</p>"
 
