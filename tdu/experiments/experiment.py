@@ -1,12 +1,14 @@
 """What an experiment is: three functions, from a study to findings, tables and a figure."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from tdu.config import QUICK, GrokkingConfig, StudyConfig
+from tdu.config import QUICK, GrokkingConfig, Scope, StudyConfig
 from tdu.types import Band, Findings, Floats, Results
 
 Say = Callable[[str], None]
@@ -15,18 +17,28 @@ Table = list[dict[str, object]]
 
 @dataclass(frozen=True)
 class Experiment:
-    """`measure` makes the findings, `tables` lays out what is worth keeping as CSV, `draw` makes the figure.
+    """With the paper's study: `measure` finds, `tables` lays out what is worth keeping as CSV, `draw` makes the figure.
 
-    `measure` takes the study, its scope, an executor and what is told of progress; if the experiment `keeps_runs`, also the
-    directory to keep them in. `study` is what a plan overrides, `quick` what a small one replaces in it.
+    `measure` takes the study, its scope, an executor and what is told of progress. `study` is what a plan overrides, `quick`
+    what a small one replaces in it.
     """
 
-    measure: Callable[..., list[Findings]]
+    measure: Callable[[StudyConfig, Scope, Executor, Say], list[Findings]]
     tables: Callable[[Results], dict[str, Table]]
     draw: Callable[[Results], Figure]
-    study: StudyConfig | GrokkingConfig = field(default_factory=StudyConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
     quick: dict[str, Any] = field(default_factory=lambda: settings_of(QUICK, "hidden", "replicates", "epochs"))
-    keeps_runs: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkExperiment:
+    """With networks, whose runs take hours and are kept: like an `Experiment`, but `measure` is told the directory for them."""
+
+    measure: Callable[[GrokkingConfig, Scope, Executor, Say, Path], list[Findings]]
+    tables: Callable[[Results], dict[str, Table]]
+    draw: Callable[[Results], Figure]
+    study: GrokkingConfig
+    quick: dict[str, Any]
 
 
 def settings_of(config: object, *names: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tdu.analysis import alignment, divergence
 from tdu.analysis.alignment import FIELDS, Aligned
 from tdu.analysis.divergence import Groups
 from tdu.config import NULLS, QUICK_GROKKING, GrokkingConfig, Scope
-from tdu.experiments.experiment import Experiment, Say, Table, columns, settings_of, with_band
+from tdu.experiments.experiment import NetworkExperiment, Say, Table, columns, settings_of, with_band
 from tdu.experiments.modadd_figure import draw
 from tdu.experiments.modadd_runs import (
     DELAYED,
@@ -262,4 +262,4 @@ _QUICK = settings_of(
     "weight_decay",
     "n_null_draws",
 )
-EXPERIMENT = Experiment(measure, tables, draw, GrokkingConfig(), _QUICK, keeps_runs=True)
+EXPERIMENT = NetworkExperiment(measure, tables, draw, GrokkingConfig(), _QUICK)

@@ -5,26 +5,24 @@ figure and ``README.md`` beside them. What stands in the README is rendered from
 """
 
 import tomllib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
 from tdu.errors import InputError
-from tdu.experiments.experiment import Experiment
+from tdu.experiments.experiment import Experiment, NetworkExperiment, Say
 from tdu.files import atomic, read_csv, write_csv, write_json
 from tdu.reproduce import fittable
 from tdu.results import figures
 from tdu.results.assemble import results_of
 from tdu.results.pages import Source, render
 from tdu.results.published import compare, label
-from tdu.types import Estimate, Quantity, Results
+from tdu.types import Estimate, Findings, Quantity, Results
 
-#: Question → the module that holds its `EXPERIMENT`.
+#: The questions by name; each is answered by the module of `tdu.experiments` that is called so, and holds its `EXPERIMENT`.
 QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "verdicts", "modadd")
 
 
@@ -78,13 +76,12 @@ def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
         raise InputError(f"{path}: {error}") from None
 
 
-def run(path: Path, out: Path, quick: bool, workers: int, say: Callable[[str], None]) -> list[Path]:
+def run(path: Path, out: Path, quick: bool, workers: int, say: Say) -> list[Path]:
     """Answer the question of the experiment.toml at `path` into the directory `out`; the paths written."""
     plan = read_plan(path, quick)
     experiment = experiment_of(plan.question)
-    measure = partial(experiment.measure, runs=out / "runs") if experiment.keeps_runs else experiment.measure
     with ThreadPoolExecutor(workers) as executor:
-        results = results_of(plan.config, plan.scope, measure(plan.config, plan.scope, executor, say))
+        results = results_of(plan.config, plan.scope, _measured(experiment, plan, executor, say, out / "runs"))
     tables = {"quantities": _quantities(results), **experiment.tables(results)}
     data = out / "data"
     for name, rows in tables.items():
@@ -94,11 +91,24 @@ def run(path: Path, out: Path, quick: bool, workers: int, say: Callable[[str], N
     drawn = figures.save(experiment.draw, results, out, "figure", ("png",))
     written = [*(data / f"{name}.csv" for name in tables), data / "provenance.json", *drawn]
     template = path.with_name("README.template.md")
-    if template.exists() and not (quick and experiment.keeps_runs):  # its small study has other primes than the page quotes
+    if template.exists() and not (
+        quick and isinstance(experiment, NetworkExperiment)
+    ):  # its small study has other primes than the page quotes
         with atomic(out / "README.md") as file:
             file.write(render(template.read_text(), {"": committed(out)}).encode())
         written.append(out / "README.md")
     return written
+
+
+def _measured(
+    experiment: Experiment | NetworkExperiment, plan: Plan, executor: Executor, say: Say, runs: Path
+) -> list[Findings]:
+    """What the experiment finds; networks are kept in the directory `runs`."""
+    if isinstance(experiment, Experiment) and isinstance(plan.config, StudyConfig):
+        return experiment.measure(plan.config, plan.scope, executor, say)
+    if isinstance(experiment, NetworkExperiment) and isinstance(plan.config, GrokkingConfig):
+        return experiment.measure(plan.config, plan.scope, executor, say, runs)
+    raise TypeError(f"{plan.question} is not asked of a {type(plan.config).__name__}")
 
 
 def committed(folder: Path) -> Source:
@@ -116,10 +126,10 @@ def committed(folder: Path) -> Source:
     return Source(quantities, readings, tables)
 
 
-def experiment_of(question: str) -> Experiment:
+def experiment_of(question: str) -> Experiment | NetworkExperiment:
     """The experiment that answers a question, loaded when asked for: each brings what it needs to draw."""
     module = import_module(f"tdu.experiments.{question.replace('-', '_')}")
-    found: Experiment = module.EXPERIMENT
+    found: Experiment | NetworkExperiment = module.EXPERIMENT
     return found
 
 
