@@ -1,9 +1,9 @@
-"""The one place that spells numba: how a kernel is compiled, and where its machine code is kept.
+"""The only module that imports numba: how a kernel is compiled, and where its machine code is kept.
 
-Kernels call each other across files. Numba notices an edit only in the file a kernel stands in, so the cache directory is
-named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): an edited
-kernel, wherever it stands, meets an empty cache and never stale machine code. The directory lies under the user's cache,
-not beside the sources, so an unwritable installation works as well.
+Kernels call each other across files. Numba notices an edit only in the kernel's own file, so the cache directory is
+named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): after any
+edit of a kernel the cache is empty, and never stale. The directory is under the user's cache,
+not beside the sources, so that a read-only installation works as well.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ CONFIG: Any = _numba_config  # its settings are set at run time, where no type c
 
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
 #: ``fastmath`` stays off: results are the bits that the written order of operations gives, but see `contracted`, `regrouped`.
-#: ``forceinline``: an array is handed over as seven numbers, and a call with eight arrays costs as much as a small step.
+#: ``forceinline``: an array is passed as seven numbers, and a call with eight arrays costs as much as a small step.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True}
 
 
@@ -37,7 +37,7 @@ trailing_zeros = _trailing_zeros if CONFIG.DISABLE_JIT else _count_trailing_zero
 
 
 def _source_digest() -> str:
-    """Digest of everything that decides what machine code the kernels become."""
+    """Digest of everything that the machine code of the kernels depends on."""
     here = Path(__file__).parent
     digest = hashlib.sha256(numba_version.encode())
     for source in [Path(__file__), *sorted((here / "kernels").glob("*.py"))]:
@@ -76,21 +76,21 @@ def kernel(function: F) -> F:
 def contracted(function: F) -> F:
     """As `kernel`, but a product and a sum may become one instruction that rounds once, where the processor has it.
 
-    For formulas that take two thirds of the time so, and of which nobody needs the same last bit on every processor.
+    For formulas that it speeds up by half, and whose last bit need not be the same on every processor.
     """
     return _compiled(function, OPTIONS | {"fastmath": {"contract"}})
 
 
 def regrouped(function: F) -> F:
-    """As `contracted`, but the terms of a sum may be added in any order, as many at once as the processor can."""
+    """As `contracted`, but the terms of a sum may be added in any order, so that sums vectorise."""
     return _compiled(function, OPTIONS | {"fastmath": {"contract", "reassoc"}})
 
 
 def _compiled(function: F, options: dict[str, Any]) -> F:
-    """Compile `function`, its machine code kept in our cache.
+    """Compile `function`, with its machine code in our cache.
 
-    Numba takes its cache directory from a setting of the whole process, read while decorating; it is borrowed for that
-    moment only, so that the kernels of other packages in the same process stay where their owners want them.
+    Numba takes its cache directory from a setting of the whole process, read while decorating; it is changed for that
+    moment only, so that the kernels of other packages in the same process stay in their own cache.
     """
     borrowed = CONFIG.CACHE_DIR
     CONFIG.CACHE_DIR = str(_CACHE or "")

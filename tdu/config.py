@@ -1,4 +1,4 @@
-"""What a study is; standard library only, so that the command line can show its defaults without loading anything."""
+"""Configurations of studies, which check themselves; standard library only, so that ``--help`` loads nothing heavy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Any
 from tdu import _check
 from tdu.errors import InputError
 
-#: Hidden units, the distributions of initial parameters, and the codings of XOR's patterns that a study can name. The paper
-#: names none; the first of each is the recipe that meets its incidental figures (experiments/recipes).
+#: Activations, distributions of initial parameters, and codings of XOR's patterns. The paper names none of them; the first of
+#: each is the recipe that meets its incidental figures (experiments/recipes).
 ACTIVATIONS = ("tanh", "relu", "sigmoid")
 INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
@@ -24,7 +24,7 @@ OPTIMISERS = ("adamw", "sgd", "momentum")
 PRECISIONS = ("float32", "float64")
 FIGURE_FORMATS = ("pdf", "svg", "png")
 
-#: The probe's settings where nobody says otherwise: diffusion strength, threshold level of |g|, steps allowed.
+#: Defaults of the probe: diffusion strength, quantile of |g| that is the threshold, steps allowed.
 ALPHA, QUANTILE, MAX_STEPS = 0.3, 0.9, 20
 
 #: The most hidden units h: their 4h + 1 sites are 32-bit numbers.
@@ -52,7 +52,7 @@ def _check_choices(config: object, **known: tuple[str, ...]) -> None:
 
 
 def _check_probe(config: "StudyConfig | NetworkConfig") -> None:
-    """What both say of the probe, the names of the nulls aside."""
+    """Settings of the probe that both have, apart from the names of the nulls."""
     _check_fractions(config, "alpha", "alpha_train")
     _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _check_integers(config, max_steps=0, n_null_draws=0)
@@ -70,11 +70,11 @@ def _check_scale(hidden: object) -> None:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Everything that decides the bits of a study. `hidden`: the scales h (N = 4h + 1); `replicates`: runs per scale.
+    """All that a study's results depend on. `hidden`: the scales h (N = 4h + 1); `replicates`: runs per scale.
 
     `alpha` is the diffusion strength of the measured avalanche, `alpha_train` that of the avalanche whose relaxed field
     trains the network (0: shadow, the raw gradient trains). `activation` of the hidden units, `initialisation` of the
-    parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` says what their names stand for. `n_null_draws` of
+    parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` defines their names. `n_null_draws` of
     each of the `nulls` are probed with every snapshot.
     """
 
@@ -102,7 +102,7 @@ class StudyConfig:
         _check_choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
 
 
-#: A study of seconds, for a first look and for tests.
+#: A study that takes seconds, for a first look and for tests.
 QUICK = StudyConfig(hidden=(20, 30, 50, 70), replicates=3, epochs=200, n_null_draws=2)
 
 
@@ -132,9 +132,9 @@ class Scope:
         _check.distinct(self.figure_formats, "figure_formats", figure_format)
 
 
-#: What the studies that are pooled take less of than a single one: as many of them share the work.
+#: A pooled study has this many times fewer of these than a single one: the many studies make up for it.
 POOLED_FRACTION = {"n_gini_runs": 10, "n_draws": 5}
-#: And of the draws of each null.
+#: And this many times fewer draws of each null.
 POOLED_NULL_DRAWS = 4
 
 QUICK_SCOPE = Scope(
@@ -149,7 +149,7 @@ QUICK_SCOPE = Scope(
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Everything that decides the bits of one network's training under the probe (`tdu.training.network`).
+    """All that one network's training under the probe depends on (`tdu.training.network`).
 
     The task: arithmetic mod `modulus`, or the ``parity`` of `n_relevant` among `n_bits` bits; `train_fraction` of its examples
     train. The network: ``transformer`` of `width` d, `heads`
@@ -192,7 +192,7 @@ class NetworkConfig:
         _check_probe(self)
 
 
-#: Test accuracy above which, and from where on to the end, a network has grokked.
+#: A network has grokked from when on its test accuracy stays above this to the end.
 GROKKED = 0.99
 
 
@@ -200,9 +200,9 @@ GROKKED = 0.99
 class GrokkingConfig:
     """The study of delayed generalisation: one-layer transformers of several `widths` on addition mod each of `moduli`.
 
-    Grokking runs train on `train_fraction` of the pairs; the controls on `few_fraction`, or without weight decay. Runs whose
-    whole generalisation is delayed train on `delayed_fraction`, for `delayed_epochs` with a rate and a decay of their own.
-    `window` is in epochs: what D before and after grokking are means over. The rest is as in `NetworkConfig`.
+    Grokking runs train on `train_fraction` of the pairs; controls train on `few_fraction`, or without weight decay. Runs that
+    generalise only long after they memorise train on `delayed_fraction`, for `delayed_epochs`, with a learning rate and weight
+    decay of their own. D before and after grokking are means over `window` epochs. The rest is as in `NetworkConfig`.
     """
 
     widths: tuple[int, ...] = (40, 48, 64, 80, 96, 128)
@@ -233,7 +233,7 @@ class GrokkingConfig:
         _check_seed(self.seed)
 
 
-#: One that groks within seconds: a small prime, narrow networks.
+#: A study that groks within seconds: a small prime, narrow networks.
 QUICK_GROKKING = GrokkingConfig(
     widths=(40, 48, 56),
     moduli=(31,),
@@ -249,9 +249,9 @@ QUICK_GROKKING = GrokkingConfig(
 
 @dataclass(frozen=True)
 class LogConfig:
-    """A log of another source than the paper's study: the `source`, and the `settings` that its runs have in common.
+    """What is known of a log that is not of the paper's study: its `source`, and the `settings` that its runs share.
 
-    `scales` are those of its runs, with at most `replicates` runs each.
+    `scales` are those of its runs; each has at most `replicates` runs.
     """
 
     source: str

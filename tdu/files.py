@@ -1,4 +1,4 @@
-"""Files: whole or none, in formats that carry no code, and with what made them."""
+"""Files: written whole or not at all, in formats that carry no code, with the provenance of their content."""
 
 import csv
 import hashlib
@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from tdu.errors import InputError
 
-#: Of logs: 2 since there is one for every source.
+#: Schema of logs; 2 since one format serves every source.
 SCHEMA = 2
-#: Of results.json: 2 since there are pooled studies and verdicts in words.
+#: Schema of results.json; 2 since it has pooled studies and verdicts in words.
 RESULTS_SCHEMA = 2
 _PACKAGES = ("tdu-ofc", "numpy", "numba", "scipy", "igraph")
 TEMPORARY = ".part"
@@ -43,13 +43,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as JSON; nan, which JSON does not know, must have become null before."""
+    """Write `value` as JSON; nan, which JSON does not have, must have been replaced by null."""
     with atomic(path) as file:
         file.write((json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path, what: str, schema: int = SCHEMA) -> dict[str, Any]:
-    """Read a JSON object of a `schema`, or a ValueError that names the file."""
+    """Read a JSON object of a `schema`; an `InputError` names the file if it cannot be read."""
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:
@@ -63,7 +63,7 @@ def read_json(path: Path, what: str, schema: int = SCHEMA) -> dict[str, Any]:
 
 
 def with_tuples(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings read from JSON, whose lists stand for tuples."""
+    """Settings read from JSON, with its lists as tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
@@ -74,7 +74,7 @@ def provenance() -> dict[str, Any]:
 
 @cache
 def made_by() -> dict[str, Any]:
-    """Package versions, commit and machine, which do not change while a process runs."""
+    """Package versions, commit and machine: the part of the provenance that is constant within a process."""
     versions = {}
     for package in _PACKAGES:
         try:
@@ -116,34 +116,34 @@ def _cpu() -> str:
 
 
 def read_array(path: Path) -> npt.NDArray[np.generic]:
-    """A .npy file, mapped rather than read; a ValueError names the file."""
+    """A .npy file, memory-mapped; an `InputError` names the file if it cannot be read."""
     try:
         return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
-    except Exception as error:  # there is no end to what damaged bytes make of a parser
+    except Exception as error:  # damaged bytes can make a parser raise anything
         raise InputError(f"{path} is not a readable .npy file: {error}") from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
-    """Write arrays and the JSON that describes them into one .npz, with a digest of both."""
+    """Write arrays and a description of them, as JSON, into one .npz, with a digest of both."""
     description = json.dumps(dict(described), sort_keys=True, allow_nan=False)
     with atomic(path) as file:
         np.savez(cast(Any, file), **arrays, description=description, sha256=_digest(arrays, description))  # type: ignore[arg-type]
 
 
 def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """All arrays of a .npz file by name, and what describes them.
+    """All arrays of a .npz file by name, and their description.
 
-    A ValueError says that the file is not a readable `what`. The digest is checked: the archive's own checksums are not, where
-    an array is read to its last byte but the file is not.
+    An `InputError` says that the file is not a readable `what`. The digest is checked because the archive's own checksum is
+    not: NumPy stops at an array's last byte, before the end of the archive member.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         description, digest = str(arrays.pop("description")), str(arrays.pop("sha256"))
         described = json.loads(description)
-    except Exception as error:  # there is no end to what damaged bytes make of a parser
+    except Exception as error:  # damaged bytes can make a parser raise anything
         raise InputError(f"{path} is not a readable {what}: {error}") from None
     if _digest(arrays, description) != digest:
         raise InputError(f"{path} is not the {what} that was written: its checksum differs")
@@ -170,7 +170,7 @@ def read_fields(path: Path) -> npt.NDArray[np.generic]:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write rows of one kind under the names of the first; numbers to six digits, what is unknown (nan) empty."""
+    """Write rows under a header with the first row's names; numbers to six digits, nan as an empty cell."""
     text = io.StringIO(newline="")
     writer = None
     for row in rows:
@@ -183,7 +183,7 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read what `write_csv` wrote, as text; a ValueError names the file."""
+    """Rows of a file that `write_csv` wrote, as text; an `InputError` names the file if it cannot be read."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, strict=True))

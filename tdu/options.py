@@ -1,4 +1,4 @@
-"""The options that several commands share, and those that make up a configuration: a default is said where it is kept."""
+"""Options that several commands share, and those derived from a configuration's fields, which have the defaults."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +62,7 @@ class Names(_TupleType):
         return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
 
 
-#: What the settings are, as the help texts have it.
+#: The help text of each setting.
 _STUDY_HELPS = {
     "hidden": "Scales: hidden units h.",
     "replicates": "Runs per scale.",
@@ -106,7 +106,7 @@ _NETWORK_HELPS = {
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width.",
 }
-#: Settings that are not what the type of their default says; the rest is checked by the configuration.
+#: Types of options where that of the default does not do; the configuration checks the rest.
 _STUDY_TYPES: dict[str, Any] = {
     "hidden": Counts(),
     "replicates": click.IntRange(1),
@@ -134,7 +134,7 @@ _NETWORK_TYPES: dict[str, Any] = {
 
 
 def _decorated(command: Callable[..., Any], options: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
-    """`command` with options that its help lists in the order given."""
+    """`command` with `options`, which its help lists in the order given."""
     for option in reversed(list(options)):
         command = option(command)
     return command
@@ -143,9 +143,9 @@ def _decorated(command: Callable[..., Any], options: Iterable[Callable[..., Any]
 def _settings(
     config: StudyConfig | NetworkConfig, helps: dict[str, str], types: dict[str, Any], **derived: str
 ) -> Iterator[Callable[..., Any]]:
-    """An option for each field of a configuration; None where it is not given, which leaves the choice of defaults open.
+    """An option for each field of a configuration; None if it is not given, so that the command chooses among defaults.
 
-    `derived` says in words what a setting is otherwise, where that depends on another.
+    `derived` words the default of a setting that depends on another.
     """
     for setting in fields(config):
         flag, default = "--" + setting.name.replace("_", "-"), getattr(config, setting.name)
@@ -161,14 +161,14 @@ def _settings(
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that make up a `StudyConfig`; what is not given keeps the paper's setting."""
+    """The options that make up a `StudyConfig`; settings that are not given keep the paper's value."""
     settings = _settings(StudyConfig(), _STUDY_HELPS, _STUDY_TYPES, alpha_train="as --alpha")
     quick = click.option("--quick", is_flag=True, help="A small study of seconds.")
     return _decorated(command, [*settings, quick, WORKERS])
 
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that make up a `NetworkConfig`; what is not given keeps its default."""
+    """The options that make up a `NetworkConfig`; settings that are not given keep their default."""
     return _decorated(command, _settings(NetworkConfig(), _NETWORK_HELPS, _NETWORK_TYPES))
 
 

@@ -1,4 +1,4 @@
-"""Seeds as addresses: every random stream is named by what it is for, so that order and workers cannot matter."""
+"""Seeds as addresses: every random stream is named by its purpose, so that neither order nor the number of workers matters."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Stage(IntEnum):
-    """What a stream is drawn for; the first component of its address. Numbers are never reused."""
+    """What a stream is for; the first component of its address. Numbers are never reused."""
 
     PARAMETERS = 0
     GRAPH = 1

@@ -88,7 +88,7 @@ def test_a_batch_in_parts_gives_the_same(monkeypatch):
     network = built("normed gelu")
     theta = somewhere(network)
     whole = network.loss_and_gradient(theta, network.task.train)
-    monkeypatch.setattr(networks, "_ACTIVITIES_IN_CACHE", 7 * network.widest)
+    monkeypatch.setattr(networks, "_ACTIVATIONS_IN_CACHE", 7 * network.widest)
     parts = network.loss_and_gradient(theta, network.task.train)
     assert parts[0] == pytest.approx(whole[0], rel=1e-13)
     assert parts[1] == whole[1]

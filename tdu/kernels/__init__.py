@@ -1,1 +1,1 @@
-"""Compiled kernels: raw arrays in, raw arrays out, nothing validated here (see `tdu._validate`)."""
+"""Compiled kernels: raw arrays in, raw arrays out. Callers validate them (`tdu._validate`, `tdu._check`)."""

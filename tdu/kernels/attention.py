@@ -1,7 +1,7 @@
-"""What attention does apart from matrix products: rows of a table are mixed by weights, a softmax over a few positions.
+"""What attention does apart from matrix products: each example mixes rows of a table, weighted by a softmax over positions.
 
-Rows that many examples share (a token at a position) are computed once, in a table of R rows; `places` (B, L) says which of
-them an example attends to. H heads have k entries of a row each; weights are (B, H, L).
+Rows that many examples share (a token at a position) are computed once, in a table of R rows; `places` (B, L) says which rows
+an example attends to. Each of H heads has k entries of a row; weights are (B, H, L).
 """
 
 import math
@@ -34,7 +34,7 @@ def mix(scores, values, places, weights, mixed):
 
 @kernel
 def mix_backward(dmixed, weights, values, places, dscores, dvalues):
-    """Add to `dscores` (R, H) and `dvalues` (R, H, k) what `dmixed` (B, H, k) makes of them; `dscores` as of the softmax."""
+    """Add the gradients due to `dmixed` (B, H, k) to `dscores` (R, H), through the softmax, and to `dvalues` (R, H, k)."""
     n, n_heads, n_places = weights.shape
     width = values.shape[2]
     for b in range(n):

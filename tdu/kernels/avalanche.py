@@ -1,11 +1,10 @@
 """Threshold-driven diffusion of a gradient field on a graph: one avalanche (arXiv:2604.04655, eq. 1).
 
 A step has three parts: the active sites are lowered, their shares are pushed to the neighbours, and the sites now above the
-threshold are found, by a bit for every site. While many shares are pushed, the bits come from a look at every site, many at
-once; when they are few, every share that arrives sets or leaves the bit of its site. Parts take a range of sites, for threads
-that share one field.
+threshold are found, by one bit a site. While many sites are active, the bits come from a vectorised scan of all sites; once few
+are, each share sets the bit of the site it reaches. The parts take a range of sites, so that threads can share one field.
 
-Sites and rows are unsigned: with signed ones every access would first ask whether it counts from the end.
+Sites and rows are unsigned: a signed index would be tested for a negative value, which counts from the end, at every access.
 """
 
 from typing import NamedTuple
@@ -22,7 +21,7 @@ class Work(NamedTuple):
     """Work space of an avalanche on n sites, overwritten; only what the avalanche touches is ever written.
 
     active (n,) uint32, the sites of a step in ascending order; begin and end (n,) uint64, their rows; share (n,) what each
-    neighbour is due; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (n,) uint8.
+    neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (n,) uint8.
     """
 
     active: np.ndarray
@@ -34,7 +33,7 @@ class Work(NamedTuple):
 
 
 def workspace(n):
-    """Work space for n sites. NumPy lets large arrays lie in large pages, which those made by a kernel do not."""
+    """Work space for n sites, allocated by NumPy because it puts large arrays in large pages, which kernels do not."""
     return Work(
         np.empty(n, np.uint32), np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n),
         np.empty((n + 63) // 64, np.uint64), np.empty(n, np.uint8),
@@ -43,7 +42,7 @@ def workspace(n):
 
 @kernel
 def mark_above(field, threshold, low, high, marks):
-    """Mark the sites of [low, high) with ``|field| > threshold``, and no others of them; `low` is a multiple of 64."""
+    """Set the marks of [low, high): on where ``|field| > threshold``, else off; `low` is a multiple of 64."""
     for w in range(low // 64, (high + 63) // 64):
         word = _NONE
         first = 64 * w
@@ -73,11 +72,10 @@ def find_marked(field, threshold, marks, low, high, active):
 
 @kernel
 def lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled):
-    """Take ``alpha`` of their field from the first `n_active` of `active`; note what each neighbour is due, and their rows.
+    """Take ``alpha`` of their field from the first `n_active` of `active`; record their rows and what each neighbour gains.
 
     All sites are lowered before any share arrives: that is what makes the step synchronous. Those still above the threshold
-    are marked. The share of a site without neighbours, which has nobody to go to, is the whole. Returns how many of those
-    there are.
+    are marked. A site without neighbours gives all of it away, out of the system. Returns how many of those there are.
     """
     n_isolated = 0
     for a in range(n_active):
@@ -97,7 +95,7 @@ def lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, 
 
 @kernel
 def shed(n_active, begin, end, share, dissipated):
-    """`dissipated` and, added to it one by one, what isolated sites shed out of the system."""
+    """`dissipated` plus what isolated sites shed out of the system, added one by one."""
     for a in range(n_active):
         if begin[a] == end[a]:
             dissipated += share[a]
@@ -106,7 +104,7 @@ def shed(n_active, begin, end, share, dissipated):
 
 @kernel
 def push(field, indices, n_active, begin, end, share):
-    """Add the shares to the neighbours, by ascending active site and along its row."""
+    """Add the shares to the neighbours, in ascending order of active sites and along each row."""
     for a in range(n_active):
         due = share[a]
         for e in range(begin[a], end[a]):
@@ -115,9 +113,9 @@ def push(field, indices, n_active, begin, end, share):
 
 @kernel
 def add_marking(field, threshold, j, due, marks):
-    """Add what site `j` is due, and mark it if that leaves it above the threshold.
+    """Add the share `due` to site `j`, and mark the site if it is then above the threshold.
 
-    Marks are set without asking, since a branch that depends on a value from far away is one the processor guesses wrong.
+    Without a branch: one that depends on a value from far away in memory is mispredicted.
     """
     value = field[j] + due
     field[j] = value
@@ -126,7 +124,7 @@ def add_marking(field, threshold, j, due, marks):
 
 @kernel
 def push_marking(field, indices, threshold, n_active, begin, end, share, marks):
-    """As `push`, marking what is left above the threshold."""
+    """As `push`, marking the sites that are then above the threshold."""
     for a in range(n_active):
         due = share[a]
         for e in range(begin[a], end[a]):
@@ -135,9 +133,9 @@ def push_marking(field, indices, threshold, n_active, begin, end, share, marks):
 
 @kernel
 def push_within(field, indices, threshold, low, high, n_active, begin, end, share, marks):
-    """As `push_marking`, to the sites of [low, high) alone, while other threads push to theirs.
+    """As `push_marking`, but only to the sites of [low, high), while other threads push to theirs.
 
-    Rows are sorted, and those of other threads' sites are left as soon as they begin: from the side where own sites lie.
+    Rows are sorted, so each is read from the end where this thread's sites lie, and left at the first site of another thread.
     """
     if low == 0:
         for a in range(n_active):
@@ -160,7 +158,7 @@ def push_within(field, indices, threshold, low, high, n_active, begin, end, shar
 
 @kernel
 def few(n_sites, n_ends):
-    """How many active sites are few: to mark what their shares reach costs less than a look at every site does."""
+    """Up to how many active sites it costs less to mark what their shares reach than to scan every site."""
     return 16 + n_sites * (n_sites / (8.0 * max(n_ends, 1)))
 
 
@@ -168,8 +166,8 @@ def few(n_sites, n_ends):
 def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     """Let the avalanche run until no site is active, or for `max_steps` steps; `field` (n,) is relaxed in place.
 
-    indptr (n+1,) int64, indices (2E,) uint32, rows sorted. Overwritten: profile (max_steps,) int64, topplings a step, zeros
-    behind the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
+    indptr (n+1,) int64, indices (2E,) uint32, rows sorted. Overwritten: profile (max_steps,) int64, topplings a step, 0
+    after the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
     """
     n = field.size
     many = few(n, indices.size)
@@ -180,7 +178,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     dissipated = 0.0
     mark_above(field, threshold, 0, n, marks)
     n_active = find_marked(field, threshold, marks, 0, n, active)
-    # Two loops, not one that asks: in one, the compiler makes a small avalanche take twice as long.
+    # Two loops, not one with a branch: as one, a small avalanche takes twice as long.
     while n_active > many and duration < max_steps:
         profile[duration] = n_active
         duration += 1
@@ -206,7 +204,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
 
 @kernel
 def copy(source, target):
-    """Fill `target` with `source`; a slice assignment would first ask whether the two overlap."""
+    """Fill `target` with `source`; a slice assignment would first check for overlap."""
     for i in range(source.size):
         target[i] = source[i]
 

@@ -5,12 +5,12 @@ from tdu._jit import kernel
 
 @kernel
 def attach(targets, first, uniforms):
-    """Let the sites from `first` on choose whom they attach to, as long as `uniforms` last; return the next site's number.
+    """Attach the sites from `first` on to older ones until `uniforms` run out; return the first site still to be attached.
 
-    `targets` (n, m) int32 is filled from row `first`; site v brings min(v, m) edges, and −1 stands where it brings none. Each
-    end of an edge is as likely as any other, which is attachment in proportion to degree: a uniform number picks a site
-    below v, one of its edges, and one of its two ends. A site that is chosen already, or an edge that is not there, is drawn
-    again; so are the numbers of a site for which they did not suffice.
+    `targets` (n, m) int32 is filled from row `first`; site v brings min(v, m) edges, and −1 stands for no edge. Every end of an
+    edge is equally likely, which is attachment in proportion to degree: a uniform number picks a site below v, one of its
+    edges, and one of the edge's two ends. It is drawn again where that site has been chosen already or there is no such edge.
+    A site for which the numbers do not suffice begins anew with the next ones.
     """
     n, m = targets.shape
     drawn = 0
@@ -18,7 +18,7 @@ def attach(targets, first, uniforms):
         chosen = 0
         while chosen < min(v, m):
             if v <= m:
-                candidate = chosen  # everybody there is
+                candidate = chosen  # all older sites
             else:
                 if drawn == uniforms.size:
                     return v
@@ -50,7 +50,7 @@ def attach(targets, first, uniforms):
 def adjacency(targets, indptr, indices):
     """Fill indptr (n+1,) int64 and indices (2E,) int32, rows sorted, from `targets` (n, m), −1 for none.
 
-    Rows are written site after site: first the older neighbours of a site, then, as they come, the younger ones.
+    Rows come out sorted: the older neighbours of a site are written first, then the younger ones in ascending order.
     """
     n, m = targets.shape
     indptr[:] = 0
@@ -60,7 +60,7 @@ def adjacency(targets, indptr, indices):
             if older >= 0:
                 indptr[v + 1] += 1
                 indptr[older + 1] += 1
-    # indptr[v] becomes the place where the next neighbour of v - 1 is written, and in the end that where its row ends
+    # indptr[v + 1] is where the next neighbour of v is written, and so in the end where its row ends
     begin = 0
     for v in range(n):
         degree = indptr[v + 1]
@@ -78,10 +78,10 @@ def adjacency(targets, indptr, indices):
 
 @kernel
 def swap_edges(indptr, indices, owner, uniforms):
-    """Try to let pairs of edges a–b, c–d become a–d, c–b, two of `uniforms` a try; degrees stay, and the graph simple.
+    """Try to swap pairs of edges a–b, c–d for a–d, c–b, two `uniforms` a try; degrees stay, and the graph stays simple.
 
-    `owner` (2E,) int32 holds the site in whose row each entry of `indices` stands. Rows keep their length, so that entries are
-    replaced where they are; they are sorted again in the end.
+    `owner` (2E,) int32 holds the site in whose row each entry of `indices` stands. Rows keep their length, so entries are
+    replaced in place; rows are sorted again at the end.
     """
     for k in range(uniforms.size // 2):
         e = int(uniforms[2 * k] * indices.size)
@@ -106,7 +106,7 @@ def swap_edges(indptr, indices, owner, uniforms):
 
 @kernel
 def position(indptr, indices, i, j):
-    """Where `j` stands in the row of `i`, or −1."""
+    """Position in `indices` of `j` in the row of `i`, or −1."""
     for e in range(indptr[i], indptr[i + 1]):
         if indices[e] == j:
             return e

@@ -7,12 +7,12 @@ import numpy as np
 from tdu._jit import kernel, regrouped
 
 _ONE = np.uint32(1)
-_FEW = 512  # values of which an order from before is sooner put right than buckets are filled
+_FEW = 512  # up to so many values, insertion sort from the previous order beats bucketing
 
 
 @regrouped
 def add_up(values):
-    """Sum of `values` (n,), in whatever order is soonest done."""
+    """Sum of `values` (n,), in whatever order is fastest."""
     total = 0.0
     for i in range(values.size):
         total += values[i]
@@ -30,7 +30,7 @@ def dot(a, b):
 
 @kernel
 def largest_by_halves(values):
-    """Largest of `values` (n,), which are overwritten: the second half is held against the first until one is left."""
+    """Largest of `values` (n,), which are overwritten: halves are reduced to their pairwise maxima until one value is left."""
     n = values.size
     while n > 1:
         half = (n + 1) // 2
@@ -51,12 +51,12 @@ def all_finite(values):
 
 @kernel
 def deal(values, largest, places, magnitudes):
-    """Fill `magnitudes` (n,) with |values| in the order of buckets of equal width; return how many the fullest one holds.
+    """Fill `magnitudes` (n,) with |values|, sorted into buckets of equal width; return the size of the fullest bucket.
 
-    The values are finite, the `largest` magnitude is not 0, and `places`, uint32, a number for each bucket, is overwritten.
-    Within a bucket the order is that of `values`.
+    The values are finite, and the `largest` magnitude is not 0. `places`, uint32, one entry a bucket, is overwritten. Within a
+    bucket the order is that of `values`.
     """
-    scale = (places.size - 1) / max(largest, 1e-290)  # finite for the smallest of numbers, too
+    scale = (places.size - 1) / max(largest, 1e-290)  # finite for subnormal numbers, too
     for k in range(places.size):
         places[k] = 0
     for i in range(values.size):
@@ -77,7 +77,7 @@ def deal(values, largest, places, magnitudes):
 
 @kernel
 def put_in_order(values, order, magnitudes):
-    """Put `order` (n,) uint32, a permutation, into that of |values| (n,), which fill `magnitudes`; soon if it nearly is."""
+    """Sort the permutation `order` (n,) uint32 by |values| (n,), which fill `magnitudes`; fast if it is nearly sorted."""
     largest = 0.0
     for k in range(values.size):
         i = order[k]
@@ -98,11 +98,11 @@ def put_in_order(values, order, magnitudes):
 def gini(values, order, magnitudes, scratch):
     """Gini coefficient of |values| (n,); 0 where all are equal or zero, nan where one is not finite.
 
-    In order, it is 2 Σ i x_i / (n Σ x) − (n + 1)/n. A few values are put in order. Many are not: out of order, the sum Σ i x_i
-    falls short by x_j − x_i for every pair that stands the wrong way round, j before i. Such pairs are in one bucket, so that
-    they stand close together, and neither their number nor their places make a branch.
+    Of sorted values it is 2 Σ i x_i / (n Σ x) − (n + 1)/n. A few values are sorted. Many are only bucketed: the sum Σ i x_i
+    then falls short by x_j − x_i for every inverted pair, x_j > x_i with j before i. Both are in one bucket, so that they
+    are close together, and the corrections need no branch.
 
-    `order` (n,) uint32 is a permutation: at best the one that the call before has left, of values that have changed little.
+    `order` (n,) uint32 is a permutation, best that of the previous call, whose values differ little.
     `magnitudes` and `scratch` (n,) are overwritten.
     """
     n = values.size
@@ -142,8 +142,8 @@ def distance(a, scale_a, b, scale_b):
 def angle(a, b):
     """Angle between `a` and `b` (n,) in radians, nan where one of them is zero.
 
-    By the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away; beyond a right
-    angle, by that between one and the opposite of the other.
+    From the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away; for an obtuse
+    angle, from the chord between one and the opposite of the other.
     """
     norm_a = math.sqrt(dot(a, a))
     norm_b = math.sqrt(dot(b, b))

@@ -2,7 +2,7 @@
 
 Parameters lie in one flat vector θ of N = (d + 2) h + 1 entries: W1 (h, d) row by row, b1 (h,), W2 (h,), b2 (1,).
 With B patterns, `inputs` is (B, d), `hidden` (B, h) and `logits` (B,). `columns` (d, h) is W1, or its gradient, transposed.
-`activation` of the hidden units is one of the numbers below. Loops run along units, many at once.
+`activation` of the hidden units is one of the numbers below. Loops run along units, so that they vectorise.
 """
 
 import math
@@ -12,15 +12,15 @@ from tdu.kernels.measures import dot
 
 TANH, RELU, SIGMOID = 0, 1, 2
 
-#: tanh is ±1 to the last bit beyond.
+#: Beyond this, tanh is ±1 to the last bit.
 _SATURATION = 19.1
 
 
 @contracted
 def tanh(values):
-    """Replace `values` (n,) by their hyperbolic tangents, to 7 units in the last place; no library call would vectorise.
+    """Replace `values` (n,) by their hyperbolic tangents, to 7 units in the last place; a library call would not vectorise.
 
-    Nine terms of Lambert's fraction y/(1 + y²/(3 + y²/(5 + …))) give tanh y = a/b at y = |x|/4, which is doubled twice:
+    Nine terms of Lambert's continued fraction y/(1 + y²/(3 + y²/(5 + …))) give tanh y = a/b at y = |x|/4, doubled twice:
     tanh 2y = 2ab/(a² + b²). The denominator is taken as 2ab + (b − a)², so that no tanh exceeds 1.
     """
     for i in range(values.size):
@@ -43,7 +43,7 @@ def tanh(values):
 
 @contracted
 def activate(values, activation):
-    """Replace the drives of hidden units, `values` (n,), by what the units make of them."""
+    """Replace the preactivations of hidden units, `values` (n,), by their activations."""
     if activation == TANH:
         tanh(values)
     elif activation == RELU:
@@ -59,7 +59,7 @@ def activate(values, activation):
 def to_columns(theta, columns):
     """Fill `columns` (d, h) with W1, transposed."""
     d, h = columns.shape
-    if d == 2:  # with a stride that is known, several go at once
+    if d == 2:  # a stride known at compile time vectorises
         for j in range(h):
             columns[0, j] = theta[2 * j]
             columns[1, j] = theta[2 * j + 1]
@@ -96,7 +96,7 @@ def forward(theta, inputs, activation, columns, hidden, logits):
             units[j] = bias[j]
         for k in range(d):
             x = inputs[b, k]
-            if x != 0.0:  # half of those of XOR are
+            if x != 0.0:  # half of XOR's inputs are 0
                 for j in range(h):
                     units[j] += columns[k, j] * x
         activate(units, activation)
@@ -105,7 +105,7 @@ def forward(theta, inputs, activation, columns, hidden, logits):
 
 @kernel
 def cross_entropy(logits, targets, dlogits):
-    """Fill `dlogits` (B,) with ∂loss/∂logits; return mean loss and accuracy (share of patterns on their target's side)."""
+    """Fill `dlogits` (B,) with ∂loss/∂logits; return mean loss and accuracy (fraction of patterns on their target's side)."""
     n_patterns = logits.size
     loss = 0.0
     correct = 0
@@ -122,9 +122,9 @@ def cross_entropy(logits, targets, dlogits):
 
 @contracted
 def hidden_deltas(readout, hidden, b, due, activation, delta):
-    """Fill `delta` (h,) with ∂loss/∂drive of the hidden units of pattern `b`, `due` being that of its logit.
+    """Fill `delta` (h,) with ∂loss/∂preactivation of the hidden units of pattern `b`; `due` is ∂loss/∂logit.
 
-    The slope of a unit comes from its activity; at its kink, that of ReLU is 0, as everybody has it.
+    The slope of a unit is computed from its activation; at the kink, that of ReLU is 0, as is usual.
     """
     if activation == TANH:
         for j in range(delta.size):

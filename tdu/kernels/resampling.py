@@ -7,10 +7,10 @@ from tdu._jit import kernel
 
 @kernel
 def means_of_picks(rows, known, picks, means):
-    """Fill `means` (B, S, L) with the mean over the picks of what is known; nan where nothing is.
+    """Fill `means` (B, S, L) with the means over the picked runs of the values that are known; nan where none is.
 
-    rows (R, L) float64, 0 where unknown; known (R, L), 1 or 0. picks (M, B, S) int64 are row numbers: in resample b the M of
-    scale s.
+    rows (R, L) float64, 0 where unknown; known (R, L), 1 or 0. picks (M, B, S) int64 are row numbers: the M
+    runs of scale s in resample b.
     """
     n_picks, n_resamples, n_scales = picks.shape
     n_values = rows.shape[1]

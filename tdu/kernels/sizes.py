@@ -10,12 +10,12 @@ from tdu.kernels.threshold import magnitude_quantile
 
 @kernel
 def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relaxed, scratch, work):
-    """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are left alone.
+    """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are not changed.
 
     Overwritten: relaxed and scratch (N,), and `work`.
 
-    Stops at the first field that is not finite, where a look costs least: the field is on its way into the cache. Returns how
-    many fields there are before it.
+    Stops at the first field that is not finite; the check is cheapest here, where the field is read anyway. Returns how many
+    fields were measured.
     """
     profile = np.empty(max_steps, np.int64)
     threshold = 0.0

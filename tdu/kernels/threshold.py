@@ -6,15 +6,15 @@ from tdu._jit import kernel, trailing_zeros
 
 _NONE, _BIT = np.uint64(0), np.uint64(1)
 
-_FEW = 256  # values that are selected from directly, where no guess is known
-_ABOUT = 0.1  # half-width of the bracket around a guess, for many values
-_WIDER = 128.0  # values for which it is twice as wide: quantiles of few scatter more
+_FEW = 256  # up to so many values, select from all of them if there is no guess
+_ABOUT = 0.1  # relative half-width of the bracket around a guess, for many values
+_WIDER = 128.0  # number of values for which it is twice as wide: quantiles of fewer values scatter more
 _SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
 
 
 @kernel
 def select(values, rank):
-    """Reorder `values` (n,) in place so that ``values[rank]`` is its rank-th smallest, all before it ≤, all behind it ≥."""
+    """Partition `values` (n,) in place about its rank-th smallest, ``values[rank]``: all before it are ≤, all after it ≥."""
     low = 0
     high = values.size - 1
     while low < high:
@@ -40,7 +40,7 @@ def select(values, rank):
 
 @kernel
 def bracket(field, level, scratch):
-    """Two magnitudes that very likely hold the quantile between them, from every so-manieth site."""
+    """Two magnitudes that very likely bracket the quantile, from a strided sample."""
     n = field.size
     stride = max(int(np.sqrt(n)) // 4, 1)
     sample = scratch[: (n + stride - 1) // stride]
@@ -57,7 +57,7 @@ def bracket(field, level, scratch):
 
 @kernel
 def keep(field, first, word, scratch, within):
-    """Copy the magnitudes from `first` on that have a bit in `word` behind the `within` already there; return how many now."""
+    """Append the magnitudes from `first` on whose bit is set in `word` to the `within` in `scratch`; return the new number."""
     while word != 0:
         scratch[within] = abs(field[first + trailing_zeros(word)])
         within += 1
@@ -67,11 +67,11 @@ def keep(field, first, word, scratch, within):
 
 @kernel
 def gather(field, low, high, scratch):
-    """Copy the magnitudes within [low, high] to the front of `scratch`; return how many lie below `low`, and within."""
+    """Copy the magnitudes within [low, high] to the front of `scratch`; return the numbers below `low` and within."""
     below = 0
     within = 0
     whole = field.size - field.size % 64
-    for first in range(0, whole, 64):  # 64 at once, a number the compiler must know, and then the few among them that count
+    for first in range(0, whole, 64):  # a length known at compile time vectorises; then only the set bits
         word = _NONE
         for bit in range(64):
             magnitude = abs(field[first + bit])
@@ -90,9 +90,9 @@ def gather(field, low, high, scratch):
 def magnitude_quantile(field, level, guess, scratch):
     """Quantile of |field| at `level` in (0, 1), linear between order statistics: ``np.quantile(np.abs(field), level)``.
 
-    field (n,) float64, n ≥ 1, is left alone; scratch (n,) float64 is overwritten. `guess`: a value expected near by, such
-    as that of the epoch before, or 0. Only what lies in a bracket about it is
-    selected from; where that misses, what lies in a bracket from a sample, and where that misses too, all.
+    field (n,) float64, n ≥ 1, is not changed; scratch (n,) float64 is overwritten. `guess` is a value expected to be close,
+    such as that of the previous epoch, or 0. Selection is among the magnitudes in a bracket around it; if that misses the
+    quantile, among those in a bracket from a sample; and if that misses too, among all.
     """
     n = field.size
     position = (n - 1) * level

@@ -1,4 +1,4 @@
-"""Training with the probe in the loop, one run a call: nothing of the interpreter between the first epoch and the last."""
+"""Training with the probe in the loop, a whole run in one call, without the interpreter between epochs."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from tdu.kernels.threshold import magnitude_quantile
 
 
 class Problem(NamedTuple):
-    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, the rate of full-batch gradient descent, and the hidden units."""
+    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, the learning rate, and the number of the activation."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
 
 class Diffusion(NamedTuple):
-    """The avalanche as a probe: adjacency, diffusion strengths of the measured and of the training avalanche, and limits."""
+    """The probe: adjacency, diffusion strengths of the measured avalanche and of the one that trains, and limits."""
 
     indptr: np.ndarray
     indices: np.ndarray
@@ -47,7 +47,7 @@ class Curves(NamedTuple):
 class Snapshots(NamedTuple):
     """What is recorded of the T snapshot avalanches: (T,), but `profile` (T, max_steps).
 
-    `field` (T, N) takes the gradients before the avalanche; with no rows, (0, N), they are not kept.
+    `field` (T, N) is filled with the gradients before the avalanche; with no rows, (0, N), they are not kept.
     """
 
     size: np.ndarray
@@ -67,7 +67,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
     """Full-batch gradient descent of the MLP; `theta` (N,) is trained in place, `curves` and `snapshots` are filled.
 
     `work` is work space of an avalanche on N sites. The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0
-    leaves it as it is (shadow).
+    leaves the gradient as it is (shadow).
     """
     n = theta.size
     n_patterns, d = problem.inputs.shape

@@ -1,6 +1,6 @@
-"""Layers as pairs on plain arrays: x_forward(…) → out, saved and x_backward(dout, saved) → the gradients, in order of inputs.
+"""Layers as pairs of functions: x_forward(…) → out, saved, and x_backward(dout, saved) → the gradients, in order of inputs.
 
-B examples, d entries of the stream, float32 or float64 throughout; matrix products are BLAS's. Weights are (out, in).
+Shapes: B examples, d entries of the residual stream, V tokens, L positions, R rows, C classes. Weights are (out, in).
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from scipy.special import erf
 
 from tdu.kernels.attention import mix, mix_backward
 
-#: Of one precision within a call, float32 or float64.
+#: float32 or float64, the same for all arrays of a call.
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int32]
 Saved = tuple[Any, ...]
@@ -26,8 +26,8 @@ def embedding_forward(tokens: Array, positions: Array, token: Rows, position: Ro
 
 def embedding_backward(dout: Array, saved: Saved) -> tuple[Array, Array]:
     """(R, d) → (V, d) tokens, (L, d) positions."""
-    of_tokens, of_positions, token, position = saved
-    dtokens, dpositions = np.zeros(of_tokens, dout.dtype), np.zeros(of_positions, dout.dtype)
+    tokens_shape, positions_shape, token, position = saved
+    dtokens, dpositions = np.zeros(tokens_shape, dout.dtype), np.zeros(positions_shape, dout.dtype)
     np.add.at(dtokens, token, dout)
     np.add.at(dpositions, position, dout)
     return dtokens, dpositions
@@ -98,10 +98,10 @@ def layer_norm_backward(dout: Array, saved: Saved) -> tuple[Array, Array, Array]
 
 
 def attention_forward(rows: Array, places: Rows, heads: int, wq: Array, wk: Array, wv: Array) -> tuple[Array, Saved]:
-    """(R, d) rows, (B, L) which of them an example attends to, (d, d) each → (B, d), before the output matrix.
+    """(R, d) rows, (B, L) the rows an example attends to, (d, d) each of wq, wk, wv → (B, d), before the output matrix.
 
-    One query, that of the last row: where attention is read at a readout token alone, every example asks the same, and a key
-    and a value depend on token and position only. A score is q · k / √(d / heads).
+    There is one query, that of the last row: attention is read at the readout token only, whose query is the same in every
+    example, and keys and values depend on token and position only. A score is q · k / √(d / heads).
     """
     n_rows, d = rows.shape
     query, keys, values = wq @ rows[-1], rows @ wk.T, rows @ wv.T
@@ -123,14 +123,14 @@ def attention_backward(dout: Array, saved: Saved) -> tuple[Array, Array, Array, 
     dscores *= scale
     dkeys = (dscores[:, :, None] * query.reshape(heads, -1)).reshape(n_rows, d)
     dquery = np.einsum("rh,rhk->hk", dscores, keys.reshape(n_rows, heads, -1)).reshape(d)
-    of_values = dvalues.reshape(n_rows, d)
-    drows = dkeys @ wk + of_values @ wv
+    dvalue_rows = dvalues.reshape(n_rows, d)
+    drows = dkeys @ wk + dvalue_rows @ wv
     drows[-1] += dquery @ wq
-    return drows, np.outer(dquery, rows[-1]), dkeys.T @ rows, of_values.T @ rows
+    return drows, np.outer(dquery, rows[-1]), dkeys.T @ rows, dvalue_rows.T @ rows
 
 
 def cross_entropy_forward(logits: Array, targets: npt.NDArray[np.int64]) -> tuple[float, Saved]:
-    """(B, C) logits and (B,) classes → mean cross-entropy in nats; `logits` is used up."""
+    """(B, C) logits and (B,) classes → mean cross-entropy in nats; `logits` is overwritten."""
     each = np.arange(len(logits))
     logits -= logits.max(axis=1, keepdims=True)
     wanted = logits[each, targets].astype(np.float64)
@@ -142,7 +142,7 @@ def cross_entropy_forward(logits: Array, targets: npt.NDArray[np.int64]) -> tupl
 
 
 def cross_entropy_backward(saved: Saved) -> Array:
-    """→ (B, C): (softmax − one-hot) / B; the saved softmax is used up."""
+    """→ (B, C): (softmax − one-hot) / B; the saved softmax is overwritten."""
     softmax, targets = saved
     softmax[np.arange(len(softmax)), targets] -= 1
     softmax /= len(softmax)

@@ -9,7 +9,7 @@ from tdu.errors import InputError
 from tdu.kernels.mlp import RELU, SIGMOID, TANH, backward, cross_entropy, forward
 from tdu.types import Floats, Layout
 
-#: Numbers of the hidden units in the kernels.
+#: The kernels' number of each activation.
 ACTIVATION_NUMBER = dict(zip(ACTIVATIONS, (TANH, RELU, SIGMOID), strict=True))
 
 

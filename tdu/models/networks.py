@@ -1,4 +1,4 @@
-"""Networks over token sequences, hand-written: flat parameter vector ↔ named views, loss and full gradient."""
+"""Networks on token sequences: a flat parameter vector with named views, loss, and hand-written gradient."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from tdu.models.layers import Array
 from tdu.models.tasks import Task
 from tdu.types import Integers, Layout
 
-#: Of one layer, 1 MiB in single precision: a batch is taken in parts of as many.
-_ACTIVITIES_IN_CACHE = 2**18
+#: Activations of one layer that stay in cache, 1 MiB in single precision: a batch is split into parts of so many.
+_ACTIVATIONS_IN_CACHE = 2**18
 
 
 class Network(ABC):
-    """What training asks of a network: logits, loss and gradient over sequences of its `task`.
+    """What training needs of a network: logits, loss and gradient on the sequences of its `task`.
 
-    All parameters are one flat vector `theta` (N,), the blocks of `shapes` (weights and biases by name) one behind another.
+    The parameters are one flat vector `theta` (N,): the tensors of `shapes` (weights and biases by name), in that order.
     """
 
     task: Task
     shapes: dict[str, tuple[int, ...]]
-    widest: int  # activities of an example in its widest layer
+    widest: int  # activations of an example in the widest layer
 
     @property
     def layout(self) -> Layout:
@@ -39,7 +39,7 @@ class Network(ABC):
         return self.layout.views(theta)
 
     def initial(self, rng: np.random.Generator, precision: str = "float32") -> Array:
-        """Normal weights of the spread that `_spread` names, gains 1, biases 0; drawn in float64 whatever the precision."""
+        """Normal weights with the standard deviations of `_spread`, gains 1, biases 0; always drawn in float64."""
         theta = np.zeros(self.layout.n_sites)
         spread = self._spread()
         for name, view in self.views(theta).items():
@@ -56,17 +56,17 @@ class Network(ABC):
     def loss_and_gradient(self, theta: Array, which: Integers) -> tuple[float, float, Array]:
         """Mean cross-entropy (nats), accuracy, and gradient (N,) over the sequences `which` (B,) of the task.
 
-        Sums are over parts of the batch whose activities stay in the processor's cache.
+        The batch is split into parts whose activations stay in the processor's cache.
         """
         parameters, part = self.views(theta), np.empty_like(theta)
         loss, n_right, gradient = 0.0, 0, np.zeros_like(theta)
-        for some in np.array_split(which, -(-len(which) * self.widest // _ACTIVITIES_IN_CACHE)):
+        for some in np.array_split(which, -(-len(which) * self.widest // _ACTIVATIONS_IN_CACHE)):
             logits, saved = self._forward(parameters, some)
             answers, share = self.task.answers[some], len(some) / len(which)
             n_right += int((logits.argmax(axis=1) == answers).sum())
-            of_part, of_loss = layers.cross_entropy_forward(logits, answers)
-            loss += share * of_part
-            dlogits = layers.cross_entropy_backward(of_loss)
+            part_loss, saved_loss = layers.cross_entropy_forward(logits, answers)
+            loss += share * part_loss
+            dlogits = layers.cross_entropy_backward(saved_loss)
             dlogits *= theta.dtype.type(share)
             part[:] = 0
             self._backward(dlogits, saved, self.views(part))
@@ -79,18 +79,18 @@ class Network(ABC):
 
     @abstractmethod
     def _forward(self, p: dict[str, Array], which: Integers) -> tuple[Array, dict[str, layers.Saved]]:
-        """Logits (B, C) from the views `p`, and what each layer saved."""
+        """Logits (B, C) from the views `p`, and what each layer saved for the backward pass."""
 
     @abstractmethod
     def _backward(self, dlogits: Array, s: dict[str, layers.Saved], g: dict[str, Array]) -> None:
-        """Fill the views `g` of a gradient that is 0."""
+        """Fill the views `g` of a gradient that is all zeros."""
 
 
 class Transformer(Network):
     """One layer over [tokens …, =], read at the last position (Nanda et al., arXiv:2301.05217): attention, then an MLP of 4 d.
 
-    Embedding (V + 1, d) and position (L + 1, d); attention without biases; ReLU or GELU; with `layer_norm`, normed before
-    attention, before the MLP and before the unembedding (C, d). Without, N = 12 d² + 127 d for addition mod 59.
+    Embedding (V + 1, d) and position (L + 1, d); attention without biases; ReLU or GELU; with `layer_norm`, a norm before
+    attention, the MLP and the unembedding (C, d). Without, N = 12 d² + 127 d for addition mod 59.
     """
 
     def __init__(self, task: Task, width: int, heads: int = 4, unit: str = "relu", layer_norm: bool = False) -> None:
@@ -110,7 +110,7 @@ class Transformer(Network):
             **norms[1], "up.weight": (4 * d, d), "up.bias": (4 * d,), "down.weight": (d, 4 * d), "down.bias": (d,),
             **norms[2], "unembedding": (task.n_classes, d),
         }  # fmt: skip
-        # every token at every position, and the readout token at the last: what examples share is computed once
+        # a row for every token at every position, and one for the readout token: computed once, shared by all examples
         self.row_token = np.append(np.tile(np.arange(task.n_tokens), n_places - 1), task.n_tokens).astype(np.int32)
         self.row_position = np.append(np.repeat(np.arange(n_places - 1), task.n_tokens), n_places - 1).astype(np.int32)
         first = task.n_tokens * np.arange(n_places - 1)
@@ -165,7 +165,7 @@ class Transformer(Network):
 
 
 class TokenMLP(Network):
-    """The cheap case: an embedding (V, h) for each position, summed, then a hidden layer of h units and a linear readout."""
+    """A cheap network: an embedding (V, h) for each position, summed, then h hidden units and a linear readout."""
 
     def __init__(self, task: Task, width: int, unit: str = "relu") -> None:
         h = _check.integer(width, "width", 1)
@@ -186,9 +186,9 @@ class TokenMLP(Network):
 
     def _forward(self, p: dict[str, Array], which: Integers) -> tuple[Array, dict[str, layers.Saved]]:
         places = self.places[which]
-        active, of_unit = self.unit_forward(p["tokens"][places].sum(axis=1) + p["hidden.bias"])
-        logits, of_readout = layers.linear_forward(active, p["readout.weight"], p["readout.bias"])
-        return logits, {"places": (places,), "unit": of_unit, "readout": of_readout}
+        active, saved_unit = self.unit_forward(p["tokens"][places].sum(axis=1) + p["hidden.bias"])
+        logits, saved_readout = layers.linear_forward(active, p["readout.weight"], p["readout.bias"])
+        return logits, {"places": (places,), "unit": saved_unit, "readout": saved_readout}
 
     def _backward(self, dlogits: Array, s: dict[str, layers.Saved], g: dict[str, Array]) -> None:
         dactive, g["readout.weight"][:], g["readout.bias"][:] = layers.linear_backward(dlogits, s["readout"])
@@ -207,5 +207,5 @@ NETWORKS: dict[str, Callable[[Task, NetworkConfig], Network]] = {
 
 
 def accuracy_of(logits: Array, answers: Integers) -> float:
-    """Share of the rows of `logits` (B, C) whose largest entry is at the answer (B,); nan for none."""
+    """Fraction of the rows of `logits` (B, C) whose largest entry is at the answer (B,); nan if there are no rows."""
     return float((logits.argmax(axis=1) == answers).mean()) if len(answers) else float("nan")

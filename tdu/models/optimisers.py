@@ -1,4 +1,4 @@
-"""Full-batch optimisers: each updates the parameters in place, and keeps its moments in arrays that can be stored."""
+"""Optimisers: each updates the parameters in place, and keeps its moments in arrays, so that they can be stored."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,7 +11,7 @@ from tdu.models.layers import Array
 
 
 class Optimiser(Protocol):
-    """`moments`: arrays of the shape of the parameters, all that an optimiser remembers beside the number of its steps."""
+    """What training needs of an optimiser; `moments`, arrays (N,) by name, are all its state but the number of steps."""
 
     moments: dict[str, Array]
 
@@ -21,7 +21,7 @@ class Optimiser(Protocol):
 
 
 class SGD:
-    """θ ← (1 − η λ) θ − η u with u ← μ u + g: gradient descent, or with momentum μ; the decay λ is decoupled."""
+    """θ ← (1 − η λ) θ − η u with u ← μ u + g: gradient descent with momentum μ, and decoupled weight decay λ."""
 
     def __init__(self, theta: Array, learning_rate: float, weight_decay: float = 0.0, momentum: float = 0.0) -> None:
         self.learning_rate = _check.real(learning_rate, "learning_rate", 0, float("inf"))

@@ -1,4 +1,4 @@
-"""Tasks of one shape: sequences of tokens to be answered with a class, some of them for training, the others to test."""
+"""Tasks: sequences of tokens, each to be answered with a class; some train the network, the rest test it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from tdu.types import Indices, Integers
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Every sequence there is, its answer, and which of them train.
+    """All sequences of a task with their answers, split into training and test.
 
     Attributes
     ----------
     tokens : (B, L) int32 in 0 … n_tokens − 1.
     answers : (B,) int64 in 0 … n_classes − 1.
-    train, test : positions in `tokens` of the two parts, ascending; together they are all, and `test` may be empty.
+    train, test : row numbers of `tokens`, ascending; together they are all rows, and `test` may be empty.
     """
 
     name: str
@@ -71,7 +71,7 @@ def parity(n_bits: int, n_relevant: int, train_fraction: float, rng: np.random.G
 
 
 def _inverses(p: int) -> Integers:
-    """b⁻¹ mod p, at b; 0 at 0."""
+    """(p,): b⁻¹ mod p at index b; 0 at index 0."""
     return np.array([0, *(pow(b, -1, p) for b in range(1, p))])
 
 
