@@ -44,13 +44,18 @@ def choice(value: Any, name: str, known: Sequence[str]) -> str:
     return value
 
 
-def distinct(values: Any, name: str, check: Callable[[Any], object], what: str = "value") -> None:
-    """Every one of `values` to pass `check`, at least one of them, and none twice."""
+def listed(values: Any, name: str, check: Callable[[Any], object]) -> None:
+    """A list, or another sequence that is not text, every entry of which passes `check`."""
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise InputTypeError(f"`{name}` must be a list, but it is {values!r}")
-    if not values:
-        raise InputError(f"`{name}` names no {what}: a study needs at least one")
     for value in values:
         check(value)
+
+
+def distinct(values: Any, name: str, check: Callable[[Any], object], what: str = "value") -> None:
+    """As `listed`, with at least one entry, and none twice."""
+    listed(values, name, check)
+    if not values:
+        raise InputError(f"`{name}` names no {what}: a study needs at least one")
     if len(set(values)) < len(values):
         raise InputError(f"`{name}` names a {what} twice: {', '.join(map(str, values))}")

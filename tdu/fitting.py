@@ -61,7 +61,7 @@ def _config_of(store: Store) -> StudyConfig | LogConfig:
     addresses = store.addresses()
     scales = tuple(sorted({scale for scale, _ in addresses}))
     replicates = max((len([r for s, r in addresses if s == scale]) for scale in scales), default=0)
-    return LogConfig(store.source, with_tuples(dict(store.settings)), scales, replicates, int(store.settings.get("seed", 0)))
+    return LogConfig(store.source, with_tuples(dict(store.settings)), scales, replicates, store.seed)
 
 
 def measure(log: Log, executor: Executor) -> list[Findings]:

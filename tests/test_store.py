@@ -228,6 +228,7 @@ def test_types_and_shapes_are_checked(log, change, message):
         ('{"schema": 1, "config": {}}', "has schema 1, but this version of tdu reads schema 2: make it again"),
         ('{"schema": 2, "plan": [[1]]}', "is damaged"),
         ('{"schema": 2, "plan": [], "source": "xor", "settings": 3, "bits": 5}', "is damaged"),
+        ('{"schema": 2, "plan": [], "source": "xor", "settings": {"seed": "x"}, "bits": 5}', "is damaged .*: 'x'"),
         ('{"schema": 2, "plan": [], "source": "xor", "settings": {}, "bits": 4}', "whose bits are 4, not 5"),
     ],
 )

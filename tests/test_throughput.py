@@ -93,6 +93,12 @@ def test_the_committed_page_is_what_its_template_and_its_results_give():
     assert "{{" not in page
 
 
+@pytest.mark.parametrize("size", [2, 0, -5])
+def test_a_size_of_which_no_graph_can_be_is_refused(size):
+    with pytest.raises(tdu.InputError, match=f"`sizes` must be at least 3, but it is {size}"):
+        next(throughput.measure((81, size), 1, 1))
+
+
 def test_times_are_summed_up_by_way():
     run, taken = module("run"), {"one": np.array([4.0, 2.0, 6.0]), "other": np.array([1.0, 2.0, 2.0])}
     assert run.summary(taken, per=2) == {"one": {"median": 2.0, "least": 1.0}, "other": {"median": 1.0, "least": 0.5}}

@@ -1,6 +1,7 @@
 """The probe as a value: graph, diffusion, nulls and seed, said once; and the probe of one run, which it makes."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +56,7 @@ class Probe:
         _check.integer(self.max_steps, "max_steps", 0)
         _check.integer(self.draws, "draws", 0)
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
-        for name in self.nulls:
-            _check.choice(name, "nulls", tuple(nulls.MODELS))
+        _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
         """The probe of one run: its graph, and the draws of the nulls, which serve all its snapshots."""

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from tdu import _check
 from tdu.avalanches.cascades import avalanche, sizes_of
 from tdu.avalanches.graphs import Graph, barabasi_albert
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
@@ -85,6 +86,8 @@ def pushes(work: Workload) -> int:
 
 def measure(sizes: tuple[int, ...], threads: int, rounds: int = 7) -> Iterator[Rate]:
     """The rate of every size and kind of field, on one thread and on `threads`, after a warm-up."""
+    for n in sizes:
+        _check.integer(n, "sizes", 3)
     for n in sizes:
         for kind in FIELDS:
             work = synthetic(n, kind)

@@ -80,12 +80,17 @@ class Store:
         try:
             plan = tuple((int(scale), int(replicate)) for scale, replicate in manifest["plan"])
             found = cls(path, str(manifest["source"]), dict(manifest["settings"]), plan)
-            bits = manifest["bits"]
+            bits, _ = manifest["bits"], found.seed  # a seed that is no number is damage too
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / 'manifest.json'} is damaged ({type(error).__name__}: {error})") from None
         if bits != BITS:
             raise InputError(f"{path} is of a version of tdu whose bits are {bits}, not {BITS}: choose another directory")
         return found
+
+    @property
+    def seed(self) -> int:
+        """Of the runs, and of what is resampled when they are analysed."""
+        return int(self.settings.get("seed", 0))
 
     def file(self, scale: int, replicate: int) -> Path:
         """Where a run is kept."""
@@ -171,7 +176,7 @@ class Store:
 
     def log(self) -> Log:
         """The log of all runs."""
-        return gather(self.runs(), int(self.settings.get("seed", 0)))
+        return gather(self.runs(), self.seed)
 
 
 def load(path: Path | str) -> Log:
