@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import tdu
+from tdu.statistics.resampling import bootstrap, estimate, interval
 
 SHOWN = [
     tdu.barabasi_albert, tdu.ring, tdu.small_world, tdu.random_graph, tdu.Graph.from_edges, tdu.avalanche, tdu.train_xor,
-    tdu.Probe,
+    tdu.Probe, tdu.scaling_exponent, tdu.ccdf, tdu.fit_power_law, tdu.collapse_quality, bootstrap, interval, estimate,
 ]  # fmt: skip
 
 

@@ -35,6 +35,12 @@ def ccdf(sizes: npt.ArrayLike) -> tuple[Floats, Floats]:
     ------
     ValueError
         If there is no size, or one is negative or not finite.
+
+    Examples
+    --------
+    >>> x, p = tdu.ccdf([1, 1, 2, 4])
+    >>> x.tolist(), p.tolist()
+    ([1.0, 2.0, 4.0], [1.0, 0.5, 0.25])
     """
     values = _sizes(sizes)
     x, counts = np.unique(values, return_counts=True)
@@ -50,6 +56,13 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     ------
     ValueError
         If fewer than two distinct positive integer sizes are left to fit.
+
+    Examples
+    --------
+    >>> sizes = np.repeat(np.arange(1, 101), np.round(1e5 / np.arange(1, 101) ** 2.0).astype(int))
+    >>> fit = tdu.fit_power_law(sizes, xmin=1)
+    >>> print(f"{fit.alpha:.2f} of {fit.n_tail}")
+    2.04 of 163500
     """
     values = _sizes(sizes)
     if (values != np.round(values)).any():
@@ -100,6 +113,13 @@ def collapse_quality(x: npt.ArrayLike, y: npt.ArrayLike, dy: npt.ArrayLike) -> f
     Notes
     -----
     J. Houdayer and A. K. Hartmann, Phys. Rev. B 70, 014418 (2004); averaged within each curve first, as pyfssa does.
+
+    Examples
+    --------
+    >>> x, dy = np.tile(np.arange(5.0), (2, 1)), np.full((2, 5), 0.1)
+    >>> apart = [np.stack([x[0], x[0] + shift]) for shift in (0.1, 0.5)]  # by one error, by five
+    >>> [round(tdu.collapse_quality(x, y, dy), 6) for y in apart]
+    [0.5, 12.5]
     """
     arrays = [_validate.finite(_validate.numeric(values, name), name) for values, name in ((x, "x"), (y, "y"), (dy, "dy"))]
     shapes = {array.shape for array in arrays}

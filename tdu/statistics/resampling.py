@@ -73,6 +73,12 @@ def bootstrap(
     The shift is the fitted law's, not the runs', and would set the interval off its value.
 
     One run a scale has no spread to resample, and `seed` None asks for none: a single sample of nan.
+
+    Examples
+    --------
+    >>> from tdu.statistics.resampling import bootstrap, mean_of_runs
+    >>> bootstrap([[1, 2, 3], [4, 6, 8]], mean_of_runs, n_resamples=500).shape  # three runs in each of two scales
+    (500,)
     """
     runs = np.asarray(values, np.float64)
     if runs.shape[-1] < 2 or seed is None:
@@ -262,6 +268,13 @@ def interval(samples: Floats) -> tuple[Floats, Floats]:
 
     Resamples without a value, as where only runs that never grok were drawn, are left out; where they are most, it is nan. One
     sample has no spread, and no interval.
+
+    Examples
+    --------
+    >>> from tdu.statistics.resampling import interval
+    >>> low, high = interval(np.arange(101.0))
+    >>> float(low), float(high)
+    (2.5, 97.5)
     """
     if len(samples) == 1:
         return np.full(samples.shape[1:], np.nan), np.full(samples.shape[1:], np.nan)
@@ -291,6 +304,13 @@ def estimate(
     """A scalar `statistic` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how).
 
     `words` say what it is. `seed` None: the value alone, its interval unknown.
+
+    Examples
+    --------
+    >>> from tdu.statistics.resampling import estimate, mean_of_runs
+    >>> found = estimate([[1, 2, 3], [4, 6, 8]], mean_of_runs, "mean over runs")
+    >>> found.value, found.low < 4 < found.high
+    (4.0, True)
     """
     runs = np.asarray(values, np.float64)
     low, high = interval(bootstrap(runs, statistic, seed, n_resamples, stretched=stretched))

@@ -29,6 +29,13 @@ def scaling_exponent(n: npt.ArrayLike, s: npt.ArrayLike) -> ScalingFit:
     ------
     ValueError
         If the two differ in length, fewer than two sizes are distinct, or one is not positive.
+
+    Examples
+    --------
+    >>> n = np.array([81, 201, 481, 2001])
+    >>> fit = tdu.scaling_exponent(n, 3 * n**1.1)
+    >>> print(f"s = {np.exp(fit.intercept):.1f} N^{fit.exponent:.1f}")
+    s = 3.0 N^1.1
     """
     n, s = _validate.sizes(n, "n"), _validate.sizes(s, "s")
     if n.ndim != 1 or n.shape != s.shape:
