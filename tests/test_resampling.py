@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval, mean_of_known
+from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
+from tdu.statistics.sampling import mean_of_known
 from tdu.statistics.scaling import exponent_of_runs, without_each_scale
 from tdu.types import STATISTICS
 

@@ -7,7 +7,8 @@ import numpy as np
 from tdu.analysis.excess import excess
 from tdu.analysis.recipes import shape_of
 from tdu.config import NULLS
-from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval, mean_of_known
+from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
+from tdu.statistics.sampling import mean_of_known
 from tdu.statistics.scaling import exponent_of_runs, over_runs, per_run, slope_and_r2
 from tdu.types import Band, Estimate, Floats, Integers, Quantity, SizeStatistic
 

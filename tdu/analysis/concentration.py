@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from tdu.analysis.grokking import epochs_of_runs
 from tdu.results.series import Gini, GiniAroundGrokking
-from tdu.statistics.resampling import estimate, mean_of_known
+from tdu.statistics.resampling import estimate
+from tdu.statistics.sampling import mean_of_known
 from tdu.types import Estimate, Findings, Floats, Log
 
 BEFORE, AFTER = 50, 200  # epochs drawn around grokking

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tdu.results.series import DimensionOverTime, ScalingLine, ScalingLines
-from tdu.statistics.resampling import estimate, mean_of_known, mean_of_runs
+from tdu.statistics.resampling import estimate
+from tdu.statistics.sampling import mean_of_known, mean_of_runs
 from tdu.statistics.scaling import (
     dimension_over_time,
     exponent,

@@ -13,7 +13,8 @@ from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.nulls import Null, prepared
 from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
-from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval, mean_of_known, picked_means
+from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval
+from tdu.statistics.sampling import mean_of_known, picked_means
 from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
 from tdu.training.ensembles import Ensemble
 from tdu.training.log import gather

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tdu.results.series import GrokkingEpochs, OneRun
-from tdu.statistics.resampling import estimate, mean_of_known
+from tdu.statistics.resampling import estimate
+from tdu.statistics.sampling import mean_of_known
 from tdu.types import Estimate, Findings, Floats, Log
 
 

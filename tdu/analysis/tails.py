@@ -9,7 +9,8 @@ from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.results.series import Ccdf, Collapse, PowerLaws, Tail
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
-from tdu.statistics.resampling import bootstrap, estimate, interval, mean_of_known
+from tdu.statistics.resampling import bootstrap, estimate, interval
+from tdu.statistics.sampling import mean_of_known
 from tdu.statistics.scaling import exponent
 from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
 

@@ -2,20 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
-from tdu.kernels.resampling import means_of_picks
 from tdu.rng import Stage, generator
-from tdu.types import Booleans, DependsOn, Estimate, Floats, Integers
+from tdu.statistics.sampling import (
+    Sampler,
+    largest_alone,
+    lognormal_maxima,
+    mean_alone,
+    means_alone,
+    which_known,
+    with_replacement,
+)
+from tdu.types import DependsOn, Estimate, Floats
 
 N_RESAMPLES = 10_000
 _BLOCK = 500  # resamples held in memory at a time
-_REMEMBERED = N_RESAMPLES // _BLOCK  # blocks of random numbers: every quantity of a study asks for the same
 _N_VARIANCE = 100  # resamples of one scale, for its share of the variance
 
 #: A function of K runs in each of S scales: (…, S, K) → (…), vectorised over the leading axes.
@@ -76,7 +83,8 @@ def bootstrap(
 
     Examples
     --------
-    >>> from tdu.statistics.resampling import bootstrap, mean_of_runs
+    >>> from tdu.statistics.resampling import bootstrap
+    >>> from tdu.statistics.sampling import mean_of_runs
     >>> bootstrap([[1, 2, 3], [4, 6, 8]], mean_of_runs, n_resamples=500).shape  # three runs in each of two scales
     (500,)
     """
@@ -85,7 +93,7 @@ def bootstrap(
         return np.full((1, *np.shape(statistic(runs[None]))[1:]), np.nan)
     statistic = RunStatistic.of(statistic)
     reflected = statistic.depends_on == "maximum" and stretched if reflected is None else reflected
-    draw = {"runs": _with_replacement, "mean": _means, "maximum": _lognormal_maxima}[statistic.depends_on](runs)
+    draw = {"runs": with_replacement, "mean": means_alone, "maximum": lognormal_maxima}[statistic.depends_on](runs)
     blocks = [(seed, start, min(_BLOCK, n_resamples - start)) for start in range(0, n_resamples, _BLOCK)]
     samples = np.concatenate([statistic(draw(block)) for block in blocks])
     if reflected:
@@ -103,14 +111,14 @@ def _middle(samples: Floats, reduce: Callable[..., Any], reduce_known: Callable[
     return np.asarray(reduce(samples, axis=0))
 
 
-def _students_stretch(runs: Floats, statistic: RunStatistic, seed: int, draw: "Sampler") -> Floats:
+def _students_stretch(runs: Floats, statistic: RunStatistic, seed: int, draw: Sampler) -> Floats:
     """Ratio of the 97.5 % quantiles of Student's t and of the normal distribution, per entry of the statistic."""
-    known, depends_on = _known(runs), statistic.depends_on
+    known, depends_on = which_known(runs), statistic.depends_on
     if depends_on == "maximum":
-        others = _largest(runs)
+        others = largest_alone(runs)
         fitted = draw((seed, 0, _N_VARIANCE))
     else:
-        others = _mean_alone(runs) if depends_on == "mean" else runs
+        others = mean_alone(runs) if depends_on == "mean" else runs
         rng = generator(seed, Stage.BOOTSTRAP, replicate=1)
     variances = []
     for resampled, known_runs in enumerate(known):
@@ -121,7 +129,7 @@ def _students_stretch(runs: Floats, statistic: RunStatistic, seed: int, draw: "S
             n_known = int(known_runs.sum())
             choice = np.flatnonzero(known_runs)[rng.integers(max(n_known, 1), size=(_N_VARIANCE, n_known))]
             chosen = np.moveaxis(runs[..., resampled, choice], -2, 0)
-            drawn[..., resampled, : chosen.shape[-1]] = _mean_alone(chosen) if depends_on == "mean" else chosen
+            drawn[..., resampled, : chosen.shape[-1]] = mean_alone(chosen) if depends_on == "mean" else chosen
             drawn[..., resampled, chosen.shape[-1] :] = np.nan
         variances.append(_of_known(statistic(drawn), partial(np.nanvar, axis=0)))
     shares = np.stack(variances)
@@ -130,137 +138,6 @@ def _students_stretch(runs: Floats, statistic: RunStatistic, seed: int, draw: "S
         freedom = shares.sum(axis=0) ** 2 / (shares**2 / own_freedom).sum(axis=0)
     finite = np.where(np.isfinite(freedom), freedom, np.inf)  # nothing varies, or nothing is known
     return np.asarray(stdtrit(finite, 0.975) / ndtri(0.975))
-
-
-# Samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
-
-
-#: Seed, first resample and number of resamples of those held in memory at a time.
-Block = tuple[int, int, int]
-Sampler = Callable[[Block], Floats]
-
-
-@lru_cache(_REMEMBERED)
-def _draws(block: Block, n_scales: int, n_runs: int) -> Integers:
-    """Which runs are drawn, (K − 1, count, S): the same for every quantity, and remembered for the next."""
-    seed, start, count = block
-    return generator(seed, Stage.BOOTSTRAP, start).integers(n_runs, size=(n_runs - 1, count, n_scales))
-
-
-@lru_cache(_REMEMBERED)
-def _weights(block: Block, n_scales: int, n_runs: int) -> Floats:
-    """Standard normals (K, S, K, count), the same for every quantity as well."""
-    seed, start, count = block
-    return generator(seed, Stage.BOOTSTRAP, start).standard_normal((n_runs, n_scales, n_runs, count))
-
-
-def _picks(block: Block, known: Booleans) -> Integers:
-    """Which runs are drawn, (K − 1, count, S): k − 1 of the k known of a scale, and for what is left K, which is none."""
-    n_scales, n_runs = known.shape
-    picks = _draws(block, n_scales, n_runs)
-    if known.all():
-        return picks
-    picks = picks.copy()
-    for scale, known_runs in enumerate(known):
-        n_known = int(known_runs.sum())
-        if n_known < n_runs:
-            picks[:, :, scale] = n_runs
-        if 1 < n_known < n_runs:
-            picks[: n_known - 1, :, scale] = np.flatnonzero(known_runs)[_draws(block, n_scales, n_known)[..., scale]]
-    return picks
-
-
-def _with_replacement(runs: Floats) -> Sampler:
-    n_scales, n_runs = runs.shape[-2:]
-    known = _known(runs)
-    by_run = np.moveaxis(runs.reshape(-1, n_scales, n_runs), 0, -1)  # (S, K, L)
-    by_run = np.concatenate([by_run, np.full_like(by_run[:, :1], np.nan)], axis=1)  # and a run that is none
-    scale = np.arange(n_scales)
-
-    def draw(block: Block) -> Floats:
-        of_runs = by_run[scale, _picks(block, known)]  # (K − 1, count, S, L)
-        return np.asarray(of_runs.transpose(1, 3, 2, 0).reshape(-1, *runs.shape[:-1], n_runs - 1))
-
-    return draw
-
-
-def _means(runs: Floats) -> Sampler:
-    n_scales, n_runs = runs.shape[-2:]
-    known = _known(runs)
-    padded = np.concatenate([runs, np.full_like(runs[..., :1], np.nan)], axis=-1)  # a last run that is none
-    rows = np.ascontiguousarray(padded.reshape(-1, n_scales * (n_runs + 1)).T)  # (S · (K + 1), L)
-    first = (n_runs + 1) * np.arange(n_scales)
-
-    def draw(block: Block) -> Floats:
-        return picked_means(rows, first + _picks(block, known)).reshape(-1, *runs.shape[:-1], 1)
-
-    return draw
-
-
-def picked_means(rows: Floats, picks: Integers) -> Floats:
-    """Means (B, L, S) of `rows` (R, L) over the `picks` (M, B, S), of what is known."""
-    known = ~np.isnan(rows)
-    means = np.empty((*picks.shape[1:], rows.shape[1]))
-    means_of_picks(np.where(known, rows, 0.0), known.astype(np.float64), picks, means)
-    return means.swapaxes(1, 2)
-
-
-def _lognormal_maxima(runs: Floats) -> Sampler:
-    """The largest of as many runs as are known, whose logarithms are the mean plus a normal combination of the deviations.
-
-    With independent standard weights over √(k − 1) the covariance of such runs is the sample covariance of the k at hand.
-    """
-    n_scales, n_runs = runs.shape[-2:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.moveaxis(np.log(runs).reshape(-1, n_scales, n_runs), 0, 1)  # (S, L, K)
-        mean = mean_of_known(logs)[..., None]
-        n_known = (~np.isnan(logs)).sum(axis=-1, keepdims=True)  # (S, L, 1)
-        deviations = np.where(np.isnan(logs), 0.0, logs - mean) / np.sqrt(n_known - 1)
-    fewest = n_known.min()
-
-    def draw(block: Block) -> Floats:
-        weights = _weights(block, n_scales, n_runs)
-        largest = deviations @ weights[0]  # (S, L, count)
-        for number, weights_of_run in enumerate(weights[1:], start=1):
-            drawn = deviations @ weights_of_run
-            np.maximum(largest, drawn if number < fewest else np.where(number < n_known, drawn, -np.inf), out=largest)
-        with np.errstate(invalid="ignore"):
-            maxima = np.exp(mean + largest).transpose(2, 1, 0)
-        return np.asarray(maxima.reshape(-1, *runs.shape[:-1], 1))
-
-    return draw
-
-
-def _known(runs: Floats) -> Booleans:
-    """(S, K): which runs have any value."""
-    return np.asarray(~np.isnan(runs).reshape(-1, *runs.shape[-2:]).all(axis=0))
-
-
-def _largest(runs: Floats) -> Floats:
-    """Runs (…, K) as the one run (…, 1) that is their largest."""
-    return np.asarray(np.fmax.reduce(runs, axis=-1, keepdims=True))
-
-
-def mean_of_known(values: Floats) -> Floats:
-    """Mean over the last axis of what is not nan; nan where nothing is known."""
-    if values.shape[-1] == 1:
-        return values[..., 0]
-    total = values.sum(axis=-1)
-    if values.shape[-1] and not np.isnan(total).any():
-        return np.asarray(total / values.shape[-1])
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1))
-
-
-def mean_of_runs(values: Floats) -> Floats:
-    """Mean over all runs (…, S, K) that are known; shape (…)."""
-    return mean_of_known(values.reshape(*values.shape[:-2], -1))
-
-
-def _mean_alone(runs: Floats) -> Floats:
-    """Runs (…, K) as the one run (…, 1) that is their mean."""
-    return mean_of_known(runs)[..., None]
 
 
 def interval(samples: Floats) -> tuple[Floats, Floats]:
@@ -307,7 +184,8 @@ def estimate(
 
     Examples
     --------
-    >>> from tdu.statistics.resampling import estimate, mean_of_runs
+    >>> from tdu.statistics.resampling import estimate
+    >>> from tdu.statistics.sampling import mean_of_runs
     >>> found = estimate([[1, 2, 3], [4, 6, 8]], mean_of_runs, "mean over runs")
     >>> found.value, found.low < 4 < found.high
     (4.0, True)

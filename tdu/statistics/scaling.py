@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from tdu import _validate
 from tdu.errors import InputError
-from tdu.statistics.resampling import N_RESAMPLES, RunStatistic, bootstrap, estimate, interval, mean_of_known
+from tdu.statistics.resampling import N_RESAMPLES, RunStatistic, bootstrap, estimate, interval
+from tdu.statistics.sampling import mean_of_known
 from tdu.types import Band, Estimate, Floats, Log, ScalingFit, SizeStatistic
 
 #: Where z = artanh R of a perfect fit is cut off.
