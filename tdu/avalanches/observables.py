@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from tdu.types import Booleans, Column, Floats, Integers
 
 
@@ -36,6 +38,15 @@ class Observable:
     measure: Callable[[Avalanches], Column]
 
 
+def branching_ratio(found: Avalanches) -> Floats:
+    """(T,): topplings that follow a toppling one step later, Σ n_{k+1} / Σ n_k over the steps k that have a next; nan for none.
+
+    A step is one that is allowed: with none left, as where an avalanche is capped, its last has no next.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(found.profile[:, 1:].sum(axis=1) / found.profile[:, :-1].sum(axis=1))
+
+
 #: By name, in the order of columns.
 OBSERVABLES: dict[str, Observable] = {
     one.name: one
@@ -48,6 +59,7 @@ OBSERVABLES: dict[str, Observable] = {
         Observable("dissipated", "Σ g that isolated sites shed", "as g", False, lambda found: found.dissipated),
         Observable("capped", "stopped at the last step allowed", "yes or no", False, lambda found: found.capped),
         Observable("deviation_angle", "angle to the relaxed field", "radians", False, lambda found: found.deviation_angle),
+        Observable("branching_ratio", "topplings that follow one", "topplings", False, branching_ratio),
     )
 }
 

@@ -1,0 +1,45 @@
+"""Observables of planted avalanches, in the log of every source."""
+
+import numpy as np
+import pytest
+
+import tdu
+from tdu.avalanches.cascades import avalanches
+from tdu.avalanches.observables import OBSERVABLES, Avalanches, columns
+from tdu.config import NetworkConfig
+
+PROFILE = np.array([[4, 2, 1, 0], [5, 5, 5, 5], [3, 0, 0, 0], [0, 0, 0, 0]])
+
+
+def planted(profile):
+    counts = {name: np.zeros(len(profile), int) for name in ("duration", "extent", "peak")}
+    measures = {name: np.zeros(len(profile)) for name in ("threshold", "dissipated", "deviation_angle")}
+    capped = profile[:, -1] > 0
+    return Avalanches(size=profile.sum(axis=1), profile=profile, capped=capped, **counts, **measures)
+
+
+def test_the_branching_ratio_is_topplings_one_step_later_over_topplings_that_have_a_next():
+    found = columns(planted(PROFILE))["branching_ratio"]
+    np.testing.assert_allclose(found, [3 / 7, 1, 0, np.nan])
+
+
+def test_of_many_fields_every_observable_is_that_of_each_avalanche():
+    graph, fields = tdu.barabasi_albert(101), np.random.default_rng(0).standard_t(2, (5, 101))
+    found = columns(avalanches(fields, graph, 0.3, 0.9, 20))
+    assert list(found) == list(OBSERVABLES)
+    for t, field in enumerate(fields):
+        one = tdu.avalanche(field, graph)
+        for name in ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped"):
+            assert found[name][t] == getattr(one, name), name
+        profile = np.append(one.profile, np.zeros(20 - one.profile.size))
+        assert found["branching_ratio"][t] == pytest.approx(profile[1:].sum() / profile[:-1].sum())
+        cosine = field @ one.gradient / np.linalg.norm(field) / np.linalg.norm(one.gradient)
+        assert found["deviation_angle"][t] == pytest.approx(np.arccos(cosine))
+
+
+def test_every_source_records_every_observable():
+    xor = tdu.train_xor(5, epochs=20)
+    network = tdu.train_network(NetworkConfig(modulus=7, width=8, epochs=20))
+    for run in (xor, network):
+        assert set(OBSERVABLES) <= set(run.columns)
+        assert ((run.columns["branching_ratio"] >= 0) & (run.columns["branching_ratio"] < 2)).all()
