@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdu.config import NULLS, QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig
+from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig
 from tdu.errors import InputError
-from tdu.options import WORKERS, Counts, network_options, probe_options, study_options
+from tdu.options import WORKERS, Counts, NullName, network_options, probe_options, study_options
 
 if TYPE_CHECKING:
     from tdu.types import Run
@@ -119,7 +119,11 @@ def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **setti
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--null", "names", multiple=True, type=click.Choice(NULLS), help="Null model, repeatable.  [default: permuted, signs]"
+    "--null",
+    "names",
+    multiple=True,
+    type=NullName(),
+    help="Null model, repeatable; a wrong name lists all.  [default: permuted, signs]",
 )
 @click.option("--draws", type=click.IntRange(1), default=99, show_default=True, help="Independent draws per file.")
 @click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases, which `--null blocks` needs.")

@@ -52,6 +52,20 @@ class Counts(_TupleType):
             self.fail(f"{value!r} is not a comma-separated list of whole numbers", param, ctx)
 
 
+class NullName(_TupleType):
+    """The name of a null model; all are known to `tdu.avalanches.nulls` alone, which loads NumPy."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name, if there is such a null."""
+        from tdu.avalanches.nulls import MODELS
+
+        if value not in MODELS:
+            self.fail(f"{value!r} is not one of {', '.join(MODELS)}", param, ctx)
+        return value
+
+
 class Names(_TupleType):
     """Names as a comma-separated list."""
 

