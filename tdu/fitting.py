@@ -31,13 +31,13 @@ def fit(path: Path, executor: Executor) -> Results:
         If there is no whole log, or it has fewer than two scales.
     """
     store = Store.open(path)
-    config = _config_of(store)
+    config = _study_of(store)
     log = store.log()
     if len(log.n_sites) < 2:
         raise InputError(
             f"{path} has runs of {len(log.n_sites)} scale, N = {log.n_sites[0]}: an exponent needs at least two, add another"
         )
-    return results_of(config, None, measure(log, executor))
+    return results_of(config or _described(store, log), None, measure(log, executor))
 
 
 def results_in(path: Path, executor: Executor) -> Results:
@@ -52,16 +52,21 @@ def results_in(path: Path, executor: Executor) -> Results:
     return results
 
 
-def _config_of(store: Store) -> StudyConfig | LogConfig:
-    if store.source == "xor":
-        try:
-            return fittable(study_of(store))
-        except InputError as error:
-            raise InputError(f"{store.path / 'manifest.json'}: {error}") from None
-    addresses = store.addresses()
-    scales = tuple(sorted({scale for scale, _ in addresses}))
-    replicates = max((len([r for s, r in addresses if s == scale]) for scale in scales), default=0)
-    return LogConfig(store.source, with_tuples(dict(store.settings)), scales, replicates, store.seed)
+def _study_of(store: Store) -> StudyConfig | None:
+    """The paper's study, if the log is one; checked before its runs are read."""
+    if store.source != "xor":
+        return None
+    try:
+        return fittable(study_of(store))
+    except InputError as error:
+        raise InputError(f"{store.path / 'manifest.json'}: {error}") from None
+
+
+def _described(store: Store, log: Log) -> LogConfig:
+    """What the runs of any other log have in common; runs may differ in length, of which the longest is said."""
+    settings = {**with_tuples(dict(store.settings)), "epochs": int(log.step[-1])}
+    scales = tuple(int(scale) for scale in log.scale)
+    return LogConfig(store.source, settings, scales, log.size.shape[1], store.seed)
 
 
 def measure(log: Log, executor: Executor) -> list[Findings]:

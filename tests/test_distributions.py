@@ -130,3 +130,10 @@ def test_curves_that_cannot_be_compared_are_named(x, y, dy, message):
 
 def test_ties_along_a_row_ascend():
     assert np.isfinite(tdu.collapse_quality([[1, 1, 2], [1, 1.5, 2]], np.ones((2, 3)), np.ones((2, 3))))
+
+
+def test_the_standard_error_of_sizes_too_large_for_zeta_is_its_limit():
+    sizes = np.round(3e7 * np.exp(0.002 * np.random.default_rng(0).normal(size=200))).astype(int)
+    fit = tdu.fit_power_law(sizes)
+    assert fit.alpha > 45  # so that x_min^−α is below every float
+    assert fit.stderr == pytest.approx((fit.alpha - 1) / np.sqrt(fit.n_tail))

@@ -89,7 +89,10 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
 def _standard_error(alpha: float, xmin: int, n: int) -> float:
     """Of the discrete exponent: 1/√(n d² log ζ(α, xmin) / dα²); (α − 1)/√n is its limit for large xmin."""
     step = 1e-3
-    below, at, above = np.log(zeta(alpha + step * np.array([-1.0, 0.0, 1.0]), xmin))
+    zetas = zeta(alpha + step * np.array([-1.0, 0.0, 1.0]), xmin)
+    if zetas.min() < np.finfo(np.float64).tiny:  # beyond the floats, and at the limit long since
+        return float((alpha - 1) / np.sqrt(n))
+    below, at, above = np.log(zetas)
     return float(1 / np.sqrt(n * (below - 2 * at + above) / step**2))
 
 

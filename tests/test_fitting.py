@@ -1,0 +1,120 @@
+"""Any log is fitted: of networks as of XOR, ragged as logs are, beside the nulls that were probed with it."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tdu
+from tdu import fitting
+from tdu.cli import main
+from tdu.config import LogConfig, NetworkConfig
+from tdu.results.series import DimensionOverTime
+from tdu.results.store import load_results
+from tdu.training.store import Store
+from tdu.types import Layout, Run
+
+WIDTHS = (8, 16, 32, 64)
+STEP = np.arange(0, 200, 10)
+
+
+def planted(width, replicate, steps=STEP, grokking_step=-1, real=1.2, null=1.0):
+    """A run whose sizes go with N^`real`, those of its null with N^`null`; runs and snapshots scatter."""
+    rng, n_sites = np.random.default_rng([width, replicate]), 12 * width**2
+
+    def sizes(exponent, shape):
+        return np.round(30 * n_sites**exponent * np.exp(0.05 * rng.normal(size=shape))).astype(int)
+
+    measures = {name: rng.uniform(0.2, 0.9, steps.size) for name in ("deviation_angle", "capped", "loss", "accuracy")}
+    columns = {"size": sizes(real, steps.size), "duration": rng.integers(3, 9, steps.size), **measures}
+    nulls = {"permuted": sizes(null, (4, steps.size))}
+    return Run(width, replicate, Layout.unknown(n_sites), steps, columns, nulls, {}, grokking_step)
+
+
+def log_at(path, *runs, **settings):
+    store = Store.begin(path, "network", {"seed": 3, "task": "addition", **settings})
+    for run in runs:
+        store.write(run)
+    return path
+
+
+def fit(path):
+    with ThreadPoolExecutor(1) as executor:
+        return fitting.fit(path, executor)
+
+
+def test_planted_exponents_and_excess_come_back_of_a_log_without_grokking(tmp_path):
+    results = fit(log_at(tmp_path, *(planted(w, k) for w in WIDTHS for k in range(4))))
+    assert results.config == LogConfig("network", {"seed": 3, "task": "addition", "epochs": 190}, WIDTHS, 4, 3)
+    found = results.quantities
+    for key, planted_value in (("gamma", 1.2), ("dimension", 1.2), ("dimension_time_average", 1.2)):
+        assert found[key].value == pytest.approx(planted_value, abs=0.02), key
+        assert found[key].low < planted_value < found[key].high
+        assert found[key].high - found[key].low < 0.1
+        assert found[key].published_text == found[key].verdict == ""
+    excess = found["excess_at_all_steps_permuted"]
+    assert excess.value == pytest.approx(0.2, abs=0.01)
+    assert 0 < excess.high - excess.low < 0.03
+    assert found["share_at_all_steps_permuted"].value == pytest.approx(100, abs=5)
+    assert not {"grokking_first", "dimension_early", "excess_permuted"} & set(found)
+    over_time = results.series_of(DimensionOverTime)
+    assert over_time.epoch.tolist() == STEP.tolist()
+    np.testing.assert_allclose(over_time.bands["mean"].value, 1.2, atol=0.05)
+    assert (over_time.bands["mean"].low < over_time.bands["mean"].high).all()
+
+
+def test_where_runs_grok_the_windows_are_those_of_any_study(tmp_path):
+    runs = [planted(w, k, grokking_step=100 if w < 64 else 110) for w in WIDTHS for k in range(3)]
+    found = fit(log_at(tmp_path, *runs)).quantities
+    assert (found["grokking_first"].value, found["grokking_last"].value) == (100, 110)
+    assert found["excess_permuted"].value == pytest.approx(0.2, abs=0.01)
+    assert found["dimension_late"].value == pytest.approx(1.2, abs=0.03)
+    assert not [key for key in found if "all_steps" in key]
+
+
+def test_missing_runs_and_steps_leave_gaps_and_no_other_values(tmp_path):
+    whole = [planted(w, k) for w in WIDTHS for k in range(3)]
+    ragged = [*(run for run in whole if (run.scale, run.replicate) != (16, 2)), planted(16, 5, steps=STEP[5:])]
+    ragged = [r if r.scale != 64 else replace(r, step=r.step[:10], columns={n: c[:10] for n, c in r.columns.items()},
+                                              nulls={n: s[:, :10] for n, s in r.nulls.items()}) for r in ragged]  # fmt: skip
+    results = fit(log_at(tmp_path, *ragged))
+    over_time = results.series_of(DimensionOverTime)
+    assert np.isfinite(over_time.bands["mean"].value).tolist() == [True] * 10 + [False] * 10
+    assert results.quantities["dimension_time_average"].note == "mean of D(t) over 10 snapshots"
+    assert results.quantities["gamma"].value == pytest.approx(1.2, abs=0.03)
+    assert results.quantities["excess_at_all_steps_permuted"].value == pytest.approx(0.2, abs=0.02)
+
+
+def test_one_scale_is_no_log_to_fit(tmp_path):
+    with pytest.raises(tdu.InputError, match="has runs of 1 scale, N = 768: an exponent needs at least two, add another"):
+        fit(log_at(tmp_path, planted(8, 0)))
+
+
+@pytest.mark.slow
+def test_networks_of_several_widths_are_trained_fitted_and_reported_from_the_command_line(tmp_path, capsys):
+    out = str(tmp_path / "log")
+    for width in ("4", "8", "12"):
+        for replicate in ("0", "1"):
+            arguments = ["--modulus", "7", "--width", width, "--replicate", replicate, "--epochs", "40", "--n-null-draws", "2"]
+            with pytest.raises(SystemExit) as end:
+                main(["grok", "--out", out, *arguments])
+            assert end.value.code == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["fit", out, "--json"])
+    fitted = json.loads(capsys.readouterr().out)
+    log = tdu.load(out)
+    wanted = np.polyfit(np.log(log.n_sites), np.log(log.size.mean(axis=(1, 2))), 1)[0]
+    assert fitted["quantities"]["gamma"]["value"] == pytest.approx(wanted)
+    assert set(log.nulls) == set(NetworkConfig().nulls)
+    with pytest.raises(SystemExit) as end:
+        main(["report", out])
+    assert end.value.code == 0
+    page = (tmp_path / "log" / "report.html").read_text()
+    assert "tdu grok --out RUN --width 12 --replicate 1 --modulus 7 --n-null-draws 2 --epochs 40" in page
+    assert "excess of D(t) over permuted, all steps" in page
+    assert '<figure id="dimension">' in page
+    assert '<figure id="nulls">' in page
+    assert load_results(tmp_path / "log" / "results.json").config.scales == (4, 8, 12)
