@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.nulls import Null, prepared
+from tdu.errors import InputError
 from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval
@@ -96,7 +97,12 @@ def excess(real: Floats, null: Floats, exponent: OfRuns, seed: int | None = 0) -
 
 
 def permutation_p(real: Floats, null: Floats, exponent: OfRuns, seed: int = 0, n: int = N_PERMUTATIONS) -> float:
-    """Two-sided p-value that the real values are exchangeable, run by run, with the draws of the null."""
+    """Two-sided p-value that the real values are exchangeable, run by run, with the draws of the null.
+
+    An InputError refuses statistics of the largest run: means over runs stand for the runs here.
+    """
+    if RunStatistic.of(exponent).depends_on == "maximum":
+        raise InputError("the excess of the largest over runs has no p-value here: give `run-peak` or `mean`")
     pool = np.concatenate([real[None], null])  # (1 + draws, …, S, K)
     n_pool, (n_scales, n_runs) = len(pool), real.shape[-2:]
     rng, difference = generator(seed, Stage.PERMUTATION), _difference(exponent)

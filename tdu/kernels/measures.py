@@ -7,7 +7,7 @@ import numpy as np
 from tdu._jit import kernel, regrouped
 
 _ONE = np.uint32(1)
-_FEW = 512  # up to so many values, insertion sort from the previous order beats bucketing
+_MOST_SORTED_BY_INSERTION = 512  # up to so many values, insertion sort from the previous order beats bucketing
 
 
 @regrouped
@@ -50,7 +50,7 @@ def all_finite(values):
 
 
 @kernel
-def deal(values, largest, places, magnitudes):
+def fill_buckets(values, largest, places, magnitudes):
     """Fill `magnitudes` (n,) with |values|, sorted into buckets of equal width; return the size of the fullest bucket.
 
     The values are finite, and the `largest` magnitude is not 0. `places`, uint32, one entry a bucket, is overwritten. Within a
@@ -111,13 +111,13 @@ def gini(values, order, magnitudes, scratch):
     total = add_up(scratch)
     if total == 0.0 or not total < math.inf:
         return 0.0 if total == 0.0 else math.nan
-    if n <= _FEW:
+    if n <= _MOST_SORTED_BY_INSERTION:
         fullest = 1
         put_in_order(values, order, magnitudes)
     else:
         for i in range(n):
             scratch[i] = abs(values[i])
-        fullest = deal(values, largest_by_halves(scratch), order, magnitudes)
+        fullest = fill_buckets(values, largest_by_halves(scratch), order, magnitudes)
     for i in range(n):
         scratch[i] = (i + 1) * magnitudes[i]
     for apart in range(1, fullest):

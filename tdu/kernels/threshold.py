@@ -6,7 +6,7 @@ from tdu._jit import kernel, trailing_zeros
 
 _NONE, _BIT = np.uint64(0), np.uint64(1)
 
-_FEW = 256  # up to so many values, select from all of them if there is no guess
+_MOST_SELECTED_WHOLE = 256  # up to so many values, select from all of them if there is no guess
 _ABOUT = 0.1  # relative half-width of the bracket around a guess, for many values
 _WIDER = 128.0  # number of values for which it is twice as wide: quantiles of fewer values scatter more
 _SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
@@ -101,7 +101,7 @@ def magnitude_quantile(field, level, guess, scratch):
     if guess > 0:
         width = _ABOUT * (1 + _WIDER / n)
         below, within = gather(field, guess * (1 - width), guess * (1 + width), scratch)
-    if n > _FEW and not below <= rank < below + within - 1:
+    if n > _MOST_SELECTED_WHOLE and not below <= rank < below + within - 1:
         low, high = bracket(field, level, scratch)
         below, within = gather(field, low, high, scratch)
     if not below <= rank < below + within - 1:

@@ -192,4 +192,4 @@ def estimate(
     """
     runs = np.asarray(values, np.float64)
     low, high = interval(bootstrap(runs, statistic, seed, n_resamples, stretched=stretched))
-    return Estimate(float(statistic(runs[None])[0]), float(low), float(high), words, note)
+    return Estimate(float(statistic(runs[None])[0]), float(low), float(high), str(words), note)

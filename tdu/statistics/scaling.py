@@ -109,7 +109,7 @@ def exponent_estimate(
     try:
         fit = scaling_exponent(n, over_runs(values, statistic))
     except InputError as error:
-        return Estimate(np.nan, np.nan, np.nan, statistic, str(error))
+        return Estimate(np.nan, np.nan, np.nan, str(statistic), str(error))
     note = f"R² = {fit.r2:.3f}, standard error of the fit {fit.stderr:.3f}"
     return estimate(values, exponent_of_runs(n, statistic), statistic, seed, note)
 
@@ -152,7 +152,7 @@ def window_dimension(log: Log, statistic: SizeStatistic | str, inside: npt.NDArr
 def mean_exponent(n: npt.NDArray[np.generic], values: Floats, statistic: SizeStatistic | str, seed: int | None = 0) -> Estimate:
     """Mean over T snapshots of the exponent of `values` (T, S, K) over the system sizes `n` (S,), with its interval."""
     if len(values) == 0:
-        return Estimate(np.nan, np.nan, np.nan, statistic, "no snapshot in this window")
+        return Estimate(np.nan, np.nan, np.nan, str(statistic), "no snapshot in this window")
     mean = exponent_of_runs(n, statistic).then(lambda of_time: of_time.mean(axis=-1))
     return estimate(values, mean, statistic, seed, f"mean of D(t) over {len(values)} snapshots")
 
@@ -184,4 +184,4 @@ def r2_estimate(
     fishers_z = RunStatistic(least_z, statistic.depends_on)
     samples = bootstrap(values, fishers_z, seed, n_resamples, reflected=True)
     value, low, high = (float(np.tanh(np.maximum(z, 0.0)) ** 2) for z in (fishers_z(values[None])[0], *interval(samples)))
-    return Estimate(value, low, high, statistic)
+    return Estimate(value, low, high, str(statistic))

@@ -16,6 +16,7 @@ from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import StudyConfig
 from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
+from tdu.statistics.scaling import exponent_of_runs
 from tests.planted import (
     GROKKED,
     N_SITES,
@@ -216,3 +217,8 @@ def test_a_null_is_drawn_from_a_stream_of_its_own_and_probed_as_the_study_is():
                     assert found[name][draw, s, k].tolist() == sizes_of(*case, 0.2, 0.8, 7).tolist(), name
     for name, sizes in alone.items():
         assert np.array_equal(sizes[0], found[name][0]), "a null's draws depend on which others are probed"
+
+
+def test_the_largest_over_runs_has_no_p_value(log, null):
+    with pytest.raises(ValueError, match="the largest over runs has no p-value here: give `run-peak` or `mean`"):
+        excess.permutation_p(log.size[..., 0], null[..., 0], exponent_of_runs(N_SITES, "peak"))

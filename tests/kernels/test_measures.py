@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdu.kernels import measures
-from tdu.kernels.measures import add_up, angle, deal, dot, largest_by_halves, put_in_order
+from tdu.kernels.measures import add_up, angle, dot, fill_buckets, largest_by_halves, put_in_order
 from tests.reference.training import angle_between, gini_of
 
 vectors = st.lists(st.floats(-100, 100).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=1, max_size=30)
@@ -40,7 +40,7 @@ def test_gini_of_equal_and_of_concentrated_values():
 def test_magnitudes_are_dealt_so_that_only_near_ones_are_out_of_order(values):
     field = np.array([*values, 0.5])
     magnitudes = np.empty(field.size)
-    fullest = deal(field, np.abs(field).max(), np.empty(field.size, np.uint32), magnitudes)
+    fullest = fill_buckets(field, np.abs(field).max(), np.empty(field.size, np.uint32), magnitudes)
     assert sorted(magnitudes.tolist()) == sorted(np.abs(field).tolist())
     for distance in range(fullest, field.size):
         assert (magnitudes[distance:] >= magnitudes[:-distance]).all()

@@ -13,7 +13,7 @@ _TAIL = r"$P(S \geq s)$"
 
 
 def scaling_figure(results: Results) -> Figure:
-    """Fig. 2 and a panel of power-law fits."""
+    """Fig. 2: (a) distributions of the scales, (b) largest and mean size against N, (c, d) the collapse at two exponents."""
     figure = Figure(figsize=(WIDE, 5.2))
     (tails, fits), (collapse, best) = figure.subplots(2, 2)
     scales = results.series_of(Ccdf).tails
