@@ -18,6 +18,7 @@ from tdu.experiments.plan import QUESTIONS, committed, read_plan
 from tdu.files import read_csv
 from tdu.results.pages import Source, render
 from tdu.results.published import compare
+from tdu.training.store import Store
 from tdu.types import Estimate
 
 ROOT = Path(__file__).parent.parent
@@ -72,12 +73,12 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
 def starts_are_shared_where_runs_are_paired(runs, plan):
     """Runs that start together have one first row, to the last bit; others have not."""
     config, known = plan.config, modadd_runs.conditions(plan.config)
-    first = {
-        (of.name, width, k): read_csv(runs / of.name / f"{width}-{k}" / "run.csv")[0]
-        for of in known
-        for width in config.widths
-        for k in range(config.replicates)
-    }
+    first = {}
+    for of in known:
+        for run in Store.open(runs / of.name).runs():
+            first[of.name, run.scale, run.replicate] = [
+                {name: values[..., 0].tolist() for name, values in named.items()} for named in (run.columns, run.nulls)
+            ]
     pairs = [(one, other) for one in known for other in known if modadd_runs.paired(config, one, other)]
     named = {tuple(sorted({one.name, other.name})) for one, other in pairs if one != other}
     wanted = ("grokking-31-inline", "grokking-31-shadow", "no-decay-31-shadow")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import tdu
-from tdu.analysis.excess import excess, permutation_p, same_for_all
+from tdu.analysis.excess import excess, permutation_p
 from tdu.avalanches.cascades import sizes_of
+from tdu.avalanches.nulls import MODELS
 from tdu.statistics.scaling import exponent_of_runs
+from tdu.types import Layout
 
 pytestmark = pytest.mark.statistical
 
@@ -26,7 +28,9 @@ def study(field, graphs, seed):
             fields = field(rng, scale, (N_SNAPSHOTS, n))
             real[scale, run] = sizes_of(fields, graphs[scale][run], 0.3, 0.9, 20).mean()
             for draw in range(N_DRAWS):
-                permuted = same_for_all("permuted", fields, rng)
+                permuted = (
+                    MODELS["permuted"].prepare(Layout.unknown(n), graphs[scale][run], rng).apply(fields, np.arange(N_SNAPSHOTS))
+                )
                 null[draw, scale, run] = sizes_of(permuted, graphs[scale][run], 0.3, 0.9, 20).mean()
     return real, null
 
