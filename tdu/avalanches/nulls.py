@@ -134,8 +134,10 @@ def _gaussian(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
     seed = int(rng.integers(2**63))
 
     def apply(fields: Floats, steps: Integers) -> Floats:
-        drawn = [gaussian(field, np.random.default_rng([seed, step])) for field, step in zip(fields, steps, strict=True)]
-        return np.array(drawn).reshape(fields.shape)
+        drawn = np.empty(fields.shape)
+        for field, step in zip(drawn, steps, strict=True):
+            field[:] = np.random.default_rng([seed, step]).normal(0.0, SYNTHETIC_SCALE, field.size)
+        return drawn
 
     return Draw(apply, graph)
 
@@ -168,7 +170,9 @@ MODELS: dict[str, Null] = {
 def prepared(
     models: Iterable[Null], draws: int, layout: Layout, graph: Graph, address: tuple[int, int, int]
 ) -> dict[str, list[Draw]]:
-    """`draws` of each null for the run at an `address` (seed, scale, replicate)."""
+    """`draws` of each null for the run at an `address` (seed, scale, replicate); nothing where none are asked for."""
+    if draws == 0:
+        return {}
     found = {}
     for null in models:
         rng = generator(address[0], Stage.NULL, *address[1:], null.stream)

@@ -43,8 +43,8 @@ def branching_ratio(found: Avalanches) -> Floats:
 
     A step is one that is allowed: with none left, as where an avalanche is capped, its last has no next.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(found.profile[:, 1:].sum(axis=1) / found.profile[:, :-1].sum(axis=1))
+    first, then = found.profile[:, :-1].sum(axis=1), found.profile[:, 1:].sum(axis=1)
+    return np.asarray(np.divide(then, first, out=np.full(first.shape, np.nan), where=first > 0))
 
 
 #: By name, in the order of columns.

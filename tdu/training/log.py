@@ -40,10 +40,12 @@ def gather(runs: Iterable[Run], seed: int = 0) -> Log:
 
 def _by_scale(runs: Iterable[Run]) -> dict[int, list[Run]]:
     by_scale: dict[int, list[Run]] = {}
+    seen: set[tuple[int, int]] = set()
     for run in runs:
         others = by_scale.setdefault(run.scale, [])
-        if any(run.replicate == other.replicate for other in others):
+        if (run.scale, run.replicate) in seen:
             raise InputError(f"run {run.replicate} of scale {run.scale} is there twice")
+        seen.add((run.scale, run.replicate))
         if others and run.n_sites != others[0].n_sites:
             raise InputError(
                 f"run {run.replicate} of scale {run.scale} has {run.n_sites} sites but run {others[0].replicate} "
@@ -59,10 +61,14 @@ def _filled(
     grid: Sequence[Sequence[Run]], of_run: Callable[[Run], Mapping[str, Column]], step: Integers | None = None
 ) -> dict[str, Floats]:
     """(S, K, …, T) by name; of curves, without `step`, the last axis is as long as the longest."""
-    everything = [entry for row in grid for run in row for entry in of_run(run).items()]
+    runs = [run for row in grid for run in row]
+    whole = len({len(row) for row in grid}) == 1 and (step is None or all(run.step.size == step.size for run in runs))
     found = {}
-    for name in dict.fromkeys(name for name, _ in everything):
-        shapes = [values.shape for other, values in everything if other == name]
+    for name in dict.fromkeys(name for run in runs for name in of_run(run)):
+        shapes = [of_run(run)[name].shape for run in runs if name in of_run(run)]
+        if whole and len(shapes) == len(runs) and len(set(shapes)) == 1:  # nothing is missing: the grid as it is
+            found[name] = np.array([[of_run(run)[name] for run in row] for row in grid], np.float64)
+            continue
         largest = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
         filled = np.full((len(grid), max(map(len, grid)), *largest[:-1], largest[-1] if step is None else step.size), np.nan)
         for s, row in enumerate(grid):

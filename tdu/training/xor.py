@@ -1,6 +1,7 @@
 """The paper's testbed: an MLP learning XOR, with the avalanche probe in line or in shadow."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -147,6 +148,7 @@ def _train(
     return Trained(run, probe, fields)
 
 
+@lru_cache
 def probe_of(config: StudyConfig, n_draws: int) -> Probe:
     """The probe of a study, with so many draws of each of its nulls."""
     return Probe(
