@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import pathlib
 import pkgutil
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 
 import tdu
 from tdu.statistics.resampling import bootstrap, estimate, interval
+from tdu.statistics.scaling import dimension_over_time
 
 SHOWN = [
     tdu.barabasi_albert, tdu.ring, tdu.small_world, tdu.random_graph, tdu.Graph.from_edges, tdu.avalanche, tdu.train_xor,
     tdu.Probe, tdu.scaling_exponent, tdu.ccdf, tdu.fit_power_law, tdu.collapse_quality, bootstrap, interval, estimate,
+    tdu.nulls.gaussian, tdu.nulls.permuted, tdu.nulls.signs, tdu.nulls.blocks, tdu.nulls.rewired, tdu.train_network, tdu.load,
+    dimension_over_time,
 ]  # fmt: skip
 
 
@@ -20,7 +24,9 @@ def test_every_example_prints_what_it_says():
     finder, runner, said = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(verbose=False), []
     for info in pkgutil.walk_packages(tdu.__path__, "tdu."):
         if info.name != "tdu.__main__":
-            for found in finder.find(importlib.import_module(info.name), info.name, globs={"tdu": tdu, "np": np}):
+            for found in finder.find(
+                importlib.import_module(info.name), info.name, globs={"tdu": tdu, "np": np, "pathlib": pathlib}
+            ):
                 runner.run(found, out=said.append)
     assert not said, "".join(said)
     assert runner.tries >= len(SHOWN)

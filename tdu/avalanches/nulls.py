@@ -24,17 +24,29 @@ _SWAPS_PER_EDGE = 10
 
 
 def gaussian(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-    """Independent entries from N(0, 0.5²): the paper's only control. Keeps nothing of the field but its shape."""
+    """Independent entries from N(0, 0.5²): the paper's only control. Keeps nothing of the field but its shape.
+
+    >>> tdu.nulls.gaussian([1, 2, 3], np.random.default_rng(0)).shape
+    (3,)
+    """
     return rng.normal(0.0, SYNTHETIC_SCALE, _fields(gradient).shape)
 
 
 def permuted(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-    """The field's own entries in random order over the sites: keeps the marginal distribution, destroys the arrangement."""
+    """The field's own entries in random order over the sites: keeps the marginal distribution, destroys the arrangement.
+
+    >>> sorted(tdu.nulls.permuted([3, 1, 2], np.random.default_rng(0)).tolist())
+    [1.0, 2.0, 3.0]
+    """
     return rng.permuted(_fields(gradient), axis=-1)
 
 
 def signs(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-    """Random signs on the field's own entries, each where it was: keeps |g|, destroys which shares add up and which cancel."""
+    """Random signs on the field's own entries, each where it was: keeps |g|, destroys which shares add up and which cancel.
+
+    >>> abs(tdu.nulls.signs([3, -1, 2], np.random.default_rng(0))).tolist()
+    [3.0, 1.0, 2.0]
+    """
     fields = _fields(gradient)
     return np.where(rng.integers(2, size=fields.shape, dtype=bool), fields, -fields)
 
@@ -52,6 +64,12 @@ def blocks(gradient: npt.ArrayLike, rng: np.random.Generator, sizes: Sequence[in
     ------
     ValueError
         If no blocks are given, or if they do not add up to the field.
+
+    Examples
+    --------
+    >>> drawn = tdu.nulls.blocks([1, 2, 30, 40], np.random.default_rng(0), sizes=(2, 2)).tolist()
+    >>> sorted(drawn[:2]), sorted(drawn[2:])
+    ([1.0, 2.0], [30.0, 40.0])
     """
     fields = _fields(gradient)
     ends = np.cumsum(block_sizes(fields.shape[-1], sizes))[:-1]
@@ -79,7 +97,12 @@ def block_sizes(n: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
 
 
 def rewired(graph: Graph, seed: int = 0) -> Graph:
-    """Another simple graph with the same degree of every site, by swapping the ends of edges, for the field as it is."""
+    """Another simple graph with the same degree of every site, by swapping the ends of edges, for the field as it is.
+
+    >>> graph = tdu.barabasi_albert(50)
+    >>> bool((tdu.nulls.rewired(graph, seed=1).degree == graph.degree).all())
+    True
+    """
     rng = np.random.default_rng(_check.integer(seed, "seed", 0, _check.LARGEST_SEED))
     owner = np.repeat(np.arange(len(graph), dtype=np.int32), graph.degree)
     indices = graph.indices.copy()

@@ -137,7 +137,15 @@ def over_time(log: Log) -> Floats:
 
 
 def dimension_over_time(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> Band:
-    """D(t) at the snapshot epochs of a log, with the bootstrap band and R² of each fit."""
+    """D(t) at the steps of a log, with the bootstrap band and R² of each fit; nan where a scale has no run.
+
+    >>> from tdu.statistics.scaling import dimension_over_time
+    >>> from tdu.training.log import gather
+    >>> log = gather(tdu.train_xor(h, replicate=k, epochs=20) for h in (5, 10, 20) for k in (0, 1))
+    >>> band = dimension_over_time(log, "mean")
+    >>> band.value.shape, bool((band.low <= band.high).all())
+    ((3,), True)
+    """
     values = over_time(log)
     value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
     low, high = interval(bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed))

@@ -61,6 +61,12 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     ------
     TypeError, ValueError
         For settings of a wrong kind or out of range, a directory of other settings, or training that diverges.
+
+    Examples
+    --------
+    >>> run = tdu.train_network(tdu.NetworkConfig(modulus=5, width=8, epochs=20))
+    >>> run.n_sites, run.epoch.tolist()
+    (920, [0, 10, 20])
     """
     probe = probe_of(config)  # an error in its settings is raised before anything is written
     address = (config.width, config.replicate)

@@ -186,6 +186,16 @@ def load(path: Path | str) -> Log:
     ------
     ValueError
         If there is none, planned runs are missing, or a file is damaged or of another version.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as run:
+    ...     for width in (4, 8):
+    ...         _ = tdu.train_network(tdu.NetworkConfig(modulus=5, width=width, epochs=20), pathlib.Path(run))
+    ...     log = tdu.load(run)
+    >>> log.scale.tolist(), log.step.tolist(), log.size.shape
+    ([4, 8], [0, 10, 20], (2, 1, 3))
     """
     return Store.open(Path(path)).log()
 
