@@ -117,4 +117,6 @@ def test_networks_of_several_widths_are_trained_fitted_and_reported_from_the_com
     assert "excess of D(t) over permuted, all steps" in page
     assert '<figure id="dimension">' in page
     assert '<figure id="nulls">' in page
+    assert "published" not in page.replace("Nothing published stands beside them", "")
+    assert "Fig." not in page
     assert load_results(tmp_path / "log" / "results.json").config.scales == (4, 8, 12)

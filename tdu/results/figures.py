@@ -1,5 +1,6 @@
 """The figures by name: which can be drawn from results, their captions, and the files they are written to."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
@@ -77,9 +78,10 @@ def drawable(results: Results) -> list[str]:
     return [name for name, (_, needed, _) in FIGURES.items() if results.has(*needed)]
 
 
-def caption(name: str) -> str:
-    """What the figure draws."""
-    return FIGURES[name][2]
+def caption(name: str, of_paper: bool = True) -> str:
+    """What the figure draws; for another log than the paper's study, without what was published."""
+    said = FIGURES[name][2]
+    return said if of_paper else re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", said)
 
 
 def save(

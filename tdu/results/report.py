@@ -33,15 +33,16 @@ def page(results: Results, drawn: Path) -> str:
     title = "Grokking as dimensional phase transition: what reproduces"
     if isinstance(known, LogConfig):
         title = f"Avalanches of a log of source {known.source}"
+    where_open = "Where the paper's wording allows several readings" if of_paper else "Other statistics of the same quantity"
     body = [
         f"<h1>{title}</h1>",
         _summary(results) if of_paper else _of_log(results),
         f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
         _verdicts(results),
         "<h2>Figures</h2>",
-        *(_figure(name, drawn) for name in figures.drawable(results)),
+        *(_figure(name, drawn, of_paper) for name in figures.drawable(results)),
         "<h2>Other readings</h2>",
-        "<p>Where the paper's wording allows several readings, each is computed; the first of each block is the one above.</p>",
+        f"<p>{where_open}: each is computed; the first of each block is the one above.</p>",
         *(_readings(results, key) for key in results.quantities if results.readings.get(key)),
         *_robustness(results),
         "<h2>Configuration</h2>",
@@ -128,6 +129,9 @@ def _verdicts(results: Results) -> str:
 
 def _readings(results: Results, key: str) -> str:
     named = {f"{results.quantities[key].statistic} (above)": results.quantities[key], **results.readings[key]}
+    if isinstance(results.config, LogConfig):
+        found = [(name, with_interval(q), q.note) for name, q in named.items()]
+        return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "value", "note"), found)
     rows = [(name, with_interval(q), q.published_text, in_full(q), q.note) for name, q in named.items()]
     return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "ours", "published", "verdict", "note"), rows, (3,))
 
@@ -150,9 +154,9 @@ def _robustness(results: Results) -> Iterable[str]:
         yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in of.settings(axis))), rows)
 
 
-def _figure(name: str, drawn: Path) -> str:
+def _figure(name: str, drawn: Path, of_paper: bool) -> str:
     data = base64.b64encode((drawn / f"{name}.svg").read_bytes()).decode()
-    caption = _text(figures.caption(name))
+    caption = _text(figures.caption(name, of_paper))
     # a checkbox, so that a figure opens larger without script: by a tap on its label or by the keyboard
     opened = f'<input type="checkbox" id="larger-{name}" aria-label="Figure {name}: larger">'
     image = f'<label for="larger-{name}"><img alt="{caption}" src="data:image/svg+xml;base64,{data}"></label>'
