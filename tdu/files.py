@@ -129,7 +129,8 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: 
     """Write arrays and a description of them, as JSON, into one .npz, with a digest of both."""
     description = json.dumps(dict(described), sort_keys=True, allow_nan=False)
     with atomic(path) as file:
-        np.savez(cast(Any, file), **arrays, description=description, sha256=_digest(arrays, description))  # type: ignore[arg-type]
+        described_by = {"description": np.array(description), "sha256": np.array(_digest(arrays, description))}
+        np.savez(cast(Any, file), **cast(Any, {**arrays, **described_by}))
 
 
 def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

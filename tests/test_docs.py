@@ -215,7 +215,9 @@ def test_what_modadd_says_in_words_is_what_its_data_say():
     assert "it lies above 1 on both sides" in pages[1]
     for condition in ("grokking-59-shadow", "grokking-59-inline", "grokking-47-shadow", "delayed-59-shadow"):
         for key in (f"dimension_early_{condition}", f"dimension_late_{condition}"):
-            if condition.startswith("delayed"):  # the loss has spikes before grokking: of these nothing is said but no fall
+            if condition == "delayed-59-shadow":  # spikes of the loss before grokking: 1 lies within, and the pages say so
+                assert quantities[key].low < 1 < quantities[key].high
+                assert "D(t) of the mean size there is not to be told from 1" in pages[0]
                 continue
             assert quantities[key].low > 1
             assert readings[key]["permuted, mean"].low > 1

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -107,14 +107,14 @@ class Store:
 
     def missing(self) -> list[tuple[int, int]]:
         """(scale, replicate) of the planned runs not yet on disk, or damaged there."""
-        return [address for address in self.plan if not self._is_whole(*address)]
+        return [address for address in self.plan if self._read_whole(*address) is None]
 
-    def _is_whole(self, scale: int, replicate: int) -> bool:
+    def _read_whole(self, scale: int, replicate: int) -> Run | None:
+        """A run, or None where there is no whole one."""
         try:
-            self.read(scale, replicate)
+            return self.read(scale, replicate)
         except DamagedError:
-            return False
-        return True
+            return None
 
     @contextmanager
     def claim(self, scale: int, replicate: int) -> Iterator[None]:
@@ -164,15 +164,18 @@ class Store:
 
     def runs(self) -> list[Run]:
         """All runs; a ValueError says how many of those planned are missing."""
-        missing = self.missing()
-        if missing:
-            raise InputError(
-                f"{len(missing)} of the {len(self.plan)} runs in {self.path} are missing: the command that began it finishes it"
-            )
-        addresses = self.plan or self.addresses()
-        if not addresses:
+        if not self.plan:
+            if found := [self.read(*address) for address in self.addresses()]:
+                return found
             raise InputError(f"{self.path} holds no run that is finished: the command that began it finishes it")
-        return [self.read(*address) for address in addresses]
+        planned = [self._read_whole(*address) for address in self.plan]
+        whole = [run for run in planned if run is not None]
+        if len(whole) < len(planned):
+            raise InputError(
+                f"{len(planned) - len(whole)} of the {len(planned)} runs in {self.path} are missing: "
+                "the command that began it finishes it"
+            )
+        return whole
 
     def log(self) -> Log:
         """The log of all runs."""
@@ -225,32 +228,33 @@ def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
 def _held(path: Path, taken: str | None = None) -> Iterator[None]:
     """Hold the lock file at `path`, which is gone afterwards. If it is taken, wait, or raise a ValueError that says `taken`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = _locked(path, taken)
+    lock = _locked(path, taken)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
-        file.close()
+        os.close(lock)
 
 
-def _locked(path: Path, taken: str | None) -> IO[bytes]:
+def _locked(path: Path, taken: str | None) -> int:
+    """Descriptor of the lock file at `path`, which is locked until it is closed."""
     while True:
-        file = open(path, "wb")  # noqa: SIM115 - closed by who holds it
+        lock = os.open(path, os.O_CREAT | os.O_RDWR)
         try:
             import fcntl
         except ImportError:  # no such lock on Windows
-            return file
+            return lock
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
         except BlockingIOError:
-            file.close()
+            os.close(lock)
             raise InputError(f"{taken}: wait for it, or choose another directory") from None
         try:
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
         except FileNotFoundError:
             pass
-        file.close()  # whoever held it has taken it away: take a new one
+        os.close(lock)  # whoever held it has taken it away: take a new one
 
 
 def _refuse_older(path: Path) -> None:
