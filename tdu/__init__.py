@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
     from tdu.config import NetworkConfig, StudyConfig
     from tdu.errors import InputError
+    from tdu.logs.store import load
     from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
     from tdu.statistics.scaling import scaling_exponent
     from tdu.training.network import train_network
-    from tdu.training.store import load
     from tdu.training.xor import train_xor
     from tdu.types import Avalanche, Log, Run, ScalingFit
 
@@ -29,7 +29,7 @@ _HOME = {
     "tdu.avalanches.graphs": ("Graph", "barabasi_albert", "random_graph", "ring", "small_world"),
     "tdu.training.xor": ("train_xor",),
     "tdu.training.network": ("train_network",),
-    "tdu.training.store": ("load",),
+    "tdu.logs.store": ("load",),
     "tdu.avalanches.probe": ("Probe",),
     "tdu.statistics.scaling": ("scaling_exponent",),
     "tdu.types": ("Avalanche", "Log", "Run", "ScalingFit"),

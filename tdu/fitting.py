@@ -11,12 +11,12 @@ from tdu.analysis import dimension, excess, grokking, phases, tails
 from tdu.config import LogConfig, StudyConfig
 from tdu.errors import InputError
 from tdu.files import with_tuples
+from tdu.logs.log import every_epoch
+from tdu.logs.store import Store
 from tdu.reproduce import fittable
 from tdu.results.assemble import results_of
 from tdu.results.store import load_results, save_results
 from tdu.training.ensembles import study_of
-from tdu.training.log import every_epoch
-from tdu.training.store import Store
 from tdu.types import Findings, Log, Results
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
 from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
 from tdu.errors import InputError
+from tdu.logs.log import every_epoch
+from tdu.logs.store import Store
 from tdu.results import figures, report
 from tdu.results.assemble import as_one, results_of
 from tdu.results.published import compare
 from tdu.results.store import save_results
 from tdu.training.ensembles import finish, study_store, train_all, train_with_fields
-from tdu.training.log import every_epoch
-from tdu.training.store import Store
 from tdu.training.sweeps import sweep
 from tdu.training.xor import probe_of
 from tdu.types import Estimate, Findings, Log, Results, Run

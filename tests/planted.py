@@ -11,11 +11,11 @@ import pytest
 from scipy import stats
 
 from tdu.avalanches.probe import Probe, RunProbe
+from tdu.logs.log import gather
 from tdu.models import mlp
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
 from tdu.training.ensembles import Ensemble
-from tdu.training.log import gather
 from tdu.training.xor import Trained
 from tdu.types import Estimate, Log, Run, grokking_epochs
 

@@ -11,7 +11,7 @@ import tdu
 from tdu import cli, config
 from tdu.config import GrokkingConfig, NetworkConfig, Scope, StudyConfig
 from tdu.errors import InputError, InputTypeError
-from tdu.training.store import Store
+from tdu.logs.store import Store
 
 
 @pytest.mark.parametrize(

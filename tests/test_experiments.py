@@ -16,9 +16,9 @@ from tdu.config import ACTIVATIONS, GROKKED, INITIALISATIONS, INPUTS, GrokkingCo
 from tdu.experiments import modadd_runs
 from tdu.experiments.plan import QUESTIONS, committed, read_plan
 from tdu.files import read_csv
+from tdu.logs.store import Store
 from tdu.results.pages import Source, render
 from tdu.results.published import compare
-from tdu.training.store import Store
 from tdu.types import Estimate
 
 ROOT = Path(__file__).parent.parent

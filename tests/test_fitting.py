@@ -11,9 +11,9 @@ import tdu
 from tdu import fitting
 from tdu.cli import main
 from tdu.config import LogConfig, NetworkConfig
+from tdu.logs.store import Store
 from tdu.results.series import DimensionOverTime
 from tdu.results.store import load_results
-from tdu.training.store import Store
 from tdu.types import Layout, Run
 
 WIDTHS = (8, 16, 32, 64)

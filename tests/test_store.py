@@ -12,9 +12,9 @@ import pytest
 import tdu
 from tdu import files
 from tdu.config import StudyConfig
-from tdu.training import store
+from tdu.logs import store
+from tdu.logs.log import every_epoch, gather
 from tdu.training.ensembles import study_of, study_store
-from tdu.training.log import every_epoch, gather
 from tdu.training.xor import run_of_study
 from tdu.types import Layout, Run
 
@@ -299,7 +299,7 @@ def test_processes_that_add_runs_to_one_new_log_at_once_lose_none(tmp_path):
 
 def test_a_killed_claim_is_free_again(tmp_path, log):
     program = (
-        "import os, signal, sys, pathlib; from tdu.training.store import Store\n"
+        "import os, signal, sys, pathlib; from tdu.logs.store import Store\n"
         "with Store.open(pathlib.Path(sys.argv[1])).claim(5, 0): os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(log.path)], check=False).returncode == -9

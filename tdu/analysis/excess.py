@@ -12,13 +12,13 @@ from tdu.analysis.grokking import window
 from tdu.analysis.phases import split_at_grokking
 from tdu.avalanches.nulls import Null, prepared
 from tdu.errors import InputError
+from tdu.logs.log import gather
 from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval
 from tdu.statistics.sampling import mean_of_known, picked_means
 from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
 from tdu.training.ensembles import Ensemble
-from tdu.training.log import gather
 from tdu.training.xor import Trained
 from tdu.types import Band, Estimate, Findings, Floats, Integers, Log, SizeStatistic
 

@@ -11,10 +11,10 @@ import numpy as np
 from tdu.analysis.alignment import Aligned
 from tdu.config import GROKKED, GrokkingConfig, NetworkConfig
 from tdu.experiments.experiment import Say
+from tdu.logs.log import gather
+from tdu.logs.store import Store
 from tdu.training.ensembles import as_finished
-from tdu.training.log import gather
 from tdu.training.network import one_blas_thread, start_together, train_network
-from tdu.training.store import Store
 from tdu.types import Log, Run
 
 GROKKING, DELAYED, FEW, NO_DECAY = "grokking", "delayed", "few-data", "no-decay"

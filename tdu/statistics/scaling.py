@@ -140,7 +140,7 @@ def dimension_over_time(log: Log, statistic: SizeStatistic | str, seed: int | No
     """D(t) at the steps of a log, with the bootstrap band and R² of each fit; nan where a scale has no run.
 
     >>> from tdu.statistics.scaling import dimension_over_time
-    >>> from tdu.training.log import gather
+    >>> from tdu.logs.log import gather
     >>> log = gather(tdu.train_xor(h, replicate=k, epochs=20) for h in (5, 10, 20) for k in (0, 1))
     >>> band = dimension_over_time(log, "mean")
     >>> band.value.shape, bool((band.low <= band.high).all())

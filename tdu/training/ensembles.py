@@ -10,8 +10,8 @@ from typing import TypeVar
 from tdu.config import StudyConfig
 from tdu.errors import InputError
 from tdu.files import with_tuples
-from tdu.training.log import gather
-from tdu.training.store import Store
+from tdu.logs.log import gather
+from tdu.logs.store import Store
 from tdu.training.xor import Trained, run_of_study, with_fields
 from tdu.types import Log, Run
 

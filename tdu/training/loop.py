@@ -3,26 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tdu.errors import InputError
 from tdu.files import SCHEMA, read_arrays, write_arrays
+from tdu.logs.rows import Row, stacked, unstacked
 from tdu.models.layers import Array
 from tdu.models.networks import Network, accuracy_of
 from tdu.models.optimisers import Optimiser
 from tdu.models.tasks import Task
-from tdu.types import Column, Integers
-
-
-class Row(NamedTuple):
-    """What is recorded of one snapshot: numbers by name, and sizes (D,) under the draws of each null."""
-
-    epoch: int
-    columns: Mapping[str, float]
-    nulls: Mapping[str, Integers]
-
+from tdu.types import Integers
 
 #: Of a snapshot's gradient (N,) and epoch: what the probe makes of it.
 Observe = Callable[[Array, int], tuple[Mapping[str, float], Mapping[str, Integers]]]
@@ -64,7 +56,7 @@ def train(
         loss, accuracy, gradient = network.loss_and_gradient(state.theta, task.train)
         if not np.isfinite(loss):
             raise InputError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
-        if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].epoch == state.epoch):
+        if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].step == state.epoch):
             test = accuracy_of(network.logits(state.theta, task.test), task.answers[task.test])
             columns, nulls = observe(gradient, state.epoch)
             learning = {"loss": loss, "accuracy": accuracy, "test_accuracy": test}
@@ -75,14 +67,6 @@ def train(
         state.epoch += 1
         if save is not None:
             save(state)
-
-
-def stacked(rows: list[Row]) -> tuple[Integers, dict[str, Column], dict[str, Integers]]:
-    """Steps (T,), columns (T,) and nulls (D, T) of rows."""
-    step = np.array([row.epoch for row in rows], np.int64)
-    columns = {name: np.array([row.columns[name] for row in rows], np.float64) for name in (rows[0].columns if rows else ())}
-    nulls = {name: np.array([row.nulls[name] for row in rows], np.int64).T for name in (rows[0].nulls if rows else ())}
-    return step, columns, nulls
 
 
 def save_state(path: Path, state: State, settings: Mapping[str, Any]) -> None:
@@ -121,10 +105,7 @@ def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
             mine[:] = arrays[name]
         state.epoch = int(described["epoch"])
         columns, nulls = (_named(arrays, group) for group in ("column", "null"))
-        state.rows[:] = [
-            Row(int(epoch), {name: float(c[t]) for name, c in columns.items()}, {name: n[:, t] for name, n in nulls.items()})
-            for t, epoch in enumerate(arrays["step"])
-        ]
+        state.rows[:] = unstacked(arrays["step"], columns, nulls)
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path} is not a training state: {error}") from None
     return state

@@ -15,13 +15,14 @@ from tdu.avalanches.probe import Probe
 from tdu.config import GROKKED, NetworkConfig
 from tdu.errors import InputError
 from tdu.files import TEMPORARY
+from tdu.logs.rows import stacked
+from tdu.logs.store import Store
 from tdu.models import networks, tasks
 from tdu.models.layers import Array
 from tdu.models.networks import Network
 from tdu.models.optimisers import Optimiser, optimiser
 from tdu.rng import Stage, generator
 from tdu.training import loop
-from tdu.training.store import Store
 from tdu.types import Integers, Run, grokking_epochs
 
 _SAVE_SECONDS = 20.0
@@ -47,7 +48,7 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     Parameters
     ----------
     config : the settings.
-    directory : of a log (`tdu.training.store`) of runs that share all settings but `width`, `replicate` and `epochs`; other
+    directory : of a log (`tdu.logs.store`) of runs that share all settings but `width`, `replicate` and `epochs`; other
         processes may add other runs meanwhile. The state is kept every twenty seconds and at the end, and gone on with, also by
         longer training. None: nothing is written.
     save_gradients : also keep the raw gradients of the snapshots, (T, N), beside the state, in a file that `tdu probe` reads.
@@ -114,7 +115,7 @@ def _trained(
         transform = relaxed if config.alpha_train > 0 else None
         with one_blas_thread():
             loop.train(network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
-    step, columns, nulls = loop.stacked(state.rows)
+    step, columns, nulls = stacked(state.rows)
     known = (columns["test_accuracy"] > GROKKED).astype(np.float64)
     at = int(grokking_epochs(known))
     grokking_step = -1 if at < 0 else int(step[at])

@@ -18,7 +18,7 @@ import numpy as np
 
 from tdu.errors import InputError
 from tdu.files import SCHEMA, TEMPORARY, made_by, provenance, read_arrays, read_json, write_arrays, write_json
-from tdu.training.log import gather
+from tdu.logs.log import gather
 from tdu.types import Column, Layout, Log, Run
 
 #: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
