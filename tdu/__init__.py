@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tdu.avalanches import nulls
     from tdu.avalanches.cascades import avalanche
+    from tdu.avalanches.gauges import noise_scale
     from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
+    from tdu.avalanches.probe import Probe
     from tdu.config import NetworkConfig, StudyConfig
     from tdu.errors import InputError
     from tdu.logs.store import load
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "tdu.avalanches.cascades": ("avalanche",),
+    "tdu.avalanches.gauges": ("noise_scale",),
     "tdu.config": ("NetworkConfig", "StudyConfig"),
     "tdu.errors": ("InputError",),
     "tdu.statistics.distributions": ("PowerLawFit", "ccdf", "collapse_quality", "fit_power_law"),
@@ -53,6 +56,7 @@ __all__ = [
     "collapse_quality",
     "fit_power_law",
     "load",
+    "noise_scale",
     "nulls",
     "random_graph",
     "ring",

@@ -289,12 +289,3 @@ class Results(HoldsSeries):
     readings: dict[str, dict[str, Quantity]]
     series: tuple[Series, ...]
     pooled: dict[str, Quantity] = field(default_factory=dict)
-
-
-def grokking_epochs(accuracy: Floats) -> Integers:
-    """First epoch from which `accuracy` (…, E+1) stays at 1 to the end, −1 where it never does; shape (…)."""
-    wrong = accuracy < 1.0
-    n_epochs = accuracy.shape[-1]
-    after_last_error = n_epochs - np.argmax(wrong[..., ::-1], axis=-1)
-    epoch = np.where(wrong.any(axis=-1), after_last_error, 0)
-    return np.where(epoch < n_epochs, epoch, -1).astype(np.int64)

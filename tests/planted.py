@@ -11,13 +11,14 @@ import pytest
 from scipy import stats
 
 from tdu.avalanches.probe import Probe, RunProbe
+from tdu.logs.grokking import grokking_epochs
 from tdu.logs.log import gather
 from tdu.models import mlp
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
-from tdu.types import Estimate, Log, Run, grokking_epochs
+from tdu.types import Estimate, Log, Run
 
 HIDDEN = (20, 50, 120, 500)
 N_SITES = np.array([81, 201, 481, 2001])

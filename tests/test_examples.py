@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pathlib
 import pkgutil
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -16,17 +17,17 @@ SHOWN = [
     tdu.barabasi_albert, tdu.ring, tdu.small_world, tdu.random_graph, tdu.Graph.from_edges, tdu.avalanche, tdu.train_xor,
     tdu.Probe, tdu.scaling_exponent, tdu.ccdf, tdu.fit_power_law, tdu.collapse_quality, bootstrap, interval, estimate,
     tdu.nulls.gaussian, tdu.nulls.permuted, tdu.nulls.signs, tdu.nulls.blocks, tdu.nulls.rewired, tdu.train_network, tdu.load,
-    dimension_over_time,
+    dimension_over_time, tdu.Probe.record, tdu.noise_scale,
 ]  # fmt: skip
+
+GLOBALS = {"tdu": tdu, "np": np, "pathlib": pathlib, "TemporaryDirectory": TemporaryDirectory}
 
 
 def test_every_example_prints_what_it_says():
     finder, runner, said = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(verbose=False), []
     for info in pkgutil.walk_packages(tdu.__path__, "tdu."):
         if info.name != "tdu.__main__":
-            for found in finder.find(
-                importlib.import_module(info.name), info.name, globs={"tdu": tdu, "np": np, "pathlib": pathlib}
-            ):
+            for found in finder.find(importlib.import_module(info.name), info.name, globs=dict(GLOBALS)):
                 runner.run(found, out=said.append)
     assert not said, "".join(said)
     assert runner.tries >= len(SHOWN)

@@ -112,7 +112,7 @@ def test_block_signs_turn_each_layers_weights_and_biases_as_a_whole():
         assert {tuple(set(part)) for part in parts} <= {(1.0,), (-1.0,)}
         turned.add(tuple(part[0] for part in parts))
     assert len(turned) > 8
-    with pytest.raises(ValueError, match="has 41 entries: give `sizes`"):
+    with pytest.raises(ValueError, match=r"`block-signs` needs the names .* is one array of 41"):
         MODELS["block-signs"].prepare(Layout.unknown(41), graph, np.random.default_rng(0))
 
 
@@ -155,7 +155,7 @@ def test_rewired_is_seeded_and_another_graph():
         (lambda rng: tdu.nulls.blocks(np.ones(9), rng), "has 9 entries: give `sizes`, .* 2h, h, h, 1 for the h hidden"),
         (
             lambda rng: MODELS["blocks"].prepare(Layout.unknown(9), tdu.barabasi_albert(9), rng),
-            "has 9 entries: give `sizes`",
+            "`blocks` needs the names .* is one array of 9 entries: give named tensors, or leave the null out",
         ),
         (lambda rng: tdu.nulls.blocks(np.ones(8), rng, (3, 4)), "`sizes` add up to 7 but `gradient` has 8 entries"),
         (lambda rng: tdu.nulls.permuted([1, np.nan], rng), "entry 1 is nan"),

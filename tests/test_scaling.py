@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import tdu
+from tdu.logs.grokking import grokking_epochs
 from tdu.statistics.scaling import (
     dimension_over_time,
     exponent,
@@ -22,7 +23,7 @@ from tdu.statistics.scaling import (
     window_dimension,
     without_each_scale,
 )
-from tdu.types import Log, grokking_epochs
+from tdu.types import Log
 from tests import planted as reference
 
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "vectors.json").read_text())["scaling_exponent"]

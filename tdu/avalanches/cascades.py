@@ -1,5 +1,7 @@
 """Fields → avalanches."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -67,7 +69,9 @@ def avalanche(
     if not isinstance(graph, Graph):
         raise InputTypeError(f"`graph` must be a tdu.Graph, but it is a {type(graph).__name__}")
     n = len(graph)
-    relaxed = _validate.field(gradient, n).copy()
+    checked = _validate.field(gradient, n)
+    # what had to be converted is ours already, and a second copy of a field of 10⁸ sites would be felt
+    relaxed = checked.copy() if np.may_share_memory(checked, gradient) else checked
     alpha = _check.real(alpha, "alpha", 0, 1)
     max_steps = _check.integer(max_steps, "max_steps", 0)
     if threshold is None:
@@ -94,8 +98,14 @@ def avalanche(
     )
 
 
-def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int) -> Integers:
+def sizes_of(
+    fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1
+) -> Integers:
     """Avalanche sizes (T,) of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
+    if len(graph) >= MIN_SITES_THREADED:  # one by one, which takes the least memory
+        many = _shaped(fields, graph)
+        settings = (alpha, quantile, None, max_steps)
+        return np.array([avalanche(field, graph, *settings, workers=workers).size for field in many], np.int64)
     many = _fields(fields, graph)
     sizes = np.empty(len(many), np.int64)
     measured = measure_sizes(
@@ -115,18 +125,21 @@ def sizes_of(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float,
     return sizes
 
 
-def avalanches(fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int) -> Avalanches:
+def avalanches(
+    fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1
+) -> Avalanches:
     """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
     many = _fields(fields, graph)
-    found = [avalanche(field, graph, alpha, quantile, max_steps=max_steps) for field in many]
-    profile = np.zeros((len(found), max_steps), np.int64)
-    for row, one in zip(profile, found, strict=True):
-        row[: one.duration] = one.profile
-    angles = [angle(field, one.gradient) for field, one in zip(many, found, strict=True)]
+    profile = np.zeros((len(many), max_steps), np.int64)
+    found, angles = [], np.empty(len(many))
+    for t, field in enumerate(many):
+        one = avalanche(field, graph, alpha, quantile, max_steps=max_steps, workers=workers)
+        profile[t, : one.duration], angles[t] = one.profile, angle(field, one.gradient)
+        found.append(replace(one, gradient=one.gradient[:0].copy()))  # relaxed fields of many snapshots would fill memory
     counts = {name: _column(found, name, np.int64) for name in ("size", "duration", "extent", "peak")}
     measures = {name: _column(found, name, np.float64) for name in ("threshold", "dissipated")}
     capped = _column(found, "capped", np.bool_)
-    return Avalanches(**counts, **measures, profile=profile, capped=capped, deviation_angle=np.array(angles, np.float64))
+    return Avalanches(**counts, **measures, profile=profile, capped=capped, deviation_angle=angles)
 
 
 def _column(found: list[Avalanche], name: str, dtype: npt.DTypeLike) -> Column:
@@ -134,7 +147,11 @@ def _column(found: list[Avalanche], name: str, dtype: npt.DTypeLike) -> Column:
 
 
 def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:
-    many = _validate.numeric(fields, "fields")
+    return _validate.numeric(_shaped(fields, graph), "fields")
+
+
+def _shaped(fields: npt.ArrayLike, graph: Graph) -> npt.NDArray[np.generic]:
+    many = np.asarray(fields)
     if many.ndim != 2 or many.shape[1] != len(graph):
         raise InputError(f"`graph` has {len(graph)} sites but `fields` has shape {many.shape}, not (T, {len(graph)})")
     return many

@@ -4,7 +4,7 @@ Each takes a gradient field (N,), or many (…, N), each treated by itself, and 
 `rewired` alone changes the graph instead.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ from tdu.types import Floats, Integers, Layout
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
 _SWAPS_PER_EDGE = 10
+_DRAW_BYTES = 8  # of a draw's order or signs, a site
+_MOST_KEPT = 1 << 28  # bytes of the draws of a run
 
 
 def gaussian(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
@@ -135,16 +137,28 @@ class Null:
 
 
 def _permuted(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
-    return _reordered(permuted(np.arange(layout.n_sites), rng), graph)
+    return _reordered((layout.n_sites,), rng, graph)
 
 
 def _blocks(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
-    return _reordered(blocks(np.arange(layout.n_sites), rng, layout.sizes), graph)
+    return _reordered(_sizes_of_tensors(layout, "blocks"), rng, graph)
 
 
-def _reordered(order: Floats, graph: Graph) -> Draw:
-    index = order.astype(np.int64)
-    return Draw(lambda fields, _: fields[:, index], graph)
+def _reordered(sizes: Sequence[int], rng: np.random.Generator, graph: Graph) -> Draw:
+    """Entries in random order within parts of these sizes; shuffled where it lies, since the order may fill memory."""
+    order = np.arange(sum(sizes))
+    for part in np.split(order, np.cumsum(sizes)[:-1]):
+        rng.permuted(part, out=part)
+    return Draw(lambda fields, _: fields[:, order], graph)
+
+
+def _sizes_of_tensors(layout: Layout, name: str) -> tuple[int, ...]:
+    if layout.sizes is None:
+        raise InputError(
+            f"the null `{name}` needs the names and shapes of the tensors, but the field is one array of {layout.n_sites} "
+            "entries: give named tensors, or leave the null out"
+        )
+    return layout.sizes
 
 
 def _signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
@@ -171,7 +185,7 @@ def _rewired(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
 
 def _block_signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
     """One random sign for each layer's weights and biases: only how layers' signs lie to each other is destroyed."""
-    sizes = block_sizes(layout.n_sites, layout.sizes)
+    sizes = _sizes_of_tensors(layout, "block-signs")
     of_sites = np.repeat(signs(np.ones(len(sizes)), rng), sizes)
     return Draw(lambda fields, _: fields * of_sites, graph)
 
@@ -190,14 +204,29 @@ MODELS: dict[str, Null] = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The draws of one null for the run at an `address` (seed, scale, replicate), made anew whenever they are gone through."""
+
+    null: Null
+    number: int
+    layout: Layout
+    graph: Graph
+    address: tuple[int, int, int]
+
+    def __iter__(self) -> Iterator[Draw]:
+        seed, *run = self.address
+        rng = generator(seed, Stage.NULL, *run, self.null.stream)
+        return (self.null.prepare(self.layout, self.graph, rng) for _ in range(self.number))
+
+
 def prepared(
-    models: Iterable[Null], draws: int, layout: Layout, graph: Graph, address: tuple[int, int, int]
-) -> dict[str, list[Draw]]:
-    """`draws` of each null for the run at an `address` (seed, scale, replicate); nothing where none are asked for."""
-    if draws == 0:
-        return {}
-    found = {}
-    for null in models:
-        rng = generator(address[0], Stage.NULL, *address[1:], null.stream)
-        found[null.name] = [null.prepare(layout, graph, rng) for _ in range(draws)]
-    return found
+    models: Sequence[Null], draws: int, layout: Layout, graph: Graph, address: tuple[int, int, int]
+) -> dict[str, Iterable[Draw]]:
+    """`draws` of each null for the run at an `address` (seed, scale, replicate); nothing where none are asked for.
+
+    They are made once, or where they would fill the memory, again for each use, to the same bits.
+    """
+    found = {null.name: Draws(null, draws, layout, graph, address) for null in models if draws > 0}
+    kept = _DRAW_BYTES * draws * len(models) * layout.n_sites <= _MOST_KEPT
+    return {name: list(of_null) if kept else of_null for name, of_null in found.items()}

@@ -1,7 +1,11 @@
 """The probe as a value: graph, diffusion, nulls and seed, said once; and the probe of one run, which it makes."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +14,14 @@ from tdu import _check
 from tdu.avalanches import cascades, nulls, observables
 from tdu.avalanches.graphs import FAMILIES, Graph
 from tdu.avalanches.nulls import Draw
+from tdu.avalanches.recorder import Recorder
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
+from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
 from tdu.types import Column, Floats, Integers, Layout
+
+#: What a log of gradients that were not trained here says of its source.
+SOURCE = "gradients"
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,47 @@ class Probe:
         models = [nulls.MODELS[name] for name in self.nulls]
         return RunProbe(self, graph, nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate)))
 
+    def record(
+        self, path: str | os.PathLike[str], scale: int, replicate: int = 0, *, every: int = 1, resume: bool = False
+    ) -> Recorder:
+        """Begin a run of the log in the directory `path`, which a training loop records its gradients in.
+
+        Parameters
+        ----------
+        path : of the log, made or added to; its runs are of one probe, by whatever process.
+        scale : what the run's size is named by, as a width; runs of one scale have one N.
+        replicate : which of the scale's runs this is.
+        every : steps between snapshots; others are passed over.
+        resume : go on with a run that is there, as after an interruption; snapshots from the first new step on are replaced.
+
+        Raises
+        ------
+        ValueError
+            If runs of another probe are there, the run is there already, or another process records it.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> with TemporaryDirectory() as run:
+        ...     for width in (20, 40, 80):
+        ...         with tdu.Probe(draws=2).record(run, scale=width) as record:
+        ...             for step in range(3):
+        ...                 record(step, {"w": rng.normal(size=(width, 9)), "b": rng.normal(size=width)}, loss=1 / (step + 1))
+        ...     log = tdu.load(run)
+        >>> log.n_sites.tolist(), log.size.shape, log.columns["loss"][0, 0].tolist()[:2]
+        ([200, 400, 800], (3, 1, 3), [1.0, 0.5])
+        """
+        _check.integer(scale, "scale", 0)
+        _check.integer(replicate, "replicate", 0)
+        _check.integer(every, "every", 1)
+        return Recorder(self, Store.begin(Path(path), SOURCE, self.settings), scale, replicate, every, resume)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
+        graph = "given" if isinstance(self.graph, Graph) else self.graph
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
+
 
 @dataclass(frozen=True, eq=False)
 class RunProbe:
@@ -73,20 +123,26 @@ class RunProbe:
 
     probe: Probe
     graph: Graph
-    draws: dict[str, list[Draw]]
+    draws: Mapping[str, Iterable[Draw]]
 
     def observables(self, fields: npt.ArrayLike) -> dict[str, Column]:
         """Every observable (T,) of the avalanches of fields (T, N), by name."""
         probe = self.probe
         return observables.columns(cascades.avalanches(fields, self.graph, probe.alpha, probe.quantile, probe.max_steps))
 
+    def snapshot(self, field: npt.NDArray[np.floating], step: int) -> tuple[dict[str, float], dict[str, Integers]]:
+        """Every observable of one field (N,), and the sizes (D,) under each null, by name."""
+        fields = field.astype(np.float64, copy=False)[None]
+        columns = {name: float(values[0]) for name, values in self.observables(fields).items()}
+        return columns, {name: sizes[:, 0] for name, sizes in self.null_sizes(fields, np.array([step])).items()}
+
     def null_sizes(self, fields: Floats, steps: Integers) -> dict[str, Integers]:
         """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name."""
         return {name: self.sizes_under(draws, fields, steps) for name, draws in self.draws.items()}
 
-    def sizes_under(self, draws: list[Draw], fields: Floats, steps: Integers) -> Integers:
-        """Avalanche sizes (D, T) under some draws."""
-        return np.array([self.sizes(draw.apply(fields, steps), draw.graph) for draw in draws]).reshape(len(draws), len(fields))
+    def sizes_under(self, draws: Iterable[Draw], fields: Floats, steps: Integers) -> Integers:
+        """Avalanche sizes (D, T) under D draws, one or more."""
+        return np.stack([self.sizes(draw.apply(fields, steps), draw.graph) for draw in draws])
 
     def sizes(self, fields: npt.ArrayLike, graph: Graph | None = None) -> Integers:
         """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""

@@ -12,9 +12,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tdu.avalanches.probe import Probe
-from tdu.config import GROKKED, NetworkConfig
+from tdu.config import NetworkConfig
 from tdu.errors import InputError
 from tdu.files import TEMPORARY
+from tdu.logs.grokking import first_generalised
 from tdu.logs.rows import stacked
 from tdu.logs.store import Store
 from tdu.models import networks, tasks
@@ -23,7 +24,7 @@ from tdu.models.networks import Network
 from tdu.models.optimisers import Optimiser, optimiser
 from tdu.rng import Stage, generator
 from tdu.training import loop
-from tdu.types import Integers, Run, grokking_epochs
+from tdu.types import Integers, Run
 
 _SAVE_SECONDS = 20.0
 #: What decides the first parameters of a run, its graph, and which pairs train it.
@@ -105,9 +106,7 @@ def _trained(
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
             if keep is not None:
                 keep(gradient)
-            fields, steps = gradient.astype(np.float64)[None], np.array([epoch])
-            columns = {name: float(values[0]) for name, values in of_run.observables(fields).items()}
-            return columns, {name: sizes[:, 0] for name, sizes in of_run.null_sizes(fields, steps).items()}
+            return of_run.snapshot(gradient, epoch)
 
         def relaxed(gradient: Array) -> Array:
             return of_run.relaxed(gradient, config.alpha_train)
@@ -116,9 +115,7 @@ def _trained(
         with one_blas_thread():
             loop.train(network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
     step, columns, nulls = stacked(state.rows)
-    known = (columns["test_accuracy"] > GROKKED).astype(np.float64)
-    at = int(grokking_epochs(known))
-    grokking_step = -1 if at < 0 else int(step[at])
+    grokking_step = first_generalised(step, columns["test_accuracy"])
     return Run(config.width, config.replicate, network.layout, step, columns, nulls, {}, grokking_step)
 
 

@@ -12,9 +12,10 @@ from tdu.config import ACTIVATIONS, ALPHA, INITIALISATIONS, INPUTS, MAX_STEPS, Q
 from tdu.errors import InputError
 from tdu.kernels import training as kernels
 from tdu.kernels.avalanche import workspace
+from tdu.logs.grokking import grokking_epochs
 from tdu.models import mlp
 from tdu.rng import Stage, generator
-from tdu.types import Floats, Run, grokking_epochs
+from tdu.types import Floats, Run
 
 _BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 #: The four patterns (4, 2) in each coding, and what they are to be answered with.
