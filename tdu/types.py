@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
+#: Of any precision, as a file or a network has them.
+Fields = npt.NDArray[np.floating]
 Scalar = TypeVar("Scalar", bound=np.generic)
 #: Counts, measures or truths of T snapshots.
 Column = npt.NDArray[Any]

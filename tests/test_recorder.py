@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import tdu
-from tdu.avalanches import gauges, nulls, recorder
+from tdu.avalanches import gauges, nulls
 from tdu.avalanches.foreign import as_numpy
+from tdu.logs import growing
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed, generator
 from tdu.types import Layout
@@ -135,7 +136,7 @@ def test_what_was_recorded_survives_an_error_in_the_loop(tmp_path):
 
 
 def test_the_log_can_be_read_while_it_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder, "_SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(growing, "_SAVE_SECONDS", -1.0)
     with tdu.Probe(draws=1).record(tmp_path, scale=1) as rec:
         for step in range(3):
             rec(step, gradients(step))

@@ -17,7 +17,7 @@ from tdu.avalanches.graphs import Graph
 from tdu.errors import InputError
 from tdu.kernels.growth import swap_edges
 from tdu.rng import Stage, generator
-from tdu.types import Floats, Integers, Layout
+from tdu.types import Fields, Floats, Integers, Layout
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
 _SWAPS_PER_EDGE = 10
@@ -116,7 +116,7 @@ def rewired(graph: Graph, seed: int = 0) -> Graph:
 class Draw(NamedTuple):
     """One draw of a null for all snapshots of a run: what becomes of fields (T, N) at steps (T,), and the graph they go on."""
 
-    apply: Callable[[Floats, Integers], Floats]
+    apply: Callable[[Fields, Integers], Fields]
     graph: Graph
 
 
@@ -162,15 +162,20 @@ def _sizes_of_tensors(layout: Layout, name: str) -> tuple[int, ...]:
 
 
 def _signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
-    of_sites = signs(np.ones(layout.n_sites), rng)
+    of_sites = _as_bytes(signs(np.ones(layout.n_sites), rng))
     return Draw(lambda fields, _: fields * of_sites, graph)
+
+
+def _as_bytes(of_sites: Floats) -> npt.NDArray[np.int8]:
+    """Signs in a byte each, by which a field stays in its own precision."""
+    return of_sites.astype(np.int8)
 
 
 def _gaussian(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
     """Nothing of it can persist: it is drawn anew at each step, by the step's number, so that a run may be cut anywhere."""
     seed = int(rng.integers(2**63))
 
-    def apply(fields: Floats, steps: Integers) -> Floats:
+    def apply(fields: Fields, steps: Integers) -> Floats:
         drawn = np.empty(fields.shape)
         for field, step in zip(drawn, steps, strict=True):
             field[:] = np.random.default_rng([seed, step]).normal(0.0, SYNTHETIC_SCALE, field.size)
@@ -186,7 +191,7 @@ def _rewired(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
 def _block_signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
     """One random sign for each layer's weights and biases: only how layers' signs lie to each other is destroyed."""
     sizes = _sizes_of_tensors(layout, "block-signs")
-    of_sites = np.repeat(signs(np.ones(len(sizes)), rng), sizes)
+    of_sites = np.repeat(_as_bytes(signs(np.ones(len(sizes)), rng)), sizes)
     return Draw(lambda fields, _: fields * of_sites, graph)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,11 @@ from tdu.avalanches import cascades, nulls, observables
 from tdu.avalanches.graphs import FAMILIES, Graph
 from tdu.avalanches.nulls import Draw
 from tdu.avalanches.recorder import Recorder
+from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
-from tdu.types import Column, Floats, Integers, Layout
+from tdu.types import Column, Fields, Integers, Layout
 
 #: What a log of gradients that were not trained here says of its source.
 SOURCE = "gradients"
@@ -125,29 +127,43 @@ class RunProbe:
     graph: Graph
     draws: Mapping[str, Iterable[Draw]]
 
-    def observables(self, fields: npt.ArrayLike) -> dict[str, Column]:
+    def observables(self, fields: npt.ArrayLike, workers: int = 1) -> dict[str, Column]:
         """Every observable (T,) of the avalanches of fields (T, N), by name."""
         probe = self.probe
-        return observables.columns(cascades.avalanches(fields, self.graph, probe.alpha, probe.quantile, probe.max_steps))
+        settings = (probe.alpha, probe.quantile, probe.max_steps)
+        return observables.columns(cascades.avalanches(fields, self.graph, *settings, workers=workers))
 
-    def snapshot(self, field: npt.NDArray[np.floating], step: int) -> tuple[dict[str, float], dict[str, Integers]]:
-        """Every observable of one field (N,), and the sizes (D,) under each null, by name."""
-        fields = field.astype(np.float64, copy=False)[None]
-        columns = {name: float(values[0]) for name, values in self.observables(fields).items()}
-        return columns, {name: sizes[:, 0] for name, sizes in self.null_sizes(fields, np.array([step])).items()}
+    def snapshot(
+        self, field: npt.NDArray[np.floating], step: int, workers: int = 1
+    ) -> tuple[dict[str, float], dict[str, Integers]]:
+        """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
+        fields, steps = field[None], np.array([step])
+        columns = {name: float(values[0]) for name, values in self.observables(fields, workers).items()}
+        return columns, {name: sizes[:, 0] for name, sizes in self.null_sizes(fields, steps, workers).items()}
 
-    def null_sizes(self, fields: Floats, steps: Integers) -> dict[str, Integers]:
-        """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name."""
-        return {name: self.sizes_under(draws, fields, steps) for name, draws in self.draws.items()}
+    def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
+        """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.
 
-    def sizes_under(self, draws: Iterable[Draw], fields: Floats, steps: Integers) -> Integers:
+        Threads share a field of millions of sites, and of smaller ones the draws.
+        """
+        return {name: self.sizes_under(draws, fields, steps, workers) for name, draws in self.draws.items()}
+
+    def sizes_under(self, draws: Iterable[Draw], fields: Fields, steps: Integers, workers: int = 1) -> Integers:
         """Avalanche sizes (D, T) under D draws, one or more."""
-        return np.stack([self.sizes(draw.apply(fields, steps), draw.graph) for draw in draws])
 
-    def sizes(self, fields: npt.ArrayLike, graph: Graph | None = None) -> Integers:
+        def under(draw: Draw) -> Integers:
+            return self.sizes(draw.apply(fields, steps), draw.graph, workers)
+
+        if workers == 1 or len(self.graph) >= MIN_SITES_THREADED:
+            return np.stack([under(draw) for draw in draws])
+        with ThreadPoolExecutor(workers) as executor:
+            return np.stack(list(executor.map(under, draws)))
+
+    def sizes(self, fields: npt.ArrayLike, graph: Graph | None = None, workers: int = 1) -> Integers:
         """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""
         probe = self.probe
-        return cascades.sizes_of(fields, graph or self.graph, probe.alpha, probe.quantile, probe.max_steps)
+        settings = (probe.alpha, probe.quantile, probe.max_steps)
+        return cascades.sizes_of(fields, graph or self.graph, *settings, workers=workers)
 
     def relaxed(self, gradient: npt.NDArray[np.floating], alpha: float) -> npt.NDArray[np.floating]:
         """What becomes of a gradient (N,) in an avalanche of strength `alpha`, in its own precision: what trains in-line."""

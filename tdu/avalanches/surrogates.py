@@ -94,7 +94,7 @@ def _null(stream: int, keeps: str, surrogate: Callable[[Floats, np.random.Genera
 
     def prepare(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
         seed = int(rng.integers(2**63))
-        return Draw(lambda fields, _: surrogate(fields, np.random.default_rng(seed)), graph)
+        return Draw(lambda fields, _: surrogate(fields.astype(np.float64, copy=False), np.random.default_rng(seed)), graph)
 
     return Null(surrogate.__name__.replace("_", "-"), stream, keeps, prepare)
 
