@@ -3,21 +3,20 @@
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import click
 
 from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig
 from tdu.errors import InputError
-from tdu.options import WORKERS, Counts, NullName, network_options, probe_options, study_options
+from tdu.options import LOG_SETTINGS, WORKERS, Counts, NullName, log_options, network_options, probe_options, study_options
 
-if TYPE_CHECKING:
-    from tdu.types import Run
-
+T = TypeVar("T")
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
@@ -77,8 +76,17 @@ def _announce_compilation() -> None:
         click.echo("compiling the kernels: this first run takes some 20 seconds longer", err=True)
 
 
-def _progress(runs: "Iterator[Run]", total: int) -> "Iterator[Run]":
-    with click.progressbar(runs, length=total, label="runs", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+def _progress(done: "Iterator[T]", total: int, what: str = "runs") -> "Iterator[T]":
+    """What is done, with its number, rate and the time left on standard error, if that is a terminal."""
+    begun = time.monotonic()
+
+    def rate(_: object) -> str:
+        return f"{bar.pos / max(time.monotonic() - begun, 1e-9):.3g} {what}/s"
+
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        done, length=total, label=what, file=sys.stderr, hidden=hidden, show_pos=True, item_show_func=rate
+    ) as bar:
         yield from bar
 
 
@@ -106,14 +114,37 @@ def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILES | PATTERN")
+@log_options
 @probe_options
-def probe(files: tuple[Path, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
-    """Measure the avalanche of gradient fields: .npy FILES of one (N,) or many (T, N)."""
-    _announce_compilation()
-    from tdu.avalanches.sources import probe_files
+def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
+    """Measure the avalanches of gradient fields.
 
-    _print_rows(probe_files(files, graph, seed, **settings), as_json)
+    FILES are .npy of one field (N,) or many (T, N): a row is printed for each snapshot.
+
+    With --out, PATTERN names the files of whole runs, as in 'grads/w{scale}-s{replicate}/{step}.safetensors', or is an index of
+    them in CSV or TOML; the runs are added to the log in that directory, which `tdu fit` and `tdu report` read. Tensors are
+    read from .npy, .npz, .safetensors, .pt, and folders of them. The same command goes on where it stopped.
+    """
+    of_log = {name: settings.pop(name) for name in LOG_SETTINGS}
+    if of_log["out"] is None and (unused := [name for name, value in of_log.items() if value and name != "workers"]):
+        raise click.UsageError(f"--{unused[0].replace('_', '-')} needs --out, the directory of a log")
+    _announce_compilation()
+    if of_log["out"] is None:
+        from tdu.avalanches.sources import probe_files
+
+        _print_rows(probe_files([Path(file) for file in files], graph, seed, **settings), as_json)
+    else:
+        from tdu.sources.command import asked
+
+        dry_run = of_log.pop("dry_run")
+        wanted = asked(files, graph=graph, seed=seed, **settings, **of_log)
+        if dry_run:
+            _print_rows(wanted.plan(), as_json)
+        else:
+            for _ in _progress(wanted.measured(), wanted.n_fields, "fields"):
+                pass
+            click.echo(json.dumps({"log": str(wanted.out), "fields": wanted.n_fields}) if as_json else wanted.out)
 
 
 @main.command()

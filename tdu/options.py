@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -204,5 +205,24 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile."),
         click.option("--max-steps", type=click.IntRange(0), default=MAX_STEPS, show_default=True, help="Steps allowed."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
+    ]
+    return _decorated(command, options)
+
+
+#: Settings of `log_options`, by name.
+LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "workers", "dry_run")
+
+
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `tdu probe` that make runs of a log of whole patterns of files."""
+    options = [
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Log, made or added to."),
+        click.option("--null", multiple=True, type=NullName(), help="Null model, repeatable.  [default: permuted, blocks]"),
+        click.option("--draws", type=click.IntRange(0), help="Draws of each null, for a whole run.  [default: 8]"),
+        click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
+        click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
+        click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
+        WORKERS,
+        click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
     ]
     return _decorated(command, options)

@@ -10,12 +10,15 @@ from tdu.errors import InputError, InputTypeError
 
 
 def as_tensors(gradients: Any) -> dict[str, npt.NDArray[np.generic]]:
-    """A mapping of names to arrays, or one array under the name "" that says that nothing is known of it."""
+    """A mapping of names to arrays, in order of the names; or one array under the name "", as nothing is known of its parts.
+
+    The order of the names makes the field the same from whatever file or framework the tensors come.
+    """
     if not isinstance(gradients, Mapping):
         return {"": as_numpy(gradients, "gradients").reshape(-1)}
     if not gradients:
         raise InputError("`gradients` is empty: give at least one named array")
-    return {str(name): as_numpy(value, str(name)) for name, value in gradients.items()}
+    return dict(sorted((str(name), as_numpy(value, str(name))) for name, value in gradients.items()))
 
 
 def as_numpy(value: Any, name: str = "gradients") -> npt.NDArray[np.generic]:

@@ -1,5 +1,6 @@
 """What else is watched in training, of the tensors that the probe sees: columns that D(t) can be laid beside."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,14 +8,17 @@ import numpy.typing as npt
 
 from tdu import _check
 from tdu.kernels.measures import dot
-from tdu.types import Floats
+from tdu.types import Fields, Floats
+
+_CHUNK = 1 << 22  # entries of a field made float64 at a time
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 
 
-def norm(field: Floats) -> float:
-    """Euclidean norm of a field (N,)."""
-    return float(np.sqrt(dot(field, field)))
+def norm(field: Fields) -> float:
+    """Euclidean norm of a field (N,), whose squares are summed in double precision."""
+    parts = (np.require(field[at : at + _CHUNK], np.float64, ["C", "A", "W"]) for at in range(0, field.size, _CHUNK))
+    return math.sqrt(sum(dot(part, part) for part in parts))
 
 
 def of_weights(weights: Tensors) -> dict[str, float]:

@@ -225,6 +225,11 @@ class Draws:
         return (self.null.prepare(self.layout, self.graph, rng) for _ in range(self.number))
 
 
+def kept_together(draws: int, n_sites: int) -> int:
+    """How many draws of a run are in memory at a time: all of them, or one where they would fill it."""
+    return draws if _DRAW_BYTES * draws * n_sites <= _MOST_KEPT else 1
+
+
 def prepared(
     models: Sequence[Null], draws: int, layout: Layout, graph: Graph, address: tuple[int, int, int]
 ) -> dict[str, Iterable[Draw]]:
@@ -233,5 +238,5 @@ def prepared(
     They are made once, or where they would fill the memory, again for each use, to the same bits.
     """
     found = {null.name: Draws(null, draws, layout, graph, address) for null in models if draws > 0}
-    kept = _DRAW_BYTES * draws * len(models) * layout.n_sites <= _MOST_KEPT
+    kept = kept_together(draws * len(models), layout.n_sites) > 1
     return {name: list(of_null) if kept else of_null for name, of_null in found.items()}

@@ -78,6 +78,8 @@ class Recorder:
         if self._resumed:  # training may have gone back to a checkpoint before the last snapshot
             self._run.rows[:] = [row for row in self._run.rows if row.step < step]
             self._resumed = False
+        if self._run.rows and step <= (last := self._run.rows[-1].step):
+            raise InputError(f"step {step} does not come after {last}, the last recorded")
         tensors = as_tensors(gradients)
         of_run = self._prepared(Layout.of({name: tensor.shape for name, tensor in tensors.items()}), step)
         columns = {name: _number(value, name) for name, value in metrics.items()}

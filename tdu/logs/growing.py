@@ -1,6 +1,7 @@
 """A run that grows on disk while somebody measures it."""
 
 import time
+from bisect import bisect_left
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -40,14 +41,15 @@ class GrowingRun:
     def keep_to(self, layout: Layout) -> None:
         """Take the names and shapes of the run's tensors, or a ValueError says in what they differ from those before."""
         if self.layout is not None and layout != self.layout:
-            raise InputError(_difference(layout, self.layout))
+            raise InputError(in_what_it_differs(layout, self.layout))
         self.layout = layout
 
     def add(self, row: Row) -> None:
-        """Add a row, whose step comes after the last."""
-        if self.rows and row.step <= self.rows[-1].step:
-            raise InputError(f"step {row.step} does not come after {self.rows[-1].step}, the last recorded")
-        self.rows.append(row)
+        """Add a row in its place, of a step that has none."""
+        at = bisect_left(self.rows, row.step, key=lambda other: other.step)
+        if at < len(self.rows) and self.rows[at].step == row.step:
+            raise InputError(f"step {row.step} of run {self.replicate} of scale {self.scale} is there already")
+        self.rows.insert(at, row)
         self._unwritten = True
         if time.monotonic() - self._written > _SAVE_SECONDS:
             self._write()
@@ -75,7 +77,7 @@ class GrowingRun:
         self.close()
 
 
-def _difference(layout: Layout, before: Layout) -> str:
+def in_what_it_differs(layout: Layout, before: Layout) -> str:
     """In what a layout differs from the one before."""
     now, then = dict(layout.tensors), dict(before.tensors)
     for name in {**then, **now}:

@@ -1,0 +1,67 @@
+"""Tensors in .npy and .npz files."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from tdu.errors import InputError
+from tdu.files import read_array
+from tdu.sources.tensors import Stored, floats
+from tdu.types import Fields
+
+
+def npy(path: Path) -> dict[str, Stored]:
+    """The array of a .npy file, named by the file."""
+    array, name = read_array(path), path.name.removesuffix(".npy")
+    if not floats(path, name, array.dtype):
+        return {}
+    dtype: np.dtype[Any] = array.dtype.newbyteorder("=")
+    return {name: Stored(array.shape, dtype, lambda: cast(Fields, read_array(path)))}
+
+
+def npz(path: Path) -> dict[str, Stored]:
+    """The arrays of a .npz file."""
+    stored: dict[str, Stored] = {}
+    with _opened(path) as archive:
+        members = [name for name in archive.namelist() if name.endswith(".npy")]
+        if not members:
+            torch = any(name.endswith("/data.pkl") for name in archive.namelist())
+            hint = "it is one of torch.save: call it .pt" if torch else "np.savez writes such files"
+            raise InputError(f"{path} is a zip archive, but holds no NumPy arrays: {hint}")
+        for member in members:
+            with archive.open(member) as file:
+                shape, dtype = _header(file)
+            name = member.removesuffix(".npy")
+            if floats(path, name, dtype):
+                stored[name] = Stored(shape, dtype.newbyteorder("="), partial(_member, path, member))
+    return stored
+
+
+def _member(path: Path, member: str) -> Fields:
+    with _opened(path) as archive, archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        file.read()  # to the end, where the archive compares its checksum
+    return cast(Fields, array)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except InputError:
+        raise
+    except Exception as error:  # damaged bytes can make a parser raise anything
+        raise InputError(f"{path} is not a readable .npz file: {error}") from None

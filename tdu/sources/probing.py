@@ -1,0 +1,163 @@
+"""Fields on disk → runs in a log: each snapshot is read a tensor at a time, measured, and forgotten."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from tdu.avalanches import gauges
+from tdu.avalanches.probe import SOURCE, Probe, RunProbe
+from tdu.avalanches.threads import MIN_SITES_THREADED
+from tdu.errors import InputError
+from tdu.logs.growing import GrowingRun, in_what_it_differs
+from tdu.logs.rows import Row
+from tdu.logs.store import Store
+from tdu.sources.formats import open_tensors
+from tdu.sources.patterns import Snapshot
+from tdu.sources.tensors import Tensors
+from tdu.types import Fields, Layout
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which tensors of a file make the field, by regular expressions on their names, and whether it is a difference.
+
+    Of a `difference` the files are checkpoints, and the field at a step is what the parameters gain until the next.
+    """
+
+    include: str | None = None
+    exclude: str | None = None
+    difference: bool = False
+
+    def open(self, path: Path) -> Tensors:
+        """The chosen tensors of a file."""
+        return open_tensors(path).chosen(self.include, self.exclude)
+
+
+@dataclass(frozen=True)
+class FieldFile:
+    """What the field of one step is read from: a snapshot, and for a difference the checkpoint after it."""
+
+    snapshot: Snapshot
+    after: Snapshot | None = None
+
+    @property
+    def step(self) -> int:
+        """Of the field; of a difference, that of its first checkpoint."""
+        return self.snapshot.step
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run, in order of their steps; the layout of the fields is that of the first."""
+
+    scale: int
+    replicate: int
+    layout: Layout
+    fields: tuple[FieldFile, ...]
+
+
+def runs_in(snapshots: Iterable[Snapshot], selection: Selection) -> list[RunFiles]:
+    """The runs that snapshots make up, the smallest first.
+
+    Raises
+    ------
+    ValueError
+        If a run has one checkpoint only where a difference is asked for, or runs of one scale differ in N.
+    """
+    found = []
+    in_order = sorted(snapshots, key=lambda one: (one.scale, one.replicate, one.step))
+    for (scale, replicate), of_run in groupby(in_order, key=lambda one: (one.scale, one.replicate)):
+        files = list(of_run)
+        fields = [FieldFile(*pair) for pair in pairwise(files)] if selection.difference else [FieldFile(one) for one in files]
+        if not fields:
+            raise InputError(f"run {replicate} of scale {scale} has one checkpoint, {files[0].path}: a difference needs two")
+        found.append(RunFiles(scale, replicate, selection.open(files[0].path).layout, tuple(fields)))
+    _check_scales(found)
+    return sorted(found, key=lambda run: (run.layout.n_sites, run.scale, run.replicate))
+
+
+def _check_scales(runs: Sequence[RunFiles]) -> None:
+    """Runs of one scale have one N, and another scale has another."""
+    of_scale: dict[int, RunFiles] = {}
+    of_size: dict[int, RunFiles] = {}
+    for run in runs:
+        alike, other = of_scale.setdefault(run.scale, run), of_size.setdefault(run.layout.n_sites, run)
+        first = alike if alike.layout.n_sites != run.layout.n_sites else other
+        if first.scale != run.scale or first.layout.n_sites != run.layout.n_sites:
+            said = [f"scale {one.scale} has N = {one.layout.n_sites} in {one.fields[0].snapshot.path}" for one in (first, run)]
+            raise InputError(f"{said[0]}, but {said[1]}: each scale has its own N, one for all of its runs")
+
+
+def probe_runs(
+    path: Path,
+    runs: Sequence[RunFiles],
+    probe: Probe,
+    selection: Selection,
+    grokking_steps: Mapping[tuple[int, int], int] | None = None,
+    workers: int = 1,
+) -> Iterator[RunFiles]:
+    """Measure every field of `runs` that the log at `path` does not have yet; a field's run is yielded when it is done.
+
+    Fields that are not finite are left out, and a warning says so. What is measured is written every twenty seconds: the same
+    command goes on where it stopped, also with files that have come meanwhile.
+
+    Raises
+    ------
+    ValueError
+        If the log is of another probe, or a file is not readable or of another layout than the first of its run.
+    """
+    store = Store.begin(path, SOURCE, probe.settings | asdict(selection))
+    for run in runs:
+        with GrowingRun(store, run.scale, run.replicate) as growing:
+            growing.keep_to(run.layout)
+            growing.grokking_step = (grokking_steps or {}).get((run.scale, run.replicate))
+            known = {row.step for row in growing.rows}
+            missing = [field for field in run.fields if field.step not in known]
+            yield from [run] * (len(run.fields) - len(missing))
+            for row in _measured(missing, run, probe, selection, workers) if missing else ():
+                if row is not None:
+                    growing.add(row)
+                yield run
+
+
+def _measured(
+    fields: Sequence[FieldFile], run: RunFiles, probe: Probe, selection: Selection, workers: int
+) -> Iterator[Row | None]:
+    """The rows of fields, in order. Threads share the fields, or each of them in turn if they are large or no more than one."""
+    of_run = probe.of_run(run.layout, run.scale, run.replicate)
+    within = run.layout.n_sites >= MIN_SITES_THREADED or len(fields) == 1
+    row = partial(_row, probe=of_run, layout=run.layout, selection=selection, workers=workers if within else 1)
+    if within or workers == 1:
+        yield from map(row, fields)
+        return
+    with ThreadPoolExecutor(workers) as executor:
+        for start in range(0, len(fields), workers):  # what is not asked for yet need not be waited for when interrupted
+            yield from executor.map(row, fields[start : start + workers])
+
+
+def _row(field: FieldFile, probe: RunProbe, layout: Layout, selection: Selection, workers: int) -> Row | None:
+    """One snapshot measured, None where it is not finite."""
+    columns = dict(field.snapshot.metrics)
+    values = _read(field.snapshot.path, layout, selection)
+    if field.after is not None:
+        columns |= gauges.of_weights(layout.views(values))
+        after = _read(field.after.path, layout, selection)
+        values = np.subtract(after, values, dtype=np.result_type(after, np.float32))
+    if not np.isfinite(length := gauges.norm(values)):
+        warnings.warn(f"{field.snapshot.path} is not finite: this snapshot is left out", stacklevel=2)
+        return None
+    measured, nulls = probe.snapshot(values, field.step, workers)
+    return Row(field.step, columns | {"gradient_norm": length} | measured, nulls)
+
+
+def _read(path: Path, layout: Layout, selection: Selection) -> Fields:
+    tensors = selection.open(path)
+    if tensors.layout != layout:
+        raise InputError(f"{path}: {in_what_it_differs(tensors.layout, layout)}")
+    return tensors.field()

@@ -1,0 +1,187 @@
+"""Files of gradients become the log that the recorder makes of the same gradients, to the same bits."""
+
+import json
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import tdu
+from tdu.avalanches import threads
+from tdu.avalanches.gauges import of_weights
+from tdu.cli import main
+from tdu.logs import growing
+from tdu.logs.store import Store
+
+SHAPES = {"weight": lambda width: (width, 7), "bias": lambda width: (width,)}
+WIDTHS, REPLICATES, STEPS = (6, 10, 16), (0, 1), (0, 5, 10)
+
+
+def gradients(width, replicate, step):
+    rng = np.random.default_rng([width, replicate, step])
+    return {name: rng.standard_t(3, size=shape(width)).astype(np.float32) for name, shape in SHAPES.items()}
+
+
+def every():
+    return [(width, replicate, step) for width in WIDTHS for replicate in REPLICATES for step in STEPS]
+
+
+@pytest.fixture
+def files(tmp_path):
+    for width, replicate, step in every():
+        folder = tmp_path / f"w{width}-s{replicate}"
+        folder.mkdir(exist_ok=True)
+        np.savez(folder / f"{step:04}.npz", **gradients(width, replicate, step))
+    return f"{tmp_path}/w{{scale}}-s{{replicate}}/{{step}}.npz"
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    probe = tdu.Probe(draws=2, seed=3)
+    for width in WIDTHS:
+        for replicate in REPLICATES:
+            with probe.record(tmp_path / "recorded", scale=width, replicate=replicate) as rec:
+                for step in STEPS:
+                    rec(step, gradients(width, replicate, step))
+    return tdu.load(tmp_path / "recorded")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def same(one, other):
+    assert one.n_sites.tolist() == other.n_sites.tolist()
+    assert one.step.tolist() == other.step.tolist()
+    for name in one.columns:
+        np.testing.assert_array_equal(one.columns[name], other.columns[name], err_msg=name)
+    for name in one.nulls:
+        np.testing.assert_array_equal(one.nulls[name], other.nulls[name], err_msg=name)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_files_give_what_the_recorder_gives(files, recorded, tmp_path, workers):
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--seed", 3, "--workers", workers)
+    assert result.stdout.strip() == str(tmp_path / "log")
+    same(tdu.load(tmp_path / "log"), recorded)
+    assert Store.open(tmp_path / "log").source == "gradients"
+
+
+def test_large_fields_share_their_threads_and_give_the_same(files, recorded, tmp_path, monkeypatch):
+    for module in ("probe", "cascades"):
+        monkeypatch.setattr(f"tdu.avalanches.{module}.MIN_SITES_THREADED", 1)
+    monkeypatch.setattr("tdu.sources.probing.MIN_SITES_THREADED", 1)
+    run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--seed", 3, "--workers", 2)
+    same(tdu.load(tmp_path / "log"), recorded)
+    assert threads.MIN_SITES_THREADED > 1
+
+
+def test_the_same_command_goes_on_where_it_stopped_and_takes_what_has_come(files, recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "_SAVE_SECONDS", -1.0)
+    later = tmp_path / "w10-s1/0005.npz"
+    away = later.rename(tmp_path / "away.npz")
+    run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--seed", 3)
+    assert np.isnan(tdu.load(tmp_path / "log").size[1, 1, 1])
+    away.rename(later)
+    (tmp_path / "w6-s0/0000.npz").write_bytes(b"is not read again")
+    np.savez(tmp_path / "w6-s0/0000.npz", **{name: np.ones(shape(6)) for name, shape in SHAPES.items()})
+    run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--seed", 3)
+    same(tdu.load(tmp_path / "log"), recorded)
+
+
+def test_what_was_measured_before_a_damaged_file_is_kept(files, tmp_path):
+    (tmp_path / "w6-s0/0010.npz").write_bytes(b"damaged")
+    result = run("probe", files, "--out", tmp_path / "log", "--workers", 1, code=1)
+    assert "0010.npz is not a readable .npz file" in result.stderr
+    assert Store.open(tmp_path / "log").read(6, 0).step.tolist() == [0, 5]
+
+
+def test_a_difference_is_what_a_checkpoint_adds_to_the_one_before(files, tmp_path):
+    run("probe", files, "--out", tmp_path / "log", "--difference", "--draws", 0)
+    probe = tdu.Probe(draws=0)
+    with probe.record(tmp_path / "wanted", scale=10, replicate=1) as rec:
+        for step, after in pairwise(STEPS):
+            before, then = gradients(10, 1, step), gradients(10, 1, after)
+            rec(step, {name: then[name] - before[name] for name in before}, weights=before)
+    found, wanted = (Store.open(tmp_path / name).read(10, 1) for name in ("log", "wanted"))
+    assert found.step.tolist() == [0, 5]
+    for name, values in wanted.columns.items():
+        np.testing.assert_array_equal(found.columns[name], values, err_msg=name)
+    assert found.columns["gini"][0] == of_weights(gradients(10, 1, 0))["gini"]
+
+
+def test_tensors_are_chosen_by_name(files, tmp_path):
+    run("probe", files, "--out", tmp_path / "log", "--exclude", "bias$", "--draws", 0)
+    assert tdu.load(tmp_path / "log").n_sites.tolist() == [7 * width for width in WIDTHS]
+    assert Store.open(tmp_path / "log").read(6, 0).layout.tensors == (("weight", (6, 7)),)
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 0, code=1)
+    assert "exclude = bias$ there, None here" in result.stderr
+
+
+def test_metrics_and_grokking_steps_of_an_index_are_carried_along(files, tmp_path):
+    rows = [f"w{w}-s{r}/{step:04}.npz,{w},{r},{step},{1 / (1 + step)},{5 if w == 6 else ''}" for w, r, step in every()]
+    (tmp_path / "index.csv").write_text("path,scale,replicate,step,loss,grokking_step\n" + "\n".join(rows))
+    run("probe", tmp_path / "index.csv", "--out", tmp_path / "log", "--draws", 0)
+    log = tdu.load(tmp_path / "log")
+    assert log.columns["loss"][1, 1].tolist() == [1, 1 / 6, 1 / 11]
+    assert log.grokking_step.tolist() == [[5, 5], [-1, -1], [-1, -1]]
+
+
+def test_a_field_that_is_not_finite_is_left_out_with_a_word(files, tmp_path):
+    bad = gradients(6, 0, 5)
+    bad["bias"][0] = np.nan
+    np.savez(tmp_path / "w6-s0/0005.npz", **bad)
+    with pytest.warns(UserWarning, match=r"0005.npz is not finite: this snapshot is left out"):
+        run("probe", files, "--out", tmp_path / "log", "--draws", 0)
+    assert Store.open(tmp_path / "log").read(6, 0).step.tolist() == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda at: np.savez(at / "w6-s0/0005.npz", weight=np.ones((6, 7))), "0005.npz: `bias` is not there, but was of shape"),
+        (
+            lambda at: np.savez(at / "w6-s1/0000.npz", weight=np.ones((6, 7))),
+            "scale 6 has N = 48 in .*, but scale 6 has N = 42 in",
+        ),
+        (
+            lambda at: [np.savez(at / f"w7-s0/{step}.npz", **gradients(6, 0, 0)) for step in (0, 1)],
+            "scale 6 has N = 48 in .*, but scale 7 has N = 48 in .*: each scale has its own N",
+        ),
+    ],
+)
+def test_files_that_do_not_belong_together_are_named(files, tmp_path, change, message):
+    (tmp_path / "w7-s0").mkdir()
+    change(tmp_path)
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 0, code=1)
+    assert re.search(message, result.stderr)
+
+
+def test_a_dry_run_says_what_there_is_to_do_and_measures_nothing(files, tmp_path):
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 4, "--null", "signs", "--dry-run", "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["scale"], row["n"], row["runs"], row["fields"], row["avalanches"]) for row in rows] == [
+        (width, 8 * width, 2, 6, 30) for width in WIDTHS
+    ]
+    assert all(0 < row["seconds"] < 1 for row in rows)
+    assert all(row["memory_gib"] < 1e-3 for row in rows)
+    assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["a.npz", "b.npz", "--out", "log"], 1, "--out takes one pattern, but 2 are given: put it in quotes"),
+        (["{scale}/{step}", "--out", "log", "--threshold", "1"], 1, "--threshold is for single files"),
+        (["a.npy", "--difference"], 2, "--difference needs --out, the directory of a log"),
+        (["a.npy", "--null", "signs"], 2, "--null needs --out"),
+        (["a.npy", "--dry-run"], 2, "--dry-run needs --out"),
+        (["{scale}/{step}", "--out", "log", "--graph", "edges.npy"], 1, "`graph` must be one of ba, ring"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(arguments, code, message):
+    assert message in run("probe", *arguments, code=code).stderr
