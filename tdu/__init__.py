@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tdu.analysis.over_time import bootstrap, dimension_over_time, excess
     from tdu.avalanches import nulls
     from tdu.avalanches.cascades import avalanche
     from tdu.avalanches.gauges import noise_scale
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "tdu.analysis.over_time": ("bootstrap", "dimension_over_time", "excess"),
     "tdu.avalanches.cascades": ("avalanche",),
     "tdu.avalanches.gauges": ("noise_scale",),
     "tdu.config": ("NetworkConfig", "StudyConfig"),
@@ -52,8 +54,11 @@ __all__ = [
     "__version__",
     "avalanche",
     "barabasi_albert",
+    "bootstrap",
     "ccdf",
     "collapse_quality",
+    "dimension_over_time",
+    "excess",
     "fit_power_law",
     "load",
     "noise_scale",

@@ -11,13 +11,12 @@ import pytest
 
 import tdu
 from tdu.statistics.resampling import bootstrap, estimate, interval
-from tdu.statistics.scaling import dimension_over_time
 
 SHOWN = [
     tdu.barabasi_albert, tdu.ring, tdu.small_world, tdu.random_graph, tdu.Graph.from_edges, tdu.avalanche, tdu.train_xor,
     tdu.Probe, tdu.scaling_exponent, tdu.ccdf, tdu.fit_power_law, tdu.collapse_quality, bootstrap, interval, estimate,
     tdu.nulls.gaussian, tdu.nulls.permuted, tdu.nulls.signs, tdu.nulls.blocks, tdu.nulls.rewired, tdu.train_network, tdu.load,
-    dimension_over_time, tdu.Probe.record, tdu.noise_scale,
+    tdu.dimension_over_time, tdu.excess, tdu.bootstrap, tdu.Probe.record, tdu.noise_scale,
 ]  # fmt: skip
 
 GLOBALS = {"tdu": tdu, "np": np, "pathlib": pathlib, "TemporaryDirectory": TemporaryDirectory}

@@ -81,10 +81,19 @@ def test_missing_runs_and_steps_leave_gaps_and_no_other_values(tmp_path):
                                               nulls={n: s[:, :10] for n, s in r.nulls.items()}) for r in ragged]  # fmt: skip
     results = fit(log_at(tmp_path, *ragged))
     over_time = results.series_of(DimensionOverTime)
-    assert np.isfinite(over_time.bands["mean"].value).tolist() == [True] * 10 + [False] * 10
+    left = {w: [run.columns["size"][-1] for run in ragged if run.scale == w and run.step[-1] == STEP[-1]] for w in WIDTHS[:3]}
+    of_three = np.polyfit(np.log([12 * w**2 for w in left]), np.log([np.mean(sizes) for sizes in left.values()]), 1)[0]
+    assert over_time.bands["mean"].value[-1] == pytest.approx(of_three)
+    assert np.isfinite(over_time.bands["mean"].low).all()
     assert results.quantities["dimension_time_average"].note == "mean of D(t) over 10 snapshots"
     assert results.quantities["gamma"].value == pytest.approx(1.2, abs=0.03)
     assert results.quantities["excess_at_all_steps_permuted"].value == pytest.approx(0.2, abs=0.02)
+
+
+def test_two_scales_at_a_step_are_a_gap(tmp_path):
+    runs = [planted(w, k, steps=STEP if w < 32 else STEP[:8]) for w in WIDTHS for k in range(2)]
+    over_time = fit(log_at(tmp_path, *runs)).series_of(DimensionOverTime).bands["mean"]
+    assert np.isfinite(over_time.value).tolist() == [True] * 8 + [False] * 12
 
 
 def test_one_scale_is_no_log_to_fit(tmp_path):

@@ -17,7 +17,7 @@ from tdu.results.series import NullOverTime
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import OfRuns, RunStatistic, bootstrap, estimate, interval
 from tdu.statistics.sampling import mean_of_known, picked_means
-from tdu.statistics.scaling import exponent_of_runs, per_run, slopes
+from tdu.statistics.scaling import exponent_of_runs, per_run, sets_of_scales, slopes
 from tdu.training.ensembles import Ensemble
 from tdu.training.xor import Trained
 from tdu.types import Band, Estimate, Findings, Floats, Integers, Log, SizeStatistic
@@ -56,20 +56,26 @@ def analyse(log: Log, name: str, *, intervals: bool = True) -> Findings:
     if _HEADLINE in compared:
         real, null, exponent = compared[_HEADLINE]
         estimates[f"share_{name}"] = lost_share(real, null.mean(axis=0), exponent, seed)
-    return Findings(estimates, {f"excess_{name}": readings}, (_over_time(log, name, seed),))
+    return Findings(estimates, {f"excess_{name}": readings}, (over_time(log, name, seed),))
 
 
 def at_all_steps(log: Log, name: str) -> Findings:
     """Excess of D(t) of the mean size over one null, averaged over all steps: where a log knows no grokking."""
     everything = np.flatnonzero(log.complete)
     real, null = _in_time(log.size, everything), _in_time(log.nulls[name], everything)
-    exponent = _mean_over_time(log)
     return Findings(
         {
-            f"excess_at_all_steps_{name}": excess(real, null, exponent, log.seed),
-            f"share_at_all_steps_{name}": lost_share(real, null.mean(axis=0), exponent, log.seed),
+            f"excess_at_all_steps_{name}": excess(real, null, _mean_over_time(log), log.seed),
+            f"share_at_all_steps_{name}": lost_share(real, null.mean(axis=0), _mean_over_time(log), log.seed),
         }
     )
+
+
+def excess_inside(log: Log, name: str, inside: Integers, seed: int) -> tuple[Estimate, float]:
+    """Excess of D(t) of the mean size over one null, averaged over the snapshots `inside`, and its p-value."""
+    real, null = _in_time(log.size, inside), _in_time(log.nulls[name], inside)
+    exponent = _mean_over_time(log)
+    return excess(real, null, exponent, seed), permutation_p(real, null, exponent, seed)
 
 
 def _in_time(size: npt.NDArray[np.number], inside: Integers) -> Floats:
@@ -166,12 +172,15 @@ def _comparisons(log: Log, null: Floats) -> dict[str, tuple[Floats, Floats, RunS
     return compared
 
 
-def _over_time(log: Log, name: str, seed: int | None) -> NullOverTime:
-    """D(t) of the mean size under a null, and of the real sizes minus it, with bands."""
-    fit = exponent_of_runs(log.n_sites, SizeStatistic.MEAN)
+def over_time(log: Log, name: str, seed: int | None) -> NullOverTime:
+    """D(t) of the mean size under a null, and of the real sizes minus it, with bands; nan where fewer than three scales run."""
     both = np.moveaxis(np.stack([log.size.astype(np.float64), log.nulls[name].mean(axis=0)]), -1, 1)  # (2, T, S, K)
-    low, high = interval(bootstrap(both[1], fit, seed, _N_RESAMPLES))
-    excess_low, excess_high = interval(bootstrap(both, _difference(fit), seed, _N_RESAMPLES))
-    value, null_value = (slopes(log.n_sites, mean_of_known(sizes)) for sizes in both)
-    excess_band = Band(value - null_value, excess_low, excess_high)
-    return NullOverTime(name, log.step, Band(null_value, low, high), excess_band)
+    dimension, difference = (Band(*np.full((3, log.step.size), np.nan)) for _ in range(2))
+    for scales, steps in sets_of_scales(both.sum(axis=0)):
+        n, sizes = log.n_sites[scales], both[:, steps][:, :, scales]
+        fit = exponent_of_runs(n, SizeStatistic.MEAN)
+        value, dimension.value[steps] = (slopes(n, mean_of_known(of_one)) for of_one in sizes)
+        difference.value[steps] = value - dimension.value[steps]
+        dimension.low[steps], dimension.high[steps] = interval(bootstrap(sizes[1], fit, seed, _N_RESAMPLES))
+        difference.low[steps], difference.high[steps] = interval(bootstrap(sizes, _difference(fit), seed, _N_RESAMPLES))
+    return NullOverTime(name, log.step, dimension, difference)

@@ -87,3 +87,32 @@ def every_epoch(log: Log) -> Log | None:
     if size is None or size.shape[-1] == 0:
         return None
     return Log(log.scale, log.n_sites, np.arange(size.shape[-1]), {"size": size}, {}, log.curves, log.grokking_step, log.seed)
+
+
+def from_grokking(log: Log) -> Log:
+    """The same runs with steps counted from each one's first snapshot since it has grokked; those that never grok are left out.
+
+    Raises
+    ------
+    ValueError
+        If no run groks.
+    """
+    known = ~np.isnan(log.size)
+    since = known & (log.step >= log.grokking_step[..., None]) & (log.grokking_step >= 0)[..., None]
+    groks = since.any(axis=-1)
+    if not groks.any():
+        raise InputError("no run of the log groks, as far as it says: steps cannot be counted from there")
+    zero = log.step[since.argmax(axis=-1)]  # (S, K)
+    offset = np.unique(np.concatenate([log.step[known[s, k]] - zero[s, k] for s, k in np.argwhere(groks)]))
+
+    def moved(values: Floats) -> Floats:  # (…, S, K, T) → (…, S, K, T′)
+        found = np.full((*values.shape[:-1], offset.size), np.nan)
+        for s, k in np.argwhere(groks):
+            at = np.searchsorted(offset, log.step[known[s, k]] - zero[s, k])
+            found[..., s, k, at] = values[..., s, k, known[s, k]]
+        return found
+
+    columns = {name: moved(values) for name, values in log.columns.items()}
+    nulls = {name: moved(values) for name, values in log.nulls.items()}
+    grokked = np.where(groks, 0, -1)
+    return Log(log.scale, log.n_sites, offset, columns, nulls, {}, grokked, log.seed)

@@ -1,5 +1,7 @@
 """Finite-size scaling: exponents over system sizes, at one time or over all, whole or with a scale left out."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,8 +9,10 @@ from tdu import _validate
 from tdu.errors import InputError
 from tdu.statistics.resampling import N_RESAMPLES, RunStatistic, bootstrap, estimate, interval
 from tdu.statistics.sampling import mean_of_known
-from tdu.types import Band, Estimate, Floats, Log, ScalingFit, SizeStatistic
+from tdu.types import Band, Estimate, Floats, Integers, Log, ScalingFit, SizeStatistic
 
+#: Scales that a fit over time asks for: two lie on a line whatever they are.
+MIN_SCALES = 3
 #: Where z = artanh R of a perfect fit is cut off.
 _LARGEST_R2 = 1 - 1e-12
 
@@ -137,19 +141,25 @@ def over_time(log: Log) -> Floats:
 
 
 def dimension_over_time(log: Log, statistic: SizeStatistic | str, seed: int | None = 0) -> Band:
-    """D(t) at the steps of a log, with the bootstrap band and R² of each fit; nan where a scale has no run.
+    """D(t) at the steps of a log, with the bootstrap band and R² of each fit: of the scales that have a run at a step.
 
-    >>> from tdu.statistics.scaling import dimension_over_time
-    >>> from tdu.logs.log import gather
-    >>> log = gather(tdu.train_xor(h, replicate=k, epochs=20) for h in (5, 10, 20) for k in (0, 1))
-    >>> band = dimension_over_time(log, "mean")
-    >>> band.value.shape, bool((band.low <= band.high).all())
-    ((3,), True)
+    nan where these are fewer than three, which lie on a line whatever they are.
     """
     values = over_time(log)
-    value, r2 = slope_and_r2(log.n_sites, over_runs(values, statistic))
-    low, high = interval(bootstrap(values, exponent_of_runs(log.n_sites, statistic), seed))
+    value, low, high, r2 = np.full((4, len(values)), np.nan)
+    for scales, steps in sets_of_scales(values):
+        n, sizes = log.n_sites[scales], values[np.ix_(steps, scales)]
+        value[steps], r2[steps] = slope_and_r2(n, over_runs(sizes, statistic))
+        low[steps], high[steps] = interval(bootstrap(sizes, exponent_of_runs(n, statistic), seed))
     return Band(value, low, high, r2)
+
+
+def sets_of_scales(values: Floats) -> Iterator[tuple[Integers, Integers]]:
+    """The sets of three or more scales that have runs together in `values` (T, S, K), each with the steps at which it has."""
+    known = (~np.isnan(values)).any(axis=-1)
+    for together in np.unique(known, axis=0):
+        if together.sum() >= MIN_SCALES:
+            yield np.flatnonzero(together), np.flatnonzero((known == together).all(axis=1))
 
 
 def window_dimension(log: Log, statistic: SizeStatistic | str, inside: npt.NDArray[np.bool_], seed: int | None = 0) -> Estimate:
