@@ -1,5 +1,6 @@
 """Any log → its exponents: what its columns allow, beside the nulls that were probed with it."""
 
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu.analysis import dimension, excess, grokking, phases, tails
+from tdu.analysis import crackling, dimension, excess, grokking, phases, support, tails, transport, watched
 from tdu.config import LogConfig, StudyConfig
 from tdu.errors import InputError
 from tdu.files import with_tuples
@@ -15,7 +16,9 @@ from tdu.logs.log import every_epoch
 from tdu.logs.store import Store
 from tdu.reproduce import fittable
 from tdu.results.assemble import results_of
+from tdu.results.series import Scales
 from tdu.results.store import load_results, save_results
+from tdu.statistics.scaling import MIN_SCALES
 from tdu.training.ensembles import study_of
 from tdu.types import Findings, Log, Results
 
@@ -28,16 +31,23 @@ def fit(path: Path, executor: Executor) -> Results:
     Raises
     ------
     ValueError
-        If there is no whole log, or it has fewer than two scales.
+        If there is no whole log, it has fewer than three scales, or these have no step in common.
     """
     store = Store.open(path)
     config = _study_of(store)
     log = store.log()
-    if len(log.n_sites) < 2:
+    if len(log.n_sites) < MIN_SCALES:
+        sizes = ", ".join(map(str, log.n_sites))
+        raise InputError(f"{path} has runs of N = {sizes} only: an exponent needs three scales, since any two lie on a line")
+    if not log.complete.any():
         raise InputError(
-            f"{path} has runs of {len(log.n_sites)} scale, N = {log.n_sites[0]}: an exponent needs at least two, add another"
+            f"{path} has no step at which every scale has a run: record all runs at the same steps, or fit those that are"
         )
-    return results_of(config or _described(store, log), None, measure(log, executor))
+    results = results_of(config or _described(store, log), None, measure(log, executor, foreign=config is None))
+    for said in (support.bent(scales) for scales in results.all_of(Scales)):
+        if said:
+            warnings.warn(said, stacklevel=2)
+    return results
 
 
 def results_in(path: Path, executor: Executor) -> Results:
@@ -69,8 +79,8 @@ def _described(store: Store, log: Log) -> LogConfig:
     return LogConfig(store.source, settings, scales, log.size.shape[1], store.seed)
 
 
-def measure(log: Log, executor: Executor) -> list[Findings]:
-    """What the analysis finds in a log."""
+def measure(log: Log, executor: Executor, *, foreign: bool = False) -> list[Findings]:
+    """What the analysis finds in a log; of one that is `foreign` to the paper also what the paper does not ask."""
     groks = bool((log.grokking_step >= 0).any())
     analyses: list[Callable[[], Findings]] = [
         partial(dimension.analyse, log, grokking.window(log)),
@@ -82,6 +92,8 @@ def measure(log: Log, executor: Executor) -> list[Findings]:
     if groks:
         analyses[:0] = [partial(grokking.analyse, log)]
         analyses.append(partial(phases.analyse, log, every_epoch(log)))
+    if foreign:
+        analyses += [partial(module.analyse, log) for module in (transport, crackling, watched, support)]
     return [_known(found) for found in executor.map(lambda analyse: analyse(), analyses)]
 
 

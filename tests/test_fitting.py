@@ -27,7 +27,8 @@ def planted(width, replicate, steps=STEP, grokking_step=-1, real=1.2, null=1.0):
     def sizes(exponent, shape):
         return np.round(30 * n_sites**exponent * np.exp(0.05 * rng.normal(size=shape))).astype(int)
 
-    measures = {name: rng.uniform(0.2, 0.9, steps.size) for name in ("deviation_angle", "capped", "loss", "accuracy")}
+    measures = {name: rng.uniform(0.2, 0.9, steps.size) for name in ("deviation_angle", "loss", "accuracy")}
+    measures["capped"] = np.zeros(steps.size)
     columns = {"size": sizes(real, steps.size), "duration": rng.integers(3, 9, steps.size), **measures}
     nulls = {"permuted": sizes(null, (4, steps.size))}
     return Run(width, replicate, Layout.unknown(n_sites), steps, columns, nulls, {}, grokking_step)
@@ -97,7 +98,9 @@ def test_two_scales_at_a_step_are_a_gap(tmp_path):
 
 
 def test_one_scale_is_no_log_to_fit(tmp_path):
-    with pytest.raises(tdu.InputError, match="has runs of 1 scale, N = 768: an exponent needs at least two, add another"):
+    with pytest.raises(
+        tdu.InputError, match="has runs of N = 768 only: an exponent needs three scales, since any two lie on a line"
+    ):
         fit(log_at(tmp_path, planted(8, 0)))
 
 

@@ -1,7 +1,6 @@
 """The published figures of arXiv:2604.04655, what it takes to agree with one, and the verdict in three words."""
 
 import math
-import re
 from dataclasses import dataclass, fields, replace
 
 from tdu.config import GrokkingConfig, LogConfig, StudyConfig
@@ -135,15 +134,28 @@ OWN = {
     "collapse_exponent": "exponent of the best collapse",
     "steps_capped": "avalanches stopped at the last step allowed (%)",
     "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
+    "duration_exponent": "z, of the duration (⟨T⟩)",
+    "rate_exponent": "β, of the rate of toppling (⟨s/T⟩)",
+    "intensive_rate_exponent": "δ, of the rate per site (⟨s⟩/N⟨T⟩)",
+    "rate_closure": "δ − (β − 1)",
+    "branching_ratio": "branching ratio",
+    "size_tail": "τ, of P(s) at the largest N",
+    "duration_tail": "α, of P(T) at the largest N",
+    "size_given_duration": "1/σνz, of ⟨s|T⟩ at the largest N",
+    "crackling_closure": "1/σνz − (α − 1)/(τ − 1)",
+    "capped_at_largest": "avalanches stopped at the last step allowed, largest N (%)",
+    "half_width": "half-width of D(t), mean over training",
 }
 
 
-#: What is measured beside each null; the name of the null ends the key.
-_OF_NULLS = {
+#: What is measured beside each null or column; its name ends the key.
+_OF_EACH = {
     "excess_at_all_steps_": "excess of D(t) over {}, all steps",
     "share_at_all_steps_": "share of D(t) − 1 that is lost under {}, all steps (%)",
     "excess_": "excess of D(t) over {}, after grokking",
     "share_": "share of D(t) − 1 that is lost under {} (%)",
+    "correlation_": "rank correlation of D(t) with {}",
+    "lead_": "lead of D(t) over {} (steps)",
 }
 
 
@@ -151,8 +163,8 @@ def label(key: str) -> str:
     """What the quantity `key` is called in tables."""
     if key in PUBLISHED:
         return PUBLISHED[key].label
-    for prefix, words in _OF_NULLS.items():
-        if re.fullmatch(f"{prefix}[a-z0-9-]+", key):
+    for prefix, words in _OF_EACH.items():
+        if key.startswith(prefix):
             return words.format(key.removeprefix(prefix))
     return OWN.get(key, key.replace("_", " "))
 

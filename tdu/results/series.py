@@ -68,6 +68,34 @@ class NullOverTime(Series):
 
 
 @dataclass(frozen=True, eq=False)
+class Scales(Series):
+    """What stands behind exponents, all (S,): runs and snapshots of each scale, and the share (%) of avalanches cut short."""
+
+    key = "scales"
+    scale: Integers
+    n_sites: Integers
+    runs: Integers
+    snapshots: Integers
+    capped: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A column (T,), its mean over the runs and scales that have it."""
+
+    value: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Watched(Series):
+    """What else was recorded at the steps (T,) of a log, by name: loss, norms, whatever there is."""
+
+    key = "watched"
+    step: Integers
+    columns: dict[str, Recorded] = field(metadata={INLINE: "column "})
+
+
+@dataclass(frozen=True, eq=False)
 class ScalingLine:
     """A statistic of each scale (S,) and of each run (S, K), and the line log s = intercept + exponent · log N."""
 
@@ -216,6 +244,8 @@ KINDS: tuple[type[Series], ...] = (
     DimensionOverTime,
     ShadowDimensionOverTime,
     NullOverTime,
+    Scales,
+    Watched,
     ScalingLines,
     Bootstrap,
     LeaveOneOut,

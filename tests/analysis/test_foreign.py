@@ -1,0 +1,188 @@
+"""What is found in logs that are not the paper's: planted exponents, correlations, leads and shares come back."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tdu.analysis import crackling, support, transport, watched
+from tdu.results.series import Scales, Watched
+from tdu.types import Log
+from tests import planted
+
+N = np.array([100, 300, 1000, 4000])
+STEP = np.arange(0, 400, 10)
+SHAPE = (N.size, 5, STEP.size)
+
+
+def log_of(size, **columns):
+    nothing = np.zeros(size.shape)
+    known = {"size": size, "duration": nothing + 5, "capped": nothing, **columns}
+    step = STEP[: size.shape[-1]]
+    return Log(N, N, step, known, {}, {}, np.full(size.shape[:2], -1), planted.SEED)
+
+
+def scattered(exponent, rng, scatter=0.03):
+    return 3 * N[:, None, None] ** exponent * np.exp(scatter * rng.normal(size=SHAPE))
+
+
+def test_exponents_of_duration_and_rate_come_back_and_close():
+    rng = np.random.default_rng(0)
+    duration, size = scattered(0.1, rng), scattered(1.25, rng)
+    found = transport.analyse(log_of(size, duration=duration, branching_ratio=rng.normal(0.8, 0.05, SHAPE))).estimates
+    wanted = {"duration_exponent": 0.1, "rate_exponent": 1.15, "intensive_rate_exponent": 0.15, "rate_closure": 0.0}
+    for key, value in {**wanted, "branching_ratio": 0.8}.items():
+        assert found[key].value == pytest.approx(value, abs=0.01), key
+        assert found[key].low - 0.005 < value < found[key].high + 0.005, key
+        assert found[key].high - found[key].low < 0.03, key
+
+
+def test_the_exponents_are_of_these_means():
+    rng = np.random.default_rng(1)
+    size, duration = rng.integers(5, 500, SHAPE).astype(float), rng.integers(0, 9, SHAPE).astype(float)
+    found = transport.analyse(log_of(size, duration=duration)).estimates
+    known = np.where(duration > 0, duration, np.nan)
+    mean = [planted.known_mean(planted.known_mean(values)) for values in (size, known, size / known)]
+    z, beta = planted.slope(N, mean[1]), planted.slope(N, mean[2])
+    delta = planted.slope(N, mean[0] / mean[1] / N)
+    assert found["duration_exponent"].value == pytest.approx(z)
+    assert found["rate_exponent"].value == pytest.approx(beta)
+    assert found["intensive_rate_exponent"].value == pytest.approx(delta)
+    assert found["rate_closure"].value == pytest.approx(delta - (beta - 1))
+    assert abs(found["rate_closure"].value) > 0.001
+    assert "branching_ratio" not in found
+
+
+def test_scales_say_what_stands_behind_and_where_the_step_limit_bends():
+    rng = np.random.default_rng(0)
+    size, capped = scattered(1.0, rng), np.zeros(SHAPE)
+    size[1, 4], size[2, 0, 30:] = np.nan, np.nan
+    capped[3, :, :4] = 1  # of 40 steps
+    capped[np.isnan(size)] = np.nan
+    found = support.analyse(log_of(size, capped=capped))
+    scales = found.series_of(Scales)
+    assert scales.runs.tolist() == [5, 4, 5, 5]
+    assert scales.snapshots.tolist() == [200, 160, 190, 200]
+    assert scales.capped.tolist() == [0, 0, 0, 10]
+    largest = found.estimates["capped_at_largest"]
+    assert largest.value == 10
+    assert largest.note == (
+        "10.0 % of the avalanches at N = 4000 are stopped at the last step allowed: exponents are bent, probe with more steps"
+    )
+    assert support.bent(replace(scales, capped=np.array([0, 0, 0.9, 1.0]))) == ""
+    assert "1.1 % of the avalanches at N = 300" in support.bent(replace(scales, capped=np.array([0, 1.1, 0.9, 1.0])))
+
+
+def test_what_would_resolve_is_said_from_the_width_found():
+    rng = np.random.default_rng(0)
+    of_run = np.exp(0.25 * rng.normal(size=(N.size, 5, 1)))
+    found = support.analyse(log_of(scattered(1.0, rng) * of_run)).estimates["half_width"]
+    x = np.log(N) - np.log(N).mean()
+    expected = 0.25 / np.sqrt(5) / np.sqrt((x * x).sum()) * 2  # a slope's error, some 95 %
+    assert found.value == pytest.approx(expected, rel=0.5)
+    runs, decades = int(np.ceil(5 * (found.value / 0.05) ** 2)), np.log10(40) * found.value / 0.05
+    assert (
+        found.note == f"5 runs a scale over 1.60 decades of N; ± 0.05 needs about {runs} runs a scale, or {decades:.1f} decades"
+    )
+    precise = support.analyse(log_of(scattered(1.0, rng))).estimates["half_width"]
+    assert precise.value < 0.02
+    assert precise.note == "5 runs a scale over 1.60 decades of N"
+
+
+def sigmoid(middle, width=20.0):
+    return 1 / (1 + np.exp(-(STEP - middle) / width))
+
+
+def with_trends(dimension_at, loss_at, seed=0, falling=True, scatter=0.02):
+    """D rises from 0.9 to 1.2 at one step, the loss falls at another; the null's D does not change."""
+    rng = np.random.default_rng(seed)
+    size = scattered(0.9 + 0.3 * sigmoid(dimension_at), rng, scatter)
+    loss = 2 - (1 if falling else -1) * sigmoid(loss_at) + 0.05 * rng.normal(size=SHAPE)
+    log = log_of(size, loss=loss, weight_norm=1 + 0.1 * rng.normal(size=SHAPE))
+    return replace(log, nulls={"permuted": np.stack([scattered(1.0, rng, scatter) for _ in range(4)])})
+
+
+@pytest.mark.parametrize("falling", [True, False])
+def test_a_planted_correlation_has_its_sign_and_a_null_has_none(falling):
+    found = watched.analyse(with_trends(200, 200, falling=falling))
+    rho, of_null = found.estimates["correlation_loss"], found.readings["correlation_loss"]["of D(t) under permuted"]
+    sign = -1 if falling else 1
+    assert sign * rho.value > 0.7
+    assert 0.01 < rho.high - rho.low < 0.4
+    assert abs(of_null.value) < 0.4
+    assert of_null.low < 0 < of_null.high
+    unrelated = found.estimates["correlation_weight_norm"]
+    assert unrelated.low < 0.1
+    assert unrelated.high > -0.1
+    assert {"correlation_loss", "lead_loss", "correlation_weight_norm"} <= set(found.estimates)
+    assert not {"correlation_size", "correlation_duration", "correlation_capped"} & set(found.estimates)
+
+
+def test_the_correlation_is_spearmans():
+    log = with_trends(200, 150)
+    of_time = planted.slope(N, planted.known_mean(planted.in_time(log.size)))
+    loss = log.columns["loss"].mean(axis=(0, 1))
+    found = watched.analyse(log).estimates["correlation_loss"]
+    assert found.value == pytest.approx(stats.spearmanr(of_time, loss).statistic)
+    assert found.statistic == "Spearman's ρ over 40 steps"
+
+
+@pytest.mark.parametrize("lead", [100, -80, 0])
+def test_a_planted_lead_comes_back_with_its_sign(lead):
+    found = watched.analyse(with_trends(200, 200 + lead)).estimates["lead_loss"]
+    assert found.value == pytest.approx(lead, abs=12)
+    assert found.low < lead + 10
+    assert found.high > lead - 10
+    assert found.high - found.low < 60
+
+
+def test_a_half_change_lies_between_the_levels_of_a_fifth_at_either_end():
+    step = np.arange(10.0)
+    rise = np.array([[0, 0, 0, 0, 1, 3, 4, 4, 4, 4.0], [4, 4, 2, 0, 0, 0, 0, 0, 0, 0.0], [1] * 10])
+    np.testing.assert_allclose(watched.half_change(step, rise), [4.5, 2.0, np.nan])
+
+
+def test_columns_are_shown_and_short_ones_not_judged():
+    log = with_trends(200, 200)
+    shown = watched.analyse(log).series_of(Watched)
+    np.testing.assert_allclose(shown.columns["loss"].value, log.columns["loss"].mean(axis=(0, 1)))
+    short = replace(
+        log,
+        step=log.step[:4],
+        columns={n: c[..., :4] for n, c in log.columns.items()},
+        nulls={"permuted": log.nulls["permuted"][..., :4]},
+    )
+    assert watched.analyse(short).estimates == {}
+    assert watched.analyse(log_of(log.size)).series == ()
+
+
+def test_planted_tails_come_back_with_their_relation():
+    rng = np.random.default_rng(0)
+    uniform = rng.random((1, 8, 2000))
+    duration = np.floor((1 - uniform) ** (-1 / 1.0))  # P(T) ~ T^−2
+    duration = np.minimum(duration, 2000)
+    size = np.round(4 * duration**1.5)
+    shape = (N.size, 8, 2000)
+    log = Log(
+        N,
+        N,
+        np.arange(2000),
+        {"size": np.broadcast_to(size, shape), "duration": np.broadcast_to(duration, shape)},
+        {},
+        {},
+        np.full(shape[:2], -1),
+    )
+    found = crackling.analyse(log).estimates
+    assert found["duration_tail"].value == pytest.approx(2, abs=0.1)
+    assert found["size_given_duration"].value == pytest.approx(1.5, abs=0.02)
+    assert found["size_tail"].value == pytest.approx(1 + 1 / 1.5, abs=0.1)
+    assert found["crackling_closure"].value == pytest.approx(0, abs=0.15)
+    assert found["size_tail"].high - found["size_tail"].low < 0.3
+    assert "cannot be told" not in found["size_tail"].note
+
+
+def test_a_short_range_is_said():
+    rng = np.random.default_rng(0)
+    found = crackling.analyse(log_of(scattered(1.0, rng), duration=rng.integers(3, 9, SHAPE).astype(float))).estimates
+    assert found["duration_tail"].note.endswith("0.43 decades of durations: below 1.5 a power law cannot be told")
