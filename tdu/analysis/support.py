@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from tdu.results.series import Scales
-from tdu.statistics.sampling import mean_of_known
+from tdu.statistics.resampling import estimate
+from tdu.statistics.sampling import mean_of_known, mean_of_runs
 from tdu.statistics.scaling import window_dimension
 from tdu.types import Estimate, Findings, Log, SizeStatistic
 
@@ -26,7 +27,8 @@ def analyse(log: Log) -> Findings:
         snapshots=known.sum(axis=(1, 2)),
         capped=capped,
     )
-    largest = Estimate(float(capped[-1]), math.nan, math.nan, f"share at N = {log.n_sites[-1]}, %", bent(scales))
+    of_runs = 100 * mean_of_known(log.columns["capped"][-1:])
+    largest = estimate(of_runs, mean_of_runs, f"share at N = {log.n_sites[-1]}, %", log.seed, bent(scales))
     return Findings({"capped_at_largest": largest, "half_width": _resolution(log)}, series=(scales,))
 
 

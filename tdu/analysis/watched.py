@@ -51,13 +51,18 @@ def _beside(log: Log, name: str, steps: Integers) -> tuple[Estimate, dict[str, E
         dimension, other = series(v)
         return half_change(step, other) - half_change(step, dimension)
 
-    def of(sizes: Floats, function: OfRuns, words: str) -> Estimate:
+    def of(sizes: Floats, function: OfRuns, words: str, note: str = "") -> Estimate:
         both = np.stack([_in_time(sizes, steps), column])
-        return estimate(both, function, words, log.seed, n_resamples=_N_RESAMPLES)
+        return estimate(both, function, words, log.seed, note, n_resamples=_N_RESAMPLES)
 
+    def changed(v: Floats) -> Floats:
+        return _change(series(v)[0])
+
+    change = of(log.size, changed, "")
+    still = "D(t) does not change beyond its interval, and leads nothing" if change.low <= 0 <= change.high else ""
     words = f"Spearman's ρ over {steps.size} steps"
     of_nulls = {f"of D(t) under {null}": of(sizes.mean(axis=0), correlated, words) for null, sizes in log.nulls.items()}
-    return of(log.size, correlated, words), of_nulls, of(log.size, led, "steps, half-change to half-change")
+    return of(log.size, correlated, words), of_nulls, of(log.size, led, "steps, half-change to half-change", still)
 
 
 def _in_time(values: Floats, steps: Integers) -> Floats:
@@ -78,8 +83,7 @@ def half_change(step: Floats, values: Floats) -> Floats:
 
     A level is the mean of a fifth of the series at its end, one value at least. nan where the levels are the same.
     """
-    fifth = max(step.size // 5, 1)
-    first, last = values[:, :fifth].mean(axis=-1), values[:, -fifth:].mean(axis=-1)
+    first, last = _levels(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         part = (values - first[:, None]) / (last - first)[:, None]  # 0 to 1
         beyond = part >= 0.5
@@ -87,3 +91,14 @@ def half_change(step: Floats, values: Floats) -> Floats:
         before, after = (np.take_along_axis(part, index[:, None], axis=-1)[:, 0] for index in (at - 1, at))
         share = np.clip(np.where(after > before, (0.5 - before) / (after - before), 0.0), 0.0, 1.0)
     return np.where(beyond.any(axis=-1), step[at - 1] + share * (step[at] - step[at - 1]), np.nan)
+
+
+def _levels(values: Floats) -> tuple[Floats, Floats]:
+    """First and last level (B,) of series (B, T)."""
+    fifth = max(values.shape[-1] // 5, 1)
+    return values[:, :fifth].mean(axis=-1), values[:, -fifth:].mean(axis=-1)
+
+
+def _change(values: Floats) -> Floats:
+    first, last = _levels(values)
+    return np.asarray(last - first)

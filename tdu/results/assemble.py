@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
+from tdu.results.series import Scales
 from tdu.series import Series
 from tdu.types import Estimate, Findings, Quantity, Results
 
@@ -40,7 +41,7 @@ def table(results: Results) -> str:
     if isinstance(results.config, LogConfig):
         found: list[tuple[str, ...]] = [("quantity", "value [95 % interval]", "statistic", "note")]
         found += [(label(key), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
-        return "\n".join(_aligned(found))
+        return "\n".join([*_aligned(scales_table(results)), "", *_aligned(found)])
     several = results.scope is not None and bool(results.pooled)
     head = ["quantity", "published", "ours [95 % interval]", "verdict"]
     if several and results.scope is not None:
@@ -52,10 +53,19 @@ def table(results: Results) -> str:
         rows.append((label(key), q.published_text, *(cell for one in measured for cell in (with_interval(one), in_full(one)))))
     lines = _aligned(rows)
     if results.config.replicates == 1:
-        lines.append("\none run a scale leaves no interval (nan): use --replicates 2 or more")
+        lines.append("\none run a scale leaves no interval (–): use --replicates 2 or more")
     if other := departure(results.config):
         lines.append(f"\n{other}: read the verdicts accordingly")
     return "\n".join(lines)
+
+
+def scales_table(results: Results) -> list[tuple[str, ...]]:
+    """What stands behind the exponents of a log, a row a scale under a head."""
+    rows: list[tuple[str, ...]] = [("scale", "N", "runs", "snapshots", "stopped at the last step allowed (%)")]
+    for of in results.all_of(Scales):
+        counts = zip(of.scale, of.n_sites, of.runs, of.snapshots, strict=True)
+        rows += [(*map(str, row), f"{capped:.2g}") for row, capped in zip(counts, of.capped, strict=True)]
+    return rows
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

@@ -24,6 +24,7 @@ from tdu.results.series import (
     Robustness,
     ScalingLines,
     Topologies,
+    Watched,
 )
 from tdu.series import Series
 from tdu.types import Results
@@ -145,6 +146,13 @@ FIGURES: dict[str, tuple[str, tuple[type[Series], ...], str]] = {
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
         "signs, on a rewired graph, and replaced by independent Gaussians. (b–e) D(t) of the real gradients minus that of each "
         "null but the Gaussian, paired by run, with 95 % bands. Shaded, the grokking window.",
+    ),
+    "watched": (
+        "watched_figure",
+        (DimensionOverTime, Watched),
+        "D(t) beside what else was recorded. (a) D(t) of the mean size with its 95 % band; dotted, D = 1. (b–) Every other "
+        "column of the log, its mean over runs and scales; rank correlations and leads are in the table. Shaded, the grokking "
+        "window.",
     ),
     "power-law": (
         "power_law_figure",

@@ -256,6 +256,8 @@ def with_interval(q: Quantity) -> str:
     """Value and interval, to two digits of the interval's half-width; the bound alone of what cannot be told from 0."""
     if math.isnan(q.value):
         return "–"
+    if math.isnan(q.low) and math.isnan(q.high):
+        return f"{q.value:.3g} [–]"
     half = (q.high - q.low) / 2
     decimals = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 0 if float(q.value).is_integer() else 3
     if q.value == q.low == 0 < q.high:

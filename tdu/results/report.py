@@ -9,6 +9,7 @@ from pathlib import Path
 from tdu.config import GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
+from tdu.results.assemble import scales_table
 from tdu.results.command import commands, without_option
 from tdu.results.published import departure, in_full, label, where, with_interval
 from tdu.results.series import Axis, Robustness
@@ -37,6 +38,7 @@ def page(results: Results, drawn: Path) -> str:
     body = [
         f"<h1>{title}</h1>",
         _summary(results) if of_paper else _of_log(results),
+        *([] if of_paper else ["<h2>Scales</h2>", _scales(results)]),
         f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
         _verdicts(results),
         "<h2>Figures</h2>",
@@ -82,6 +84,11 @@ def _of_log(results: Results) -> str:
         f"<p>Avalanches of the gradients of {len(config.scales)} scales ({scales}), at most {config.replicates} runs each, "
         "measured by tdu. Intervals are 95 % by resampling runs. Nothing published stands beside them.</p>"
     )
+
+
+def _scales(results: Results) -> str:
+    head, *rows = scales_table(results)
+    return _table("scales", head, rows)
 
 
 def _summary(results: Results) -> str:

@@ -186,3 +186,9 @@ def test_a_short_range_is_said():
     rng = np.random.default_rng(0)
     found = crackling.analyse(log_of(scattered(1.0, rng), duration=rng.integers(3, 9, SHAPE).astype(float))).estimates
     assert found["duration_tail"].note.endswith("0.43 decades of durations: below 1.5 a power law cannot be told")
+
+
+def test_where_d_does_not_change_its_lead_is_called_none():
+    still = watched.analyse(with_trends(10_000, 200)).estimates["lead_loss"]
+    assert still.note == "D(t) does not change beyond its interval, and leads nothing"
+    assert watched.analyse(with_trends(200, 200)).estimates["lead_loss"].note == ""

@@ -4,6 +4,7 @@ from tdu.results.panels.exponents import phases_figure, robustness_figure
 from tdu.results.panels.nulls import nulls_figure
 from tdu.results.panels.sizes import power_law_figure, scaling_figure
 from tdu.results.panels.training import accuracy_figure, dimension_figure, gini_figure
+from tdu.results.panels.watched import watched_figure
 
 __all__ = [
     "accuracy_figure",
@@ -14,4 +15,5 @@ __all__ = [
     "power_law_figure",
     "robustness_figure",
     "scaling_figure",
+    "watched_figure",
 ]

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdu.results.panels.style import WIDE, null_styles, panel_title, shade, shade_grokking_window
+from tdu.results.panels.style import WIDE, null_styles, panel_title, shade, shade_grokking_window, time_unit
 from tdu.results.series import DimensionOverTime, NullOverTime
 from tdu.types import Results, SizeStatistic
 
@@ -43,7 +43,7 @@ def nulls_figure(results: Results) -> Figure:
         axes.set(xlim=(0, max(of.epoch[-1], 1)))
     lowest = range(max(len(exceeded) - n_columns, 0), len(exceeded))
     for axes in (levels, *(panels[i] for i in lowest)):
-        axes.set(xlabel="epoch")
+        axes.set(xlabel=time_unit(results))
         axes.tick_params(labelbottom=True)
     for axes in grid[:, 0]:
         axes.set(ylabel="excess of $D(t)$")

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter, StrMethodFormatter
 
+from tdu.config import LogConfig
 from tdu.results.published import PUBLISHED, Published
 from tdu.types import Band, Floats, Integers, Quantity, Results
 
@@ -54,6 +55,11 @@ def published_of(results: Results, key: str) -> Published | None:
     """The published figure that a quantity of `results` stands beside, None where nothing was published."""
     quantity = results.quantities.get(key)
     return PUBLISHED[key] if quantity is not None and quantity.published_text else None
+
+
+def time_unit(results: Results) -> str:
+    """What the horizontal axis over training counts: epochs, but of gradients that were not trained here, steps."""
+    return "step" if isinstance(results.config, LogConfig) and results.config.source == "gradients" else "epoch"
 
 
 def shade_grokking_window(axes: Axes, results: Results) -> None:

@@ -3,7 +3,16 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tdu.results.panels.style import WIDE, error_bars, log_scale, panel_title, published_of, shade, shade_grokking_window
+from tdu.results.panels.style import (
+    WIDE,
+    error_bars,
+    log_scale,
+    panel_title,
+    published_of,
+    shade,
+    shade_grokking_window,
+    time_unit,
+)
 from tdu.results.series import DimensionOverTime, Gini, GrokkingEpochs, OneRun, Training
 from tdu.types import Results, SizeStatistic
 
@@ -45,7 +54,7 @@ def dimension_figure(results: Results) -> Figure:
     if (least := published_of(results, "r2_min")) is not None:
         quality.axhline(least.low, color="0.35", linestyle=":", linewidth=0.8)
     axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, max(over_time.epoch[-1], 1)))
-    quality.set(xlabel="epoch", ylabel="$R^2$")
+    quality.set(xlabel=time_unit(results), ylabel="$R^2$")
     panel_title(axes, "a", "exponent of each snapshot")
     panel_title(quality, "b", "quality of its fit")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
