@@ -4,8 +4,8 @@ Each takes a gradient field (N,), or many (…, N), each treated by itself, and 
 `rewired` alone changes the graph instead.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from tdu.avalanches.graphs import Graph
 from tdu.errors import InputError
 from tdu.kernels.growth import swap_edges
 from tdu.rng import Stage, generator
-from tdu.types import Fields, Floats, Integers, Layout
+from tdu.types import Fields, Floats, Integers, Layout, Scalar
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
 _SWAPS_PER_EDGE = 10
@@ -127,29 +127,43 @@ class Null:
     A run's own arrangement persists, and so must that of the null: rearranged anew at each snapshot, a draw's mean over time
     would scatter less than the real one, and not be exchangeable with it. `stream` is the number of its random numbers among
     those of a run, never reused, so that what a null draws does not depend on which others are probed. `keeps` says what it
-    leaves of the field.
+    leaves of the field. `once` makes of one field (N,) what a draw from the same generator would, without keeping the draw, if
+    that can be done in less memory.
     """
 
     name: str
     stream: int
     keeps: str
     prepare: Callable[[Layout, Graph, np.random.Generator], Draw]
+    once: Callable[[Fields, Layout, np.random.Generator], Fields] | None = None
+
+
+def _shuffled(values: npt.NDArray[Scalar], sizes: Sequence[int], rng: np.random.Generator) -> npt.NDArray[Scalar]:
+    """`values` (N,) in random order within parts of these sizes, shuffled where they lie."""
+    for part in np.split(values, np.cumsum(sizes)[:-1]):
+        rng.permuted(part, out=part)
+    return values
 
 
 def _permuted(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
-    return _reordered((layout.n_sites,), rng, graph)
+    return _reordered((layout.n_sites,), graph, rng)
 
 
 def _blocks(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
-    return _reordered(_sizes_of_tensors(layout, "blocks"), rng, graph)
+    return _reordered(_sizes_of_tensors(layout, "blocks"), graph, rng)
 
 
-def _reordered(sizes: Sequence[int], rng: np.random.Generator, graph: Graph) -> Draw:
-    """Entries in random order within parts of these sizes; shuffled where it lies, since the order may fill memory."""
-    order = np.arange(sum(sizes))
-    for part in np.split(order, np.cumsum(sizes)[:-1]):
-        rng.permuted(part, out=part)
+def _reordered(sizes: Sequence[int], graph: Graph, rng: np.random.Generator) -> Draw:
+    order = _shuffled(np.arange(sum(sizes)), sizes, rng)
     return Draw(lambda fields, _: fields[:, order], graph)
+
+
+def _permuted_once(field: Fields, layout: Layout, rng: np.random.Generator) -> Fields:
+    return _shuffled(field.copy(), (layout.n_sites,), rng)
+
+
+def _blocks_once(field: Fields, layout: Layout, rng: np.random.Generator) -> Fields:
+    return _shuffled(field.copy(), _sizes_of_tensors(layout, "blocks"), rng)
 
 
 def _sizes_of_tensors(layout: Layout, name: str) -> tuple[int, ...]:
@@ -199,8 +213,8 @@ def _block_signs(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw
 MODELS: dict[str, Null] = {
     null.name: null
     for null in (
-        Null("permuted", 0, "the distribution of the entries", _permuted),
-        Null("blocks", 1, "the distribution of the entries of each layer's weights and biases", _blocks),
+        Null("permuted", 0, "the distribution of the entries", _permuted, _permuted_once),
+        Null("blocks", 1, "the distribution of the entries of each layer's weights and biases", _blocks, _blocks_once),
         Null("signs", 2, "every |g|, where it is", _signs),
         Null("gaussian", 3, "nothing but N", _gaussian),
         Null("rewired", 4, "the field, and the degree of every site", _rewired),
@@ -211,18 +225,36 @@ MODELS: dict[str, Null] = {
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """The draws of one null for the run at an `address` (seed, scale, replicate), made anew whenever they are gone through."""
+    """The draws of one null for the run at an `address` (seed, scale, replicate).
+
+    They are made once and `kept`, or where they would fill the memory, again at each use, to the same bits.
+    """
 
     null: Null
     number: int
     layout: Layout
     graph: Graph
     address: tuple[int, int, int]
+    kept: tuple[Draw, ...] = ()
 
     def __iter__(self) -> Iterator[Draw]:
-        seed, *run = self.address
-        rng = generator(seed, Stage.NULL, *run, self.null.stream)
+        if self.kept:
+            return iter(self.kept)
+        rng = self._generator()
         return (self.null.prepare(self.layout, self.graph, rng) for _ in range(self.number))
+
+    def applied(self, fields: Fields, steps: Integers) -> Iterator[tuple[Fields, Graph]]:
+        """What becomes of fields (T, N) at steps (T,) under each draw in turn, and the graph they go on."""
+        if self.kept or self.null.once is None or len(fields) > 1:
+            yield from ((draw.apply(fields, steps), draw.graph) for draw in self)
+            return
+        rng = self._generator()
+        for _ in range(self.number):
+            yield self.null.once(fields[0], self.layout, rng)[None], self.graph
+
+    def _generator(self) -> np.random.Generator:
+        seed, *run = self.address
+        return generator(seed, Stage.NULL, *run, self.null.stream)
 
 
 def kept_together(draws: int, n_sites: int) -> int:
@@ -232,11 +264,9 @@ def kept_together(draws: int, n_sites: int) -> int:
 
 def prepared(
     models: Sequence[Null], draws: int, layout: Layout, graph: Graph, address: tuple[int, int, int]
-) -> dict[str, Iterable[Draw]]:
-    """`draws` of each null for the run at an `address` (seed, scale, replicate); nothing where none are asked for.
-
-    They are made once, or where they would fill the memory, again for each use, to the same bits.
-    """
+) -> dict[str, Draws]:
+    """`draws` of each null for the run at an `address` (seed, scale, replicate); nothing where none are asked for."""
     found = {null.name: Draws(null, draws, layout, graph, address) for null in models if draws > 0}
-    kept = kept_together(draws * len(models), layout.n_sites) > 1
-    return {name: list(of_null) if kept else of_null for name, of_null in found.items()}
+    if kept_together(draws * len(models), layout.n_sites) < draws * len(models):
+        return found
+    return {name: replace(of_null, kept=tuple(of_null)) for name, of_null in found.items()}

@@ -1,7 +1,7 @@
 """The probe as a value: graph, diffusion, nulls and seed, said once; and the probe of one run, which it makes."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tdu import _check
 from tdu.avalanches import cascades, nulls, observables
 from tdu.avalanches.graphs import FAMILIES, Graph
-from tdu.avalanches.nulls import Draw
+from tdu.avalanches.nulls import Draws
 from tdu.avalanches.recorder import Recorder
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
@@ -125,7 +125,7 @@ class RunProbe:
 
     probe: Probe
     graph: Graph
-    draws: Mapping[str, Iterable[Draw]]
+    draws: Mapping[str, Draws]
 
     def observables(self, fields: npt.ArrayLike, workers: int = 1) -> dict[str, Column]:
         """Every observable (T,) of the avalanches of fields (T, N), by name."""
@@ -148,16 +148,12 @@ class RunProbe:
         """
         return {name: self.sizes_under(draws, fields, steps, workers) for name, draws in self.draws.items()}
 
-    def sizes_under(self, draws: Iterable[Draw], fields: Fields, steps: Integers, workers: int = 1) -> Integers:
-        """Avalanche sizes (D, T) under D draws, one or more."""
-
-        def under(draw: Draw) -> Integers:
-            return self.sizes(draw.apply(fields, steps), draw.graph, workers)
-
-        if workers == 1 or len(self.graph) >= MIN_SITES_THREADED:
-            return np.stack([under(draw) for draw in draws])
-        with ThreadPoolExecutor(workers) as executor:
-            return np.stack(list(executor.map(under, draws)))
+    def sizes_under(self, draws: Draws, fields: Fields, steps: Integers, workers: int = 1) -> Integers:
+        """Avalanche sizes (D, T) under the draws of one null."""
+        if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
+            with ThreadPoolExecutor(workers) as executor:
+                return np.stack(list(executor.map(lambda d: self.sizes(d.apply(fields, steps), d.graph), draws.kept)))
+        return np.stack([self.sizes(drawn, graph, workers) for drawn, graph in draws.applied(fields, steps)])
 
     def sizes(self, fields: npt.ArrayLike, graph: Graph | None = None, workers: int = 1) -> Integers:
         """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""
