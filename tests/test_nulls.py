@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tdu
+from tdu.avalanches import nulls
 from tdu.avalanches.nulls import MODELS
 from tdu.config import NULLS
 from tdu.models.mlp import layout
@@ -246,3 +247,22 @@ def test_rewiring_tries_ten_swaps_an_edge_from_its_seed():
         tdu.nulls.rewired(graph, -1)
     with pytest.raises(ValueError, match="`seed` must be at most"):
         tdu.nulls.rewired(graph, 2**80)
+
+
+def test_a_shuffle_by_piles_is_a_permutation_and_every_one_is_as_likely(monkeypatch):
+    monkeypatch.setattr(nulls, "_SHUFFLED_WHOLE", 2)
+    monkeypatch.setattr(nulls, "_PILES", 3)
+    rng, counts = np.random.default_rng(0), {}
+    for _ in range(12_000):
+        values = np.arange(4)
+        nulls._shuffle(values, rng)
+        counts[tuple(values)] = counts.get(tuple(values), 0) + 1
+    assert len(counts) == 24
+    assert sum((count - 500) ** 2 / 500 for count in counts.values()) < 49.7  # χ² of 23 degrees of freedom, one in a thousand
+
+
+def test_many_entries_are_shuffled_by_piles():
+    values = np.arange((1 << 20) + 1, dtype=np.int32)
+    nulls._shuffle(values, np.random.default_rng(0))
+    assert np.array_equal(np.sort(values), np.arange(values.size))
+    assert abs(np.corrcoef(values, np.arange(values.size))[0, 1]) < 0.005

@@ -83,7 +83,7 @@ def test_bfloat16_gives_the_sizes_of_the_rounded_field(folder, tmp_path):
             whole = torch.load(folder / f"pt/w16-s1/{step:03}.pt")
             record(step, {name: g.bfloat16() for name, g in whole.items()})
             rounded = {name: g.bfloat16().float().numpy() for name, g in sorted(whole.items())}
-            field = np.concatenate([g.ravel() for g in rounded.values()])
+            field = np.concatenate([g.ravel() for g in rounded.values()]).astype(np.float64)
             threshold = logs[0].columns["threshold"][1, 1, list(STEPS).index(step)]
             assert threshold == pytest.approx(np.quantile(np.abs(field), 0.9), rel=1e-12)
     np.testing.assert_array_equal(tdu.load(tmp_path / "rounded").size[0, 0], logs[0].size[1, 1])
