@@ -9,9 +9,11 @@ import pytest
 
 import tdu
 from tdu import fitting
+from tdu.avalanches.probe import SOURCE
 from tdu.cli import main
 from tdu.config import LogConfig, NetworkConfig
 from tdu.logs.store import Store
+from tdu.results.assemble import table
 from tdu.results.series import DimensionOverTime
 from tdu.results.store import load_results
 from tdu.types import Layout, Run
@@ -95,6 +97,41 @@ def test_two_scales_at_a_step_are_a_gap(tmp_path):
     runs = [planted(w, k, steps=STEP if w < 32 else STEP[:8]) for w in WIDTHS for k in range(2)]
     over_time = fit(log_at(tmp_path, *runs)).series_of(DimensionOverTime).bands["mean"]
     assert np.isfinite(over_time.value).tolist() == [True] * 8 + [False] * 12
+
+
+def gradients_at(path, capped=0.0):
+    """A log of somebody's gradients, whose loss falls while D stays."""
+    store = Store.begin(path, SOURCE, {"seed": 3, "graph": "ba"})
+    for run in (planted(w, k) for w in WIDTHS for k in range(3)):
+        falling = np.exp(-STEP / 50) * np.random.default_rng([run.scale, run.replicate]).uniform(0.9, 1.1, STEP.size)
+        columns = {**run.columns, "loss": falling, "capped": np.full(STEP.size, capped)}
+        store.write(replace(run, columns=columns))
+    return path
+
+
+def test_a_log_of_gradients_says_what_stands_behind_and_what_goes_with_d(tmp_path):
+    results = fit(gradients_at(tmp_path))
+    found = results.quantities
+    assert {"duration_exponent", "rate_exponent", "intensive_rate_exponent", "rate_closure", "half_width"} <= set(found)
+    assert found["rate_exponent"].value == pytest.approx(1.2, abs=0.02)
+    assert "excess_at_all_steps_permuted" in found
+    assert list(results.readings["correlation_loss"]) == ["of D(t) under permuted"]
+    lines = table(results).splitlines()
+    assert lines[0].split() == ["scale", "N", "runs", "snapshots", "stopped", "at", "the", "last", "step", "allowed", "(%)"]
+    assert [line.split() for line in lines[1:5]] == [[str(w), str(12 * w**2), "3", "60", "0"] for w in WIDTHS]
+    assert any(line.startswith("rank correlation of D(t) with loss ") for line in lines)
+    assert any(line.startswith("half-width of D(t), mean over training ") and "[–]" in line for line in lines)
+
+
+def test_a_step_limit_that_bends_is_a_warning(tmp_path):
+    with pytest.warns(UserWarning, match=r"3\.0 % of the avalanches at N = 768 are stopped .* exponents are bent"):
+        fit(gradients_at(tmp_path, capped=0.03))
+
+
+def test_scales_without_a_step_in_common_are_named(tmp_path):
+    runs = [planted(w, k, steps=STEP + w) for w in WIDTHS for k in range(2)]
+    with pytest.raises(tdu.InputError, match="has no step at which every scale has a run: record all runs at the same steps"):
+        fit(log_at(tmp_path, *runs))
 
 
 def test_one_scale_is_no_log_to_fit(tmp_path):

@@ -150,9 +150,9 @@ FIGURES: dict[str, tuple[str, tuple[type[Series], ...], str]] = {
     "watched": (
         "watched_figure",
         (DimensionOverTime, Watched),
-        "D(t) beside what else was recorded. (a) D(t) of the mean size with its 95 % band; dotted, D = 1. (b–) Every other "
-        "column of the log, its mean over runs and scales; rank correlations and leads are in the table. Shaded, the grokking "
-        "window.",
+        "D(t) beside what else was recorded. (a) D(t) of the mean size with its 95 % band; dotted, D = 1. The other panels: "
+        "every other column of the log, its mean over runs and scales; rank correlations and leads are in the table. Shaded, "
+        "the grokking window.",
     ),
     "power-law": (
         "power_law_figure",
