@@ -121,3 +121,10 @@ def test_every_published_figure_says_where_it_stands_and_how_open_words_were_rea
         assert published.low <= published.high
         if "note" not in key and not any(character.isdigit() for character in published.text) and key != "companion":
             assert published.reading, f"{key}: words without a number need a reading"
+
+
+def test_quantities_of_each_null_and_column_are_called_by_its_name():
+    assert label("excess_block-signs") == "excess of D(t) over block-signs, after grokking"
+    assert label("share_at_all_steps_permuted") == "share of D(t) − 1 that is lost under permuted, all steps (%)"
+    assert label("lead_gradient_norm") == "lead of D(t) over gradient_norm (steps)"
+    assert label("something_else") == "something else"
