@@ -10,6 +10,8 @@ from tdu.errors import InputError, InputTypeError
 #: Kernels hold counts in 64 bits, signed.
 LARGEST_COUNT = 2**63 - 1
 LARGEST_SEED = 2**64 - 1
+#: Of steps, epochs and the like: more would not fit into memory, and NumPy would not say so plainly.
+LARGEST_STEPS = 10**9
 
 
 def integer(value: Any, name: str, minimum: int, maximum: int = LARGEST_COUNT) -> int:

@@ -33,7 +33,7 @@ _LARGEST_SCALE = (2**31 - 2) // 4
 
 def _check_integers(config: object, **least: int) -> None:
     for name, minimum in least.items():
-        _check.integer(getattr(config, name), name, minimum)
+        _check.integer(getattr(config, name), name, minimum, _check.LARGEST_STEPS)
 
 
 def _check_fractions(config: object, *names: str) -> None:

@@ -194,3 +194,14 @@ def test_a_bug_in_a_command_shows_its_traceback(kind):
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "planted" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("setting", ["max_steps", "epochs"])
+def test_sizes_that_no_memory_holds_are_named(setting):
+    for kind in (StudyConfig, NetworkConfig):
+        with pytest.raises(ValueError, match=f"`{setting}` must be at most 1000000000, but it is {2**60}"):
+            kind(**{setting: 2**60})
+    with pytest.raises(ValueError, match="`max_steps` must be at most 1000000000"):
+        tdu.Probe(max_steps=2**60)
+    with pytest.raises(ValueError, match="`max_steps` must be at most 1000000000"):
+        tdu.avalanche([1.0, 1.0, 1.0], tdu.ring(3, k=2), max_steps=2**60)

@@ -1,7 +1,5 @@
 """Fields → avalanches."""
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,7 +13,7 @@ from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.measures import angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.types import Avalanche, Column, Floats, Integers
+from tdu.types import Avalanche, Floats, Integers
 
 
 def avalanche(
@@ -73,7 +71,7 @@ def avalanche(
     # what had to be converted is ours already, and a second copy of a field of 10⁸ sites would be felt
     relaxed = checked.copy() if np.may_share_memory(checked, gradient) else checked
     alpha = _check.real(alpha, "alpha", 0, 1)
-    max_steps = _check.integer(max_steps, "max_steps", 0)
+    max_steps = _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS)
     if threshold is None:
         level = _check.real(quantile, "quantile", 0, 1, open_interval=True)
         threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n))
@@ -114,7 +112,7 @@ def sizes_of(
         graph.targets,
         _check.real(alpha, "alpha", 0, 1),
         _check.real(quantile, "quantile", 0, 1, open_interval=True),
-        _check.integer(max_steps, "max_steps", 0),
+        _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS),
         sizes,
         np.empty(len(graph)),
         np.empty(len(graph)),
@@ -131,19 +129,16 @@ def avalanches(
     """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
     many = _fields(fields, graph)
     profile = np.zeros((len(many), max_steps), np.int64)
-    found, angles = [], np.empty(len(many))
+    counts, measures = np.empty((4, len(many)), np.int64), np.empty((3, len(many)))
+    capped = np.empty(len(many), np.bool_)
     for t, field in enumerate(many):
         one = avalanche(field, graph, alpha, quantile, max_steps=max_steps, workers=workers)
-        profile[t, : one.duration], angles[t] = one.profile, angle(field, one.gradient)
-        found.append(replace(one, gradient=one.gradient[:0].copy()))  # relaxed fields of many snapshots would fill memory
-    counts = {name: _column(found, name, np.int64) for name in ("size", "duration", "extent", "peak")}
-    measures = {name: _column(found, name, np.float64) for name in ("threshold", "dissipated")}
-    capped = _column(found, "capped", np.bool_)
-    return Avalanches(**counts, **measures, profile=profile, capped=capped, deviation_angle=angles)
-
-
-def _column(found: list[Avalanche], name: str, dtype: npt.DTypeLike) -> Column:
-    return np.array([getattr(one, name) for one in found], dtype)
+        profile[t, : one.duration], capped[t] = one.profile, one.capped
+        counts[:, t] = one.size, one.duration, one.extent, one.peak
+        measures[:, t] = one.threshold, one.dissipated, angle(field, one.gradient)
+    size, duration, extent, peak = counts
+    threshold, dissipated, deviation_angle = measures
+    return Avalanches(size, duration, extent, peak, profile, threshold, dissipated, capped, deviation_angle)
 
 
 def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:

@@ -64,7 +64,7 @@ class Probe:
             _check.choice(self.graph, "graph", tuple(FAMILIES))
         _check.real(self.alpha, "alpha", 0, 1)
         _check.real(self.quantile, "quantile", 0, 1, open_interval=True)
-        _check.integer(self.max_steps, "max_steps", 0)
+        _check.integer(self.max_steps, "max_steps", 0, _check.LARGEST_STEPS)
         _check.integer(self.draws, "draws", 0)
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
         _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
