@@ -79,7 +79,7 @@ test-torch:
 	$(MAKE) --no-print-directory VENV=$(VENV)-torch beside-torch
 
 beside-torch: $(VENV)/torch.stamp
-	$(PYTEST) tests/test_torch.py tests/sources/test_pytorch.py -m torch
+	$(PYTEST) tests/test_torch.py tests/sources/test_pytorch.py tests/test_char_lm.py -m torch
 
 $(VENV)/torch.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[test,torch]'

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tdu.config import QUICK, GrokkingConfig, Scope, StudyConfig
+from tdu.config import QUICK, GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.types import Band, Findings, Floats, Results
 
 Say = Callable[[str], None]
@@ -39,6 +39,20 @@ class NetworkExperiment:
     draw: Callable[[Results], Figure]
     study: GrokkingConfig
     quick: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LogExperiment:
+    """With a log that is committed beside the plan, in ``log/``: `measure` is told that directory, and nothing is trained."""
+
+    measure: Callable[[LogConfig, Executor, Say, Path], list[Findings]]
+    tables: Callable[[Results], dict[str, Table]]
+    draw: Callable[[Results], Figure]
+    study: LogConfig
+    quick: dict[str, Any]
+
+
+AnyExperiment = Experiment | NetworkExperiment | LogExperiment
 
 
 def settings_of(config: object, *names: str) -> dict[str, Any]:

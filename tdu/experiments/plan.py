@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tdu.config import QUICK_SCOPE, GrokkingConfig, Scope, StudyConfig
+from tdu.config import QUICK_SCOPE, GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
-from tdu.experiments.experiment import Experiment, NetworkExperiment, Say
+from tdu.experiments.experiment import AnyExperiment, Experiment, LogExperiment, NetworkExperiment, Say
 from tdu.files import atomic, read_csv, write_csv, write_json
 from tdu.reproduce import fittable
 from tdu.results import figures
@@ -23,7 +23,7 @@ from tdu.results.published import compare, label
 from tdu.types import Estimate, Findings, Quantity, Results
 
 #: The questions by name; each is answered by the module of `tdu.experiments` that is called so, and holds its `EXPERIMENT`.
-QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "verdicts", "modadd")
+QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "verdicts", "modadd", "char-lm")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Plan:
     """What an experiment.toml asks for: the question, and the study and scope it is put to."""
 
     question: str
-    config: StudyConfig | GrokkingConfig
+    config: StudyConfig | GrokkingConfig | LogConfig
     scope: Scope
 
 
@@ -81,7 +81,9 @@ def run(path: Path, out: Path, quick: bool, workers: int, say: Say) -> list[Path
     plan = read_plan(path, quick)
     experiment = experiment_of(plan.question)
     with ThreadPoolExecutor(workers) as executor:
-        results = results_of(plan.config, plan.scope, _measured(experiment, plan, executor, say, out / "runs"))
+        results = results_of(
+            plan.config, plan.scope, _measured(experiment, plan, executor, say, out / "runs", path.parent / "log")
+        )
     tables = {"quantities": _quantities(results), **experiment.tables(results)}
     data = out / "data"
     for name, rows in tables.items():
@@ -100,14 +102,14 @@ def run(path: Path, out: Path, quick: bool, workers: int, say: Say) -> list[Path
     return written
 
 
-def _measured(
-    experiment: Experiment | NetworkExperiment, plan: Plan, executor: Executor, say: Say, runs: Path
-) -> list[Findings]:
-    """What the experiment finds; networks are kept in the directory `runs`."""
+def _measured(experiment: AnyExperiment, plan: Plan, executor: Executor, say: Say, runs: Path, log: Path) -> list[Findings]:
+    """What the experiment finds; networks are kept in the directory `runs`, and a log that is there already is in `log`."""
     if isinstance(experiment, Experiment) and isinstance(plan.config, StudyConfig):
         return experiment.measure(plan.config, plan.scope, executor, say)
     if isinstance(experiment, NetworkExperiment) and isinstance(plan.config, GrokkingConfig):
         return experiment.measure(plan.config, plan.scope, executor, say, runs)
+    if isinstance(experiment, LogExperiment) and isinstance(plan.config, LogConfig):
+        return experiment.measure(plan.config, executor, say, log)
     raise TypeError(f"{plan.question} is not asked of a {type(plan.config).__name__}")
 
 
@@ -126,10 +128,10 @@ def committed(folder: Path) -> Source:
     return Source(quantities, readings, tables)
 
 
-def experiment_of(question: str) -> Experiment | NetworkExperiment:
+def experiment_of(question: str) -> AnyExperiment:
     """The experiment that answers a question, loaded when asked for: each brings what it needs to draw."""
     module = import_module(f"tdu.experiments.{question.replace('-', '_')}")
-    found: Experiment | NetworkExperiment = module.EXPERIMENT
+    found: AnyExperiment = module.EXPERIMENT
     return found
 
 

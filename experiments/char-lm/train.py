@@ -1,0 +1,139 @@
+"""Trains the language models of this experiment and records their gradients: needs PyTorch, and the experiment does not.
+
+Run as ``python train.py [experiment.toml [LOG]]``. Every run is recorded into logs beneath LOG as it trains: `mini-batch`, the
+gradients it is trained by, also without the step limit (`mini-batch-uncapped`); and `large-batch`, the gradients of many more
+sequences at the same parameters. Checkpoints are kept in ``LOG/../runs``, which ``tdu probe --difference`` reads.
+"""
+
+import hashlib
+import json
+import platform
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import tdu
+
+
+def text_of(modules):
+    """The sources of modules of the standard library, one behind another."""
+    return "".join(Path(find_spec(name).origin).read_text(encoding="utf-8") for name in modules)
+
+
+class CharacterModel(nn.Module):
+    """A decoder-only transformer: embeddings of characters and places, layers with the norm first, one output a character."""
+
+    def __init__(self, n_characters, width, layers, heads, context):
+        super().__init__()
+        self.embedding = nn.Embedding(n_characters, width)
+        self.place = nn.Parameter(0.02 * torch.randn(context, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, heads, 4 * width, dropout=0.0, batch_first=True, norm_first=True)
+            for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, n_characters)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(context))
+
+    def forward(self, characters):
+        """Scores (B, C, alphabet) of what comes after each of the characters (B, C)."""
+        hidden = self.embedding(characters) + self.place
+        for layer in self.layers:
+            hidden = layer(hidden, src_mask=self.mask, is_causal=True)
+        return self.output(self.norm(hidden))
+
+
+def backward(model, text, starts, context):
+    """Gradients of the mean cross-entropy of the sequences that begin at `starts`, added to those that are there; the loss."""
+    sequences = text[starts[:, None] + torch.arange(context + 1)]
+    scores = model(sequences[:, :-1])
+    loss = nn.functional.cross_entropy(scores.flatten(0, 1), sequences[:, 1:].flatten())
+    loss.backward()
+    return loss.item()
+
+
+def gradients(model):
+    """The gradients, by the names of their parameters."""
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def squared_norm(tensors):
+    """The sum of all squares, in double precision."""
+    return sum((tensor.double() ** 2).sum().item() for tensor in tensors.values())
+
+
+def large_batch_gradients(model, text, generator, settings):
+    """Gradients of a large batch, its loss, and the gradient noise scale from the batches it is made of."""
+    context, batch, large = settings["context"], settings["batch"], settings["large_batch"]
+    n_batches, losses, squares = large // batch, [], []
+    total = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
+    for _ in range(n_batches):
+        model.zero_grad()
+        losses.append(backward(model, text, torch.randint(len(text) - context, (batch,), generator=generator), context))
+        for name, gradient in gradients(model).items():
+            total[name] += gradient / n_batches
+        squares.append(squared_norm(gradients(model)))
+    noise_scale = tdu.noise_scale(np.mean(squares), squared_norm(total), batch, large)
+    return total, np.mean(losses), noise_scale
+
+
+def train(log, runs, text, width, replicate, seed, settings):
+    """Train one model, and record its gradients and keep its parameters every few steps."""
+    torch.manual_seed(1_000_000 * seed + 1_000 * replicate + width)
+    sizes = (settings["layers"], settings["heads"], settings["context"])
+    model = CharacterModel(int(text.max()) + 1, width, *sizes)
+    optimiser = torch.optim.AdamW(model.parameters(), settings["learning_rate"])
+    others = torch.Generator().manual_seed(torch.initial_seed() + 500)  # the large batches take nothing from training
+    known = {"graph": "ba", "nulls": tuple(settings["nulls"]), "draws": settings["draws"], "seed": seed}
+    limited = tdu.Probe(**known, max_steps=settings["max_steps"])
+    unlimited = tdu.Probe(**known, max_steps=settings["many_steps"])
+    checkpoints = runs / f"w{width}-s{replicate}"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with (
+        limited.record(log / "mini-batch", width, replicate, every=settings["snapshot_every"]) as record_mini,
+        unlimited.record(log / "mini-batch-uncapped", width, replicate) as record_uncapped,
+        limited.record(log / "large-batch", width, replicate) as record_large,
+    ):
+        for step in range(settings["steps"] + 1):
+            weights = dict(model.named_parameters())
+            if record_mini.due(step):
+                of_large, loss, noise_scale = large_batch_gradients(model, text, others, settings)
+                record_large(step, of_large, loss=loss, noise_scale=noise_scale)
+                arrays = {name: parameter.detach().numpy() for name, parameter in sorted(weights.items())}
+                np.savez(checkpoints / f"{step}.npz", **arrays)
+            model.zero_grad()
+            starts = torch.randint(len(text) - settings["context"], (settings["batch"],))
+            loss = backward(model, text, starts, settings["context"])
+            record_mini(step, gradients(model), weights=weights, loss=loss)
+            if record_mini.due(step):
+                record_uncapped(step, gradients(model))
+            optimiser.step()
+
+
+def main(plan="experiment.toml", log="log"):
+    """Train every run of the plan, the smallest first."""
+    study = tomllib.loads(Path(plan).read_text(encoding="utf-8"))["study"]
+    settings, log = study["settings"], Path(log)
+    characters = text_of(settings["modules"])
+    if (found := hashlib.sha256(characters.encode()).hexdigest()) != settings["text_sha256"]:
+        sys.exit(f"the text of Python {platform.python_version()} has sha256 {found}, not {settings['text_sha256']}")
+    number_of = {character: number for number, character in enumerate(sorted(set(characters)))}
+    text = torch.tensor([number_of[character] for character in characters])
+    torch.set_num_threads(1)
+    log.mkdir(parents=True, exist_ok=True)
+    described = {"text_sha256": found, "characters": len(characters), "alphabet": len(number_of)}
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "tdu": tdu.__version__}
+    (log / "training.json").write_text(json.dumps(described | versions, indent=2) + "\n", encoding="utf-8")
+    for width in study["scales"]:
+        for replicate in range(study["replicates"]):
+            train(log, log.parent / "runs", text, width, replicate, study["seed"], settings)
+            print(f"width {width}, run {replicate}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
