@@ -51,18 +51,22 @@ def _beside(log: Log, name: str, steps: Integers) -> tuple[Estimate, dict[str, E
         dimension, other = series(v)
         return half_change(step, other) - half_change(step, dimension)
 
-    def of(sizes: Floats, function: OfRuns, words: str, note: str = "") -> Estimate:
+    def estimated(sizes: Floats, function: OfRuns, words: str, note: str = "") -> Estimate:
         both = np.stack([_in_time(sizes, steps), column])
         return estimate(both, function, words, log.seed, note, n_resamples=_N_RESAMPLES)
 
     def changed(v: Floats) -> Floats:
         return _change(series(v)[0])
 
-    change = of(log.size, changed, "")
+    change = estimated(log.size, changed, "")
     still = "D(t) does not change beyond its interval, and leads nothing" if change.low <= 0 <= change.high else ""
     words = f"Spearman's ρ over {steps.size} steps"
-    of_nulls = {f"of D(t) under {null}": of(sizes.mean(axis=0), correlated, words) for null, sizes in log.nulls.items()}
-    return of(log.size, correlated, words), of_nulls, of(log.size, led, "steps, half-change to half-change", still)
+    of_nulls = {f"of D(t) under {null}": estimated(sizes.mean(axis=0), correlated, words) for null, sizes in log.nulls.items()}
+    return (
+        estimated(log.size, correlated, words),
+        of_nulls,
+        estimated(log.size, led, "steps, half-change to half-change", still),
+    )
 
 
 def _in_time(values: Floats, steps: Integers) -> Floats:

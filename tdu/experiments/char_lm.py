@@ -179,14 +179,14 @@ def of_difference(key: str, one: str, other: str, logs: Mapping[str, Log]) -> Fi
     paired = replace(log, nulls={other: against.size[None]})
     found = {window: over_time.excess(paired, other, window=WINDOWS[window]) for window in WINDOWS}
     said = f"{one} − {other}"
-    means = {window: replace(of.window, statistic=said, note="") for window, of in found.items()}
-    contrasts = [Contrast(said, window, of, found[window].p) for window, of in means.items()]
+    means = {window: replace(series.window, statistic=said, note="") for window, series in found.items()}
+    contrasts = [Contrast(said, window, series, found[window].p) for window, series in means.items()]
     estimates = {key: means.pop(ALL)}
     readings = {key: means}
     for null in NULLS:
         signed = [(1, log.size), (-1, _mean(log, null)), (-1, against.size), (1, _mean(against, null))]
         beyond = {window: combination(log, signed, window) for window in WINDOWS}
-        contrasts += [Contrast(f"({one} − {null}) − ({other} − {null})", w, of, None) for w, of in beyond.items()]
+        contrasts += [Contrast(f"({one} − {null}) − ({other} − {null})", w, series, None) for w, series in beyond.items()]
         estimates[f"{key}_beyond_{null}"] = beyond.pop(ALL)
         readings[f"{key}_beyond_{null}"] = beyond
     compared = Compared(one, other, log.step, _over_steps(found[ALL]))
@@ -255,7 +255,7 @@ def of_training(logs: Mapping[str, Log], made_of: dict[str, str]) -> Findings:
                 loss=large.columns["loss"].mean(axis=1),
                 noise_scale=np.median(noise, axis=1),
                 noise_in_windows=windows,
-                capped={name: of.capped for name, of in scales.items()},
+                capped={name: found.capped for name, found in scales.items()},
                 made_of=made_of,
             ),
         )

@@ -35,11 +35,11 @@ def draw(results: Results) -> Figure:
         grid[0, 1].axhline(results.config.settings["batch"], color="0.35", linewidth=0.8, linestyle=":")
     grid[0, 1].set(ylabel="noise scale (sequences)")
     titled(grid[0, 1], "gradient noise")
-    per_site = {of.log: of for of in results.all_of(PerSite)}
+    per_site = {one.log: one for one in results.all_of(PerSite)}
     _draw_per_site(grid[0, 2], per_site["mini-batch"])
     titled(grid[0, 2], "mini-batch, sizes")
     compared = results.all_of(Compared)
-    probed = {of.log: of for of in results.all_of(Probed)}
+    probed = {one.log: one for one in results.all_of(Probed)}
     for row, name in zip(grid[1:], ("mini-batch", "large-batch", "difference"), strict=True):
         _draw_dimension(row[0], probed[name])
         titled(row[0], f"{name}, $D(t)$")
@@ -65,41 +65,43 @@ def _draw_widths(axes: Axes, trained: Trained, values: Floats) -> None:
     axes.set(xlabel="step")
 
 
-def _draw_dimension(axes: Axes, of: Probed) -> None:
-    shade(axes, of.step, of.bands["real"], "C0")
-    axes.plot(of.step, of.bands["real"].value, color="C0", linewidth=1.8, label="real")
-    for null, style in null_styles(of.excess).items():
-        axes.plot(of.step, of.bands[null].value, color=style.colour, linestyle=style.dashes, label=null)
+def _draw_dimension(axes: Axes, found: Probed) -> None:
+    shade(axes, found.step, found.bands["real"], "C0")
+    axes.plot(found.step, found.bands["real"].value, color="C0", linewidth=1.8, label="real")
+    for null, style in null_styles(found.excess).items():
+        axes.plot(found.step, found.bands[null].value, color=style.colour, linestyle=style.dashes, label=null)
     axes.axhline(1, color="0.35", linewidth=0.8)
     axes.set(xlabel="step", ylabel="$D(t)$ of the mean size")
 
 
-def _draw_excess(axes: Axes, of: Probed) -> None:
+def _draw_excess(axes: Axes, found: Probed) -> None:
     axes.axhline(0, color="0.35", linewidth=0.8)
-    for null, style in null_styles(of.excess).items():
-        shade(axes, of.step, of.excess[null], style.colour, style.dashes)
-        axes.plot(of.step, of.excess[null].value, color=style.colour, linestyle=style.dashes)
+    for null, style in null_styles(found.excess).items():
+        shade(axes, found.step, found.excess[null], style.colour, style.dashes)
+        axes.plot(found.step, found.excess[null].value, color=style.colour, linestyle=style.dashes)
     axes.set(xlabel="step", ylabel="excess of $D(t)$")
 
 
-def _draw_difference(axes: Axes, of: Compared) -> None:
+def _draw_difference(axes: Axes, found: Compared) -> None:
     axes.axhline(0, color="0.35", linewidth=0.8)
-    shade(axes, of.step, of.difference, "C4")
-    axes.plot(of.step, of.difference.value, color="C4")
+    shade(axes, found.step, found.difference, "C4")
+    axes.plot(found.step, found.difference.value, color="C4")
     axes.set(xlabel="step", ylabel="difference of $D(t)$")
 
 
-def _in_words(of: Compared) -> str:
-    return "20 steps − 1,000 steps" if of.other.endswith("uncapped") else "mini − large batch"
+def _in_words(found: Compared) -> str:
+    return "20 steps − 1,000 steps" if found.other.endswith("uncapped") else "mini − large batch"
 
 
-def _draw_per_site(axes: Axes, of: PerSite) -> None:
+def _draw_per_site(axes: Axes, found: PerSite) -> None:
     """Real sizes solid, those under `blocks` dashed; a marker for each window."""
     for field, dashes in (("real", "-"), ("blocks", DASHES[1])):
-        windows = [window for window in of.shares[field] if window != ALL]
+        windows = [window for window in found.shares[field] if window != ALL]
         for window, marker, colour in zip(windows, MARKERS, ("C0", "C5"), strict=False):
             label = window if field == "real" else None
-            axes.plot(of.n_sites, of.shares[field][window], marker, linestyle=dashes, color=colour, markersize=3, label=label)
+            axes.plot(
+                found.n_sites, found.shares[field][window], marker, linestyle=dashes, color=colour, markersize=3, label=label
+            )
     log_scale(axes, "xy")
     axes.set(xlabel="parameters $N$", ylabel=r"$\langle s\rangle / N$")
     axes.legend(fontsize="x-small")

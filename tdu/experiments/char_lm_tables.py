@@ -29,19 +29,21 @@ def tables(results: Results) -> dict[str, Table]:
             for n, losses, noises in zip(trained.n_sites, trained.loss, trained.noise_scale, strict=True)
             for t, loss, noise in zip(trained.step, losses, noises, strict=True)
         ],
-        "dimension": [row for of in results.all_of(Probed) for row in _table_over_steps(of)],
+        "dimension": [row for series in results.all_of(Probed) for row in _table_over_steps(series)],
         "differences": [
             row
-            for of in results.all_of(Compared)
-            for row in columns(what=[f"{of.one} − {of.other}"] * of.step.size, step=of.step, **with_band(of.difference))
+            for series in results.all_of(Compared)
+            for row in columns(
+                what=[f"{series.one} − {series.other}"] * series.step.size, step=series.step, **with_band(series.difference)
+            )
         ],
         **_tables_of_contrasts(results.all_of(Contrasts)),
         "per-site": [
-            {"log": of.log, "field": field, "window": window, "N": n, "mean size / N": share}
-            for of in results.all_of(PerSite)
-            for field, of_windows in of.shares.items()
+            {"log": series.log, "field": field, "window": window, "N": n, "mean size / N": share}
+            for series in results.all_of(PerSite)
+            for field, of_windows in series.shares.items()
             for window, shares in of_windows.items()
-            for n, share in zip(of.n_sites, shares, strict=True)
+            for n, share in zip(series.n_sites, shares, strict=True)
         ],
         "correlations": [
             {"what": one.what, **{key: value for name, found in one.found.items() for key, value in _ends(found, name).items()}}
@@ -50,34 +52,34 @@ def tables(results: Results) -> dict[str, Table]:
     }
 
 
-def _table_of_runs(of: Trained) -> Table:
+def _table_of_runs(found: Trained) -> Table:
     return columns(
-        width=of.width,
-        N=of.n_sites,
-        runs=of.runs,
-        **{f"loss at step {of.step[at]}": of.loss[:, at] for at in (0, -1)},
-        **{f"noise scale, {window}": noise for window, noise in of.noise_in_windows.items() if window != ALL},
-        **{f"capped, {name} (%)": of.capped[name] for name in (MINI, LARGE, DIFFERENCE)},
+        width=found.width,
+        N=found.n_sites,
+        runs=found.runs,
+        **{f"loss at step {found.step[at]}": found.loss[:, at] for at in (0, -1)},
+        **{f"noise scale, {window}": noise for window, noise in found.noise_in_windows.items() if window != ALL},
+        **{f"capped, {name} (%)": found.capped[name] for name in (MINI, LARGE, DIFFERENCE)},
     )
 
 
-def _table_over_steps(of: Probed) -> Table:
-    values = {key: value for field, band in of.bands.items() for key, value in with_band(band, field).items()}
-    for null, band in of.excess.items():
+def _table_over_steps(found: Probed) -> Table:
+    values = {key: value for field, band in found.bands.items() for key, value in with_band(band, field).items()}
+    for null, band in found.excess.items():
         values |= with_band(band, f"excess over {null}")
-    return columns(log=[of.log] * of.step.size, step=of.step, **values, **{"R² of real": of.bands["real"].r2})
+    return columns(log=[found.log] * found.step.size, step=found.step, **values, **{"R² of real": found.bands["real"].r2})
 
 
 def _tables_of_contrasts(found: list[Contrasts]) -> dict[str, Table]:
     tables: dict[str, Table] = {}
-    for of in found:
-        tables.setdefault(of.table, []).extend(map(_table_row, of.rows))
+    for one in found:
+        tables.setdefault(one.table, []).extend(map(_table_row, one.rows))
     return tables
 
 
-def _table_row(of: Contrast) -> dict[str, object]:
-    words = higher_or_lower(of.found) if " − " in of.what else beside_one(of.found)
-    return {"what": f"{of.what}, {of.window}", **_ends(of.found, "value"), "p": _as_read(of.p), "words": words}
+def _table_row(found: Contrast) -> dict[str, object]:
+    words = higher_or_lower(found.found) if " − " in found.what else beside_one(found.found)
+    return {"what": f"{found.what}, {found.window}", **_ends(found.found, "value"), "p": _as_read(found.p), "words": words}
 
 
 def _as_read(p: float | None) -> str:

@@ -65,6 +65,6 @@ def columns(**named: Any) -> Table:
     return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 
 
-def with_band(of: Band, name: str = "value") -> dict[str, Floats]:
+def with_band(found: Band, name: str = "value") -> dict[str, Floats]:
     """Columns `name`, `name` low and `name` high of values with their intervals."""
-    return {name: of.value, f"{name} low": of.low, f"{name} high": of.high}
+    return {name: found.value, f"{name} low": found.low, f"{name} high": found.high}

@@ -24,13 +24,13 @@ def tables(results: Results) -> dict[str, Table]:
     """Change of Gini around grokking, and the histogram of peak minus grokking epoch."""
     aligned: Table = []
     timing: Table = []
-    for training, of in results.series_of(Gini).trainings.items():
-        bands = dict(zip(("q05", "q25", "median", "q75", "q95"), of.quantiles, strict=True))
-        several = {"training": [training] * len(of.offset), "epochs from grokking": of.offset}
-        aligned += columns(**several, mean=of.mean, **bands)
-        edges = of.lag_edges
-        named = {"training": [training] * len(of.lag_counts), "from": edges[:-1], "to": edges[1:]}
-        timing += columns(**named, runs=of.lag_counts)
+    for training, found in results.series_of(Gini).trainings.items():
+        bands = dict(zip(("q05", "q25", "median", "q75", "q95"), found.quantiles, strict=True))
+        several = {"training": [training] * len(found.offset), "epochs from grokking": found.offset}
+        aligned += columns(**several, mean=found.mean, **bands)
+        edges = found.lag_edges
+        named = {"training": [training] * len(found.lag_counts), "from": edges[:-1], "to": edges[1:]}
+        timing += columns(**named, runs=found.lag_counts)
     return {"aligned": aligned, "timing": timing}
 
 

@@ -41,17 +41,17 @@ _SHOWN = (SizeStatistic.MEAN, SizeStatistic.LARGEST)
 
 def measure(study: GrokkingConfig, _scope: Scope, executor: Executor, say: Say, runs: Path) -> list[Findings]:
     """Train every run, going on from what is in the directory `runs`, and compare."""
-    of = train_all(study, executor, say, runs)
+    found = train_all(study, executor, say, runs)
     say("intervals")
     jobs: list[Callable[[], Findings]] = []
-    for condition, group in of.items():
+    for condition, group in found.items():
         jobs.append(partial(_of_learning, study, condition.name, group))
         if condition.kind in (GROKKING, DELAYED):
             jobs.append(partial(_of_grokking, study, condition.name, group))
         else:
-            jobs.append(partial(_of_control, study, condition, of))
-    jobs += [partial(_of_difference, study, comparison, of) for comparison in comparisons(study)]
-    training = {condition.name: group for condition, group in of.items()}
+            jobs.append(partial(_of_control, study, condition, found))
+    jobs += [partial(_of_difference, study, comparison, found) for comparison in comparisons(study)]
+    training = {condition.name: group for condition, group in found.items()}
     return [Findings(series=(TrainingRuns(training),)), *executor.map(lambda job: job(), jobs)]
 
 
@@ -113,9 +113,9 @@ def _without_grokking(control: Aligned, field: str) -> Floats:
     return np.where(control.grokking < 0, values, np.nan)
 
 
-def _of_control(study: GrokkingConfig, condition: Condition, of: dict[Condition, Aligned]) -> Findings:
+def _of_control(study: GrokkingConfig, condition: Condition, found: dict[Condition, Aligned]) -> Findings:
     """How high D stays in runs that do not grok, and when the others part from them."""
-    name, control, grokked = condition.name, of[condition], of[grokking_of(condition)]
+    name, control, grokked = condition.name, found[condition], found[grokking_of(condition)]
     epoch_of = np.where(grokked.grokking >= 0, grokked.grokking, grokked.epoch.size - 1)
     levels = _levels(study, control, {field: _without_grokking(control, field) for field in FIELDS})
     estimates, partings = {f"level_{name}": levels.pop("real, mean")}, []
@@ -135,9 +135,9 @@ def _of_control(study: GrokkingConfig, condition: Condition, of: dict[Condition,
     return Findings(estimates, {f"level_{name}": levels}, (beside,))
 
 
-def _of_difference(study: GrokkingConfig, comparison: Comparison, of: dict[Condition, Aligned]) -> Findings:
+def _of_difference(study: GrokkingConfig, comparison: Comparison, shown: dict[Condition, Aligned]) -> Findings:
     """One of `comparisons`, with its interval; the mean size of the real gradients heads."""
-    one, other = of[comparison.one], of[comparison.other]
+    one, other = shown[comparison.one], shown[comparison.other]
     pairs = paired(study, comparison.one, comparison.other)
     found = {}
     for statistic in _SHOWN:
@@ -183,8 +183,8 @@ def tables(results: Results) -> dict[str, Table]:
                 "after lies": alignment.beside_one(row.found["dimension_late"]),
                 "words": alignment.crossing(row.found),
             }
-            for of in around
-            for row in of.crossings
+            for one in around
+            for row in one.crossings
         ],
         "levels": [
             {"what": f"{key}, {reading}", **_with_ends(level, "level"), "words": alignment.beside_one(level)}
@@ -194,28 +194,32 @@ def tables(results: Results) -> dict[str, Table]:
         ],
         "partings": [
             {
-                "what": f"{of.control}, {row.field}",
-                "runs": "paired" if of.paired else "not paired",
+                "what": f"{one.control}, {row.field}",
+                "runs": "paired" if one.paired else "not paired",
                 "alarm": row.lead.note,
                 **_with_ends(row.lead, "lead"),
                 **_with_ends(row.false_alarms, "false alarms (%)"),
                 "words": divergence.in_words(row.lead),
             }
-            for of in controls
-            for row in of.partings
+            for one in controls
+            for row in one.partings
         ],
         "differences": [
             {
-                "what": f"{of.comparison}, {key}",
-                "runs": "paired" if of.paired else "not paired",
+                "what": f"{one.comparison}, {key}",
+                "runs": "paired" if one.paired else "not paired",
                 **_with_ends(difference, "difference"),
                 "words": alignment.higher_or_lower(difference),
             }
-            for of in results.all_of(Apart)
-            for key, difference in of.differences.items()
+            for one in results.all_of(Apart)
+            for key, difference in one.differences.items()
         ],
-        "dimension": [row for of in around for row in _table_over(of.condition, of.bands, of.offset, "epochs from grokking")],
-        "epochs": [row for of in results.all_of(OverEpochs) for row in _table_over(of.condition, of.bands, of.epoch, "epoch")],
+        "dimension": [
+            row for one in around for row in _table_over(one.condition, one.bands, one.offset, "epochs from grokking")
+        ],
+        "epochs": [
+            row for one in results.all_of(OverEpochs) for row in _table_over(one.condition, one.bands, one.epoch, "epoch")
+        ],
     }
 
 

@@ -27,7 +27,7 @@ def draw(results: Results) -> Figure:
             (_in_words(name), partial(_draw_accuracies, runs=training[name]))
             for name in (around[0].condition, around[-1].condition)
         ),
-        *((_in_words(of.condition), partial(_draw_aligned, aligned=of)) for of in around),
+        *((_in_words(one.condition), partial(_draw_aligned, aligned=one)) for one in around),
         ("$D(t)$ at absolute epochs", partial(_draw_groups, results=results)),
         ("grokking − control", partial(_draw_differences, results=results)),
     ]
@@ -51,13 +51,13 @@ def _in_words(name: str) -> str:
 
 def _styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """A colour for each modulus and training, a line for each kind; kinds there is but one of have their own colour too."""
-    of = {name: name.rsplit("-", 2) for name in names}
-    groups = list(dict.fromkeys((modulus, training) for _, modulus, training in of.values()))
+    found = {name: name.rsplit("-", 2) for name in names}
+    groups = list(dict.fromkeys((modulus, training) for _, modulus, training in found.values()))
     lines = {GROKKING: "-", FEW: "--", DELAYED: "-.", NO_DECAY: ":"}
     own = {DELAYED: "C6", NO_DECAY: "C3"}
     return {
         name: {"color": own.get(kind, f"C{groups.index((modulus, training))}"), "linestyle": lines[kind]}
-        for name, (kind, modulus, training) in of.items()
+        for name, (kind, modulus, training) in found.items()
     }
 
 
@@ -87,25 +87,25 @@ def _draw_aligned(axes: Axes, aligned: AroundGrokking) -> None:
 
 
 def _draw_groups(axes: Axes, results: Results) -> None:
-    over_time = {of.condition: of for of in results.all_of(OverEpochs)}
+    over_time = {one.condition: one for one in results.all_of(OverEpochs)}
     for name, style in _styles(results.series_of(TrainingRuns).runs).items():
-        of = over_time[name]
-        axes.plot(of.epoch, of.bands["real", SizeStatistic.MEAN].value, linewidth=0.9, label=_in_words(name), **style)
+        one = over_time[name]
+        axes.plot(one.epoch, one.bands["real", SizeStatistic.MEAN].value, linewidth=0.9, label=_in_words(name), **style)
     axes.axhline(1, color="0.35", linewidth=0.8)
     low, high = axes.get_ylim()
-    last = min(of.epoch[-1] for of in over_time.values())  # those that are delayed go on
+    last = min(one.epoch[-1] for one in over_time.values())  # those that are delayed go on
     axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, last), ylim=(low - 0.5 * (high - low), high))
     axes.legend(fontsize="x-small", loc="lower right", ncols=2, columnspacing=1)
 
 
 def _draw_differences(axes: Axes, results: Results) -> None:
-    controls = {of.control: of for of in results.all_of(BesideControl)}
+    controls = {one.control: one for one in results.all_of(BesideControl)}
     for name, style in _styles(results.series_of(TrainingRuns).runs).items():
-        of = controls.get(name)
-        if of is not None:
+        one = controls.get(name)
+        if one is not None:
             with np.errstate(invalid="ignore"):  # pairs start with no difference and no error
-                ratio = of.difference / of.error
-            axes.plot(of.epoch, ratio, linewidth=0.9, label=_in_words(name), **style)
+                ratio = one.difference / one.error
+            axes.plot(one.epoch, ratio, linewidth=0.9, label=_in_words(name), **style)
     for bound in (-divergence.LEVEL, divergence.LEVEL):
         axes.axhline(bound, color="0.35", linewidth=0.8, linestyle=":")
     axes.set(xlabel="epoch", ylabel="standard errors")

@@ -80,7 +80,7 @@ class Comparison:
 def comparisons(study: GrokkingConfig) -> list[Comparison]:
     """What the page compares: runs with their control, while widths memorise and after; at grokking, in-line with shadow."""
     first = study.moduli[0]
-    shadow, in_line = (Condition(GROKKING, first, of) for of in (False, True))
+    shadow, in_line = (Condition(GROKKING, first, one) for one in (False, True))
     few = Condition(FEW, first, False)
     with_control = [(grokking_of(control), control) for control in conditions(study) if control.kind in (FEW, NO_DECAY)]
     memorising = [*with_control, (Condition(DELAYED, first, False), few)]
@@ -110,7 +110,7 @@ def train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -
         for width in study.widths
         for replicate in range(study.replicates)
     }
-    cost = {key: of.width * of.modulus**2 * of.train_fraction * of.epochs for key, (of, _) in jobs.items()}
+    cost = {key: one.width * one.modulus**2 * one.train_fraction * one.epochs for key, (one, _) in jobs.items()}
     there = {condition: _finished(runs / condition.name) for condition in conditions(study)}
     ahead = {key: cost[key] for key in jobs if key[1:] not in there[key[0]]}
     total, done, start = sum(ahead.values()), 0.0, time.monotonic()

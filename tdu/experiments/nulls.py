@@ -22,11 +22,11 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """D(t) of the real gradients, of each null, and the excess."""
-    of = results.series_of(DimensionOverTime)
-    over_time = with_band(of.bands[SizeStatistic.MEAN], "real")
+    found = results.series_of(DimensionOverTime)
+    over_time = with_band(found.bands[SizeStatistic.MEAN], "real")
     for one in results.all_of(NullOverTime):
         over_time |= with_band(one.dimension, one.null) | with_band(one.excess, f"excess over {one.null}")
-    return {"dimension": columns(epoch=of.epoch, **over_time)}
+    return {"dimension": columns(epoch=found.epoch, **over_time)}
 
 
 EXPERIMENT = Experiment(measure, tables, nulls_figure)

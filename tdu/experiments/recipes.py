@@ -43,14 +43,14 @@ class Recipes(Series):
 def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> list[Findings]:
     """A study of every recipe; each row of the series is one."""
     rows: list[Recipe] = []
-    for of in recipes.configurations(config):
-        log = train_all(of, executor, gini=True)
+    for one in recipes.configurations(config):
+        log = train_all(one, executor, gini=True)
         found = recipes.of_log(log)
-        training = "shadow" if of.alpha_train == 0 else "in-line"
-        say(f"{of.activation}, {of.initialisation}, {of.inputs}, {training}")
+        training = "shadow" if one.alpha_train == 0 else "in-line"
+        say(f"{one.activation}, {one.initialisation}, {one.inputs}, {training}")
         rows.append(
             Recipe(
-                recipe=f"{of.activation} {of.initialisation} {of.inputs}",
+                recipe=f"{one.activation} {one.initialisation} {one.inputs}",
                 training=training,
                 shape=recipes.shape_of(found),
                 ungrokked=int((log.grokking_step < 0).sum()),
@@ -101,9 +101,9 @@ def tables(results: Results) -> dict[str, Table]:
     ]
     shapes: Table = []
     for shape in _SHAPES:
-        of = [row for row in rows if row.shape == shape]
-        named = "; ".join(f"{row.recipe}, {row.training}" for row in of)
-        shapes.append({"D(t)": shape, "recipes": len(of), "which": named or "none"})
+        found = [row for row in rows if row.shape == shape]
+        named = "; ".join(f"{row.recipe}, {row.training}" for row in found)
+        shapes.append({"D(t)": shape, "recipes": len(found), "which": named or "none"})
     shapes.append({"D(t)": "all", "recipes": len(rows), "which": ""})
     best = sorted(rows, key=lambda row: -row.compatible)[:5]
     compatible: Table = [

@@ -27,10 +27,10 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """The exponent at every setting."""
-    of = results.series_of(Robustness)
+    one = results.series_of(Robustness)
     rows: Table = []
-    for (axis, training, statistic), found in of.bands.items():
-        for setting, value, low, high in zip(of.settings(axis), found.value, found.low, found.high, strict=True):
+    for (axis, training, statistic), found in one.bands.items():
+        for setting, value, low, high in zip(one.settings(axis), found.value, found.low, found.high, strict=True):
             rows.append(
                 {"axis": axis, "setting": setting, "training": training, "statistic": statistic,
                  "exponent": value, "low": low, "high": high}

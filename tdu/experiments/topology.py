@@ -38,11 +38,11 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """D(t) on each topology, and one row a topology of what is left of it after grokking."""
-    of, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
+    one, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
     over_time: Table = []
-    for kind, fields in (("real", of.real), ("permuted", of.permuted)):
+    for kind, fields in (("real", one.real), ("permuted", one.permuted)):
         for name, found in fields.items():
-            repeated = {"topology": [name] * len(of.epoch), "field": [kind] * len(of.epoch), "epoch": of.epoch}
+            repeated = {"topology": [name] * len(one.epoch), "field": [kind] * len(one.epoch), "epoch": one.epoch}
             over_time += columns(**repeated, **with_band(found))
     late = [results.quantities[topology.key_of(name)] for name in synthetic.name]
     null = [results.readings[topology.key_of(name)]["permuted"] for name in synthetic.name]
@@ -59,12 +59,12 @@ def draw(results: Results) -> Figure:
     """(a) D(t) of real gradients on five topologies, (b) its late value beside that of permuted and synthetic fields."""
     figure = Figure(figsize=(WIDE, 2.8))
     over_time, late = figure.subplots(1, 2, width_ratios=(3, 2))
-    of, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
+    one, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
     shade_grokking_window(over_time, results)
-    for dashes, (name, found) in zip(DASHES, of.real.items(), strict=True):
-        over_time.plot(of.epoch, found.value, linestyle=dashes, label=name.replace("p = ", "$p = $"))
+    for dashes, (name, found) in zip(DASHES, one.real.items(), strict=True):
+        over_time.plot(one.epoch, found.value, linestyle=dashes, label=name.replace("p = ", "$p = $"))
     over_time.axhline(1, color="0.35", linewidth=0.8)
-    over_time.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of.epoch[-1], 1)))
+    over_time.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(one.epoch[-1], 1)))
     over_time.legend(loc="lower right", ncols=2)
     panel_title(over_time, "a", "real gradients, in shadow")
     real = [results.quantities[topology.key_of(name)] for name in synthetic.name]

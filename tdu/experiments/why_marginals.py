@@ -51,8 +51,8 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def tables(results: Results) -> dict[str, Table]:
     """D(t) of every surrogate, the tail of |g|/τ, and the moment ratio of each scale and phase."""
-    of, tail = results.series_of(DimensionOverTime), results.series_of(marginals.Tails)
-    over_time = with_band(of.bands[SizeStatistic.MEAN], "real")
+    found, tail = results.series_of(DimensionOverTime), results.series_of(marginals.Tails)
+    over_time = with_band(found.bands[SizeStatistic.MEAN], "real")
     for one in results.all_of(NullOverTime):
         over_time |= with_band(one.dimension, one.null)
     tails: Table = []
@@ -63,7 +63,7 @@ def tables(results: Results) -> dict[str, Table]:
     ratio, share = results.series_of(marginals.MomentRatios), results.series_of(marginals.SizeShare)
     ratios = columns(hidden=ratio.hidden, **ratio.phases)
     shares = columns(hidden=share.hidden, n_sites=share.n_sites, **share.fields)
-    return {"dimension": columns(epoch=of.epoch, **over_time), "tails": tails, "moment-ratio": ratios, "size-share": shares}
+    return {"dimension": columns(epoch=found.epoch, **over_time), "tails": tails, "moment-ratio": ratios, "size-share": shares}
 
 
 def draw(results: Results) -> Figure:
@@ -84,17 +84,19 @@ def draw(results: Results) -> Figure:
         panel_title(axes, letter, f"{phase} grokking")
     before_at_after[0].set(ylabel="share of sites beyond")
     top.legend(*before_at_after[0].get_legend_handles_labels(), loc="outside right")
-    of = results.series_of(DimensionOverTime)
+    found = results.series_of(DimensionOverTime)
     axes, per_site = bottom.subplots(1, 2, width_ratios=(3, 2))
     shade_grokking_window(axes, results)
-    shade(axes, of.epoch, of.bands[SizeStatistic.MEAN], "C0")
-    axes.plot(of.epoch, of.bands[SizeStatistic.MEAN].value, color="C0", linewidth=1.8, label="real")
+    shade(axes, found.epoch, found.bands[SizeStatistic.MEAN], "C0")
+    axes.plot(found.epoch, found.bands[SizeStatistic.MEAN].value, color="C0", linewidth=1.8, label="real")
     nulls = {one.null: one.dimension.value for one in results.all_of(NullOverTime)}
     for name, (colour, dashes) in _DRAWN.items():
         value = nulls[name]
-        axes.plot(of.epoch, value, color=colour, linestyle=dashes, label=name.replace("-t", "-$t$", name.startswith("student")))
+        axes.plot(
+            found.epoch, value, color=colour, linestyle=dashes, label=name.replace("-t", "-$t$", name.startswith("student"))
+        )
     axes.axhline(1, color="0.35", linewidth=0.8)
-    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(of.epoch[-1], 1)))
+    axes.set(xlabel="epoch", ylabel="$D(t)$ of the mean size", xlim=(0, max(found.epoch[-1], 1)))
     panel_title(axes, "d", "independent entries, one property kept")
     share = results.series_of(marginals.SizeShare)
     per_site.plot(np.repeat(share.n_sites, share.runs.shape[1]), share.runs.ravel(), "_", color="C0", alpha=0.5)

@@ -157,7 +157,7 @@ def push_within(field, indices, threshold, low, high, n_active, begin, end, shar
 
 
 @kernel
-def few(n_sites, n_ends):
+def marking_limit(n_sites, n_ends):
     """Up to how many active sites it costs less to mark what their shares reach than to scan every site."""
     return 16 + n_sites * (n_sites / (8.0 * max(n_ends, 1)))
 
@@ -170,7 +170,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     after the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
     """
     n = field.size
-    many = few(n, indices.size)
+    limit = marking_limit(n, indices.size)
     active, begin, end, share, marks, toppled = work
     toppled[:] = 0
     profile[:] = 0
@@ -179,7 +179,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     mark_above(field, threshold, 0, n, marks)
     n_active = find_marked(field, threshold, marks, 0, n, active)
     # Two loops, not one with a branch: as one, a small avalanche takes twice as long.
-    while n_active > many and duration < max_steps:
+    while n_active > limit and duration < max_steps:
         profile[duration] = n_active
         duration += 1
         if lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled) > 0:

@@ -62,9 +62,9 @@ def table(results: Results) -> str:
 def scales_table(results: Results) -> list[tuple[str, ...]]:
     """What stands behind the exponents of a log, a row a scale under a head."""
     rows: list[tuple[str, ...]] = [("scale", "N", "runs", "snapshots", "stopped at the last step allowed (%)")]
-    for of in results.all_of(Scales):
-        counts = zip(of.scale, of.n_sites, of.runs, of.snapshots, strict=True)
-        rows += [(*map(str, row), f"{capped:.2g}") for row, capped in zip(counts, of.capped, strict=True)]
+    for found in results.all_of(Scales):
+        counts = zip(found.scale, found.n_sites, found.runs, found.snapshots, strict=True)
+        rows += [(*map(str, row), f"{capped:.2g}") for row, capped in zip(counts, found.capped, strict=True)]
     return rows
 
 

@@ -129,7 +129,7 @@ def _verdicts(results: Results) -> str:
     rows = []
     for key, q in results.quantities.items():
         measured = (results.pooled[key], q) if several else (q,)
-        cells = [cell for of in measured for cell in (with_interval(of), in_full(of))]
+        cells = [cell for one in measured for cell in (with_interval(one), in_full(one))]
         rows.append((label(key), q.published_text, *cells, where(key), q.statistic, q.note))
     return _table("verdicts", head, rows, verdict_columns=(3, 5) if several else (3,))
 
@@ -146,7 +146,7 @@ def _readings(results: Results, key: str) -> str:
 def _robustness(results: Results) -> Iterable[str]:
     if not results.has(Robustness):
         return
-    of = results.series_of(Robustness)
+    found = results.series_of(Robustness)
     yield "<h2>Robustness</h2><p>Exponents at every setting of the probe, with 95 % intervals.</p>"
     symbols: tuple[tuple[Axis, str], ...] = (("alpha", "α"), ("quantile", "Q"))
     for axis, symbol in symbols:
@@ -155,10 +155,10 @@ def _robustness(results: Results) -> Iterable[str]:
                 f"{training}, {statistic}",
                 *(f"{v:.3f} [{low:.3f}, {high:.3f}]" for v, low, high in zip(f.value, f.low, f.high, strict=True)),
             )
-            for (of_axis, training, statistic), f in of.bands.items()
+            for (of_axis, training, statistic), f in found.bands.items()
             if of_axis == axis
         ]
-        yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in of.settings(axis))), rows)
+        yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in found.settings(axis))), rows)
 
 
 def _figure(name: str, drawn: Path, of_paper: bool) -> str:

@@ -51,12 +51,12 @@ def phases_figure(results: Results) -> Figure:
     left_out.set(xlabel="scale $N$ left out", ylabel="exponent $D$ of the others")
     panel_title(distributions, "a", "10,000 resamples of runs")
     panel_title(left_out, "b", "leave one scale out")
-    of = results.series_of(Topologies)
-    at = np.arange(len(of.name))
-    topologies.errorbar(at, of.dimension.value, yerr=error_bars(of.dimension), fmt=MARKERS[2], color="C0", capsize=2)
+    one = results.series_of(Topologies)
+    at = np.arange(len(one.name))
+    topologies.errorbar(at, one.dimension.value, yerr=error_bars(one.dimension), fmt=MARKERS[2], color="C0", capsize=2)
     if (published := published_of(results, "dimension_synthetic")) is not None:
         topologies.axhspan(published.low, published.high, color="C0", alpha=0.2, linewidth=0)
-    names_below(topologies, of.name, 60)
+    names_below(topologies, one.name, 60)
     topologies.set(ylabel=_PHASES[2][1])
     panel_title(topologies, "c", "five topologies")
     handles = [Patch(color=colour, alpha=0.6, label=label) for _, label, colour in _PHASES]
@@ -69,7 +69,7 @@ def phases_figure(results: Results) -> Figure:
 def robustness_figure(results: Results) -> Figure:
     """Exponents over the settings of the probe: (a, b) D and (c, d) γ over the strength and the level."""
     figure = Figure(figsize=(WIDE, 4.4))
-    of = results.series_of(Robustness)
+    one = results.series_of(Robustness)
     rows = (
         (SizeStatistic.LARGEST, r"$D$ of $s_{\mathrm{max}}$"),
         (SizeStatistic.MEAN, r"$\gamma$ of $\langle s\rangle$"),
@@ -80,9 +80,9 @@ def robustness_figure(results: Results) -> Figure:
     )
     for (statistic, ylabel), letters, row in zip(rows, ("ab", "cd"), figure.subplots(2, 2, sharex="col"), strict=True):
         for axes, letter, (axis, words, symbol) in zip(row, letters, columns, strict=True):
-            settings = of.settings(axis)
+            settings = one.settings(axis)
             for place, (training, label, colour) in enumerate(_TRAININGS):
-                found = of.bands.get((axis, training, statistic))
+                found = one.bands.get((axis, training, statistic))
                 if found is not None:
                     beside = settings + 0.012 * (place - 1) * np.ptp(settings)
                     axes.errorbar(

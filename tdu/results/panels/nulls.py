@@ -21,11 +21,11 @@ def nulls_figure(results: Results) -> Figure:
     figure = Figure(figsize=(WIDE, max(3.4, 1.7 * n_rows)))
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 6))[0]
     levels = left.subplots()
-    of = results.series_of(DimensionOverTime)
-    shade(levels, of.epoch, of.bands[SizeStatistic.MEAN], "C0")
-    levels.plot(of.epoch, of.bands[SizeStatistic.MEAN].value, color="C0", linewidth=1.8, label="real")
+    found = results.series_of(DimensionOverTime)
+    shade(levels, found.epoch, found.bands[SizeStatistic.MEAN], "C0")
+    levels.plot(found.epoch, found.bands[SizeStatistic.MEAN].value, color="C0", linewidth=1.8, label="real")
     for name, style in styles.items():
-        levels.plot(of.epoch, nulls[name].dimension.value, color=style.colour, linestyle=style.dashes, label=name)
+        levels.plot(found.epoch, nulls[name].dimension.value, color=style.colour, linestyle=style.dashes, label=name)
     levels.set(ylabel="$D(t)$ of the mean size")
     panel_title(levels, "a", "real and null")
     grid = right.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
@@ -33,14 +33,14 @@ def nulls_figure(results: Results) -> Figure:
     for axes, letter, name in zip(panels, "bcdefghijklmnopqrstuvwxyz", exceeded, strict=False):
         excess, style = nulls[name].excess, styles[name]
         axes.axhline(0, color="0.35", linewidth=0.8)
-        shade(axes, of.epoch, excess, style.colour)
-        axes.plot(of.epoch, excess.value, color=style.colour, linestyle=style.dashes)
+        shade(axes, found.epoch, excess, style.colour)
+        axes.plot(found.epoch, excess.value, color=style.colour, linestyle=style.dashes)
         panel_title(axes, letter, f"real − {name}")
     for axes in panels[len(exceeded) :]:
         axes.remove()
     for axes in (levels, *panels[: len(exceeded)]):
         shade_grokking_window(axes, results)
-        axes.set(xlim=(0, max(of.epoch[-1], 1)))
+        axes.set(xlim=(0, max(found.epoch[-1], 1)))
     lowest = range(max(len(exceeded) - n_columns, 0), len(exceeded))
     for axes in (levels, *(panels[i] for i in lowest)):
         axes.set(xlabel=time_unit(results))

@@ -26,11 +26,11 @@ def scaling_figure(results: Results) -> Figure:
     tails.set(xlim=(None, 6 * max(float(tail.size[-1]) for tail in scales.values())))
     tails.legend(loc="upper right")
     panel_title(tails, "a", "distributions of the scales")
-    of = results.series_of(Collapse)
+    found = results.series_of(Collapse)
     for axes, letter, exponent, quality, name in zip(
-        (collapse, best), "cd", of.exponents, of.qualities, ("$D$ of the regression", "the best exponent"), strict=True
+        (collapse, best), "cd", found.exponents, found.qualities, ("$D$ of the regression", "the best exponent"), strict=True
     ):
-        for colour, n, size, p, error in zip(colours, of.n_sites, of.size, of.p, of.error, strict=True):
+        for colour, n, size, p, error in zip(colours, found.n_sites, found.size, found.p, found.error, strict=True):
             x = size / float(n) ** exponent
             axes.fill_between(x, np.maximum(p - error, 1e-3), p + error, color=colour, alpha=0.15, linewidth=0)
             axes.plot(x, p, color=colour, linewidth=0.9)
@@ -59,12 +59,12 @@ def power_law_figure(results: Results) -> Figure:
     """Strict power-law fits per scale."""
     figure = Figure(figsize=(WIDE, 2.4))
     exponents, decades = figure.subplots(1, 2)
-    of = results.series_of(PowerLaws)
-    exponents.errorbar(of.n_sites, of.alpha, yerr=1.96 * of.stderr, fmt="o", capsize=2)
+    found = results.series_of(PowerLaws)
+    exponents.errorbar(found.n_sites, found.alpha, yerr=1.96 * found.stderr, fmt="o", capsize=2)
     log_scale(exponents, "x")
     exponents.set(xlabel="parameters $N$", ylabel="power-law exponent")
     panel_title(exponents, "a", "maximum-likelihood exponent of each scale")
-    decades.plot(of.n_sites, of.decades, "o")
+    decades.plot(found.n_sites, found.decades, "o")
     if (range_ := published_of(results, "decades")) is not None:
         decades.axhline(range_.high, color="0.35", linestyle=":", label="1.5 decades")
     log_scale(decades, "x")

@@ -77,9 +77,9 @@ def shade(axes: Axes, x: Floats | Integers, band: Band, colour: str, dashes: Any
         axes.plot(x, edge, color=colour, alpha=0.7, linestyle=dashes, linewidth=0.4)
 
 
-def error_bars(of: Band | Quantity) -> Floats:
+def error_bars(found: Band | Quantity) -> Floats:
     """Error bars; none to a side where the interval, of another centre than the value, does not reach beyond it."""
-    middle, below, above = (np.atleast_1d(np.asarray(v, float)) for v in (of.value, of.low, of.high))
+    middle, below, above = (np.atleast_1d(np.asarray(v, float)) for v in (found.value, found.low, found.high))
     return np.asarray(np.maximum(np.stack([middle - below, above - middle]), 0))
 
 

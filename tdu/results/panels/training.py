@@ -28,11 +28,11 @@ def dimension_figure(results: Results) -> Figure:
         (SizeStatistic.MEAN, "mean over seeds", "C1"),
     )
     for statistic, label, colour in statistics:
-        of = over_time.bands[statistic]
-        shade(axes, over_time.epoch, of, colour)
-        axes.plot(over_time.epoch, of.value, color=colour, label=label)
-        if of.r2 is not None:
-            quality.plot(over_time.epoch, of.r2, color=colour, linewidth=0.8)
+        found = over_time.bands[statistic]
+        shade(axes, over_time.epoch, found, colour)
+        axes.plot(over_time.epoch, found.value, color=colour, label=label)
+        if found.r2 is not None:
+            quality.plot(over_time.epoch, found.r2, color=colour, linewidth=0.8)
     for one in results.all_of(OneRun):
         axes.axvline(one.grokking_epoch, color="C4", label="one run of $h = 21$ groks")
     if (overall := results.quantities.get("dimension")) is not None:
@@ -98,20 +98,20 @@ def gini_figure(results: Results) -> Figure:
     gini = results.series_of(Gini)
     trainings: tuple[Training, ...] = ("inline", "shadow")
     for row, (training, panels) in enumerate(zip(trainings, figure.subplots(2, 3), strict=True)):
-        of = gini.trainings[training]
+        found = gini.trainings[training]
         one, aligned, timing = panels
-        one.plot(of.example, color="C2")
-        one.axvline(of.example_grokking_epoch, color="C4")
+        one.plot(found.example, color="C2")
+        one.axvline(found.example_grokking_epoch, color="C4")
         one.set(xlabel="epoch", ylabel="change of Gini (%)")
         for inner, alpha in ((1, 0.15), (2, 0.3)):
-            low, high = of.quantiles[inner - 1], of.quantiles[-inner]
-            aligned.fill_between(of.offset, low, high, color="C2", alpha=alpha, linewidth=0)
-        aligned.plot(of.offset, of.mean, color="C2")
+            low, high = found.quantiles[inner - 1], found.quantiles[-inner]
+            aligned.fill_between(found.offset, low, high, color="C2", alpha=alpha, linewidth=0)
+        aligned.plot(found.offset, found.mean, color="C2")
         aligned.axvline(0, color="C4")
         if (rise := published_of(results, "gini_rise")) is not None:
             aligned.axhline(rise.value or 0, color="0.35", linestyle=":")
         aligned.set(xlabel="epochs from grokking", ylabel="change of Gini (%)")
-        timing.stairs(of.lag_counts, of.lag_edges, fill=True, color="C2")
+        timing.stairs(found.lag_counts, found.lag_edges, fill=True, color="C2")
         timing.axvspan(-10, 10, color="0.35", alpha=0.25, linewidth=0)
         timing.set(xlabel="Gini peak − grokking (epochs)", ylabel="runs")
         name = "in-line" if training == "inline" else "shadow"
