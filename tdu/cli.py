@@ -1,65 +1,18 @@
 """The command line: parse → call → print. Everything else is imported inside the commands, so that help costs nothing."""
 
 import json
-import os
-import sys
-import time
-import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig
-from tdu.errors import InputError
 from tdu.options import LOG_SETTINGS, WORKERS, Counts, NullName, log_options, network_options, probe_options, study_options
+from tdu.terminal import OneLineErrors, announce_compilation, print_rows, progress, say
 
-T = TypeVar("T")
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
-
-
-class OneLineErrors(click.Group):
-    """What the user can mend is one line on standard error: exit 1 if the work failed, 2 for wrong usage.
-
-    A bug in tdu shows its traceback, and exits with 1.
-    """
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and turn what bad input raises into its line, warnings too."""
-        warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
-        try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message())
-            code = 2
-        except click.ClickException as error:
-            _fail(error.format_message())
-            code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command goes on where this one stopped")
-            code = 130
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more at exit
-            code = 1
-        except (InputError, OSError, MemoryError) as error:
-            _fail(str(error) or type(error).__name__)
-            code = 1
-        sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail(message: str) -> None:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
-
-
-def _print_rows(rows: "Iterator[dict[str, Any]]", as_json: bool) -> None:
-    """Rows as they come: JSON lines, or a table under the names of the first."""
-    for number, row in enumerate(rows):
-        if number == 0 and not as_json:
-            click.echo("\t".join(row))
-        cells = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
-        click.echo(json.dumps(row) if as_json else "\t".join(cells))
+QUANTITIES_AS_JSON = click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
 
 
 def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
@@ -67,32 +20,6 @@ def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
     if "alpha" in given:
         given.setdefault("alpha_train", given["alpha"])
     return replace(QUICK if quick else StudyConfig(), **given)
-
-
-def _announce_compilation() -> None:
-    from tdu._jit import cache_is_cold
-
-    if cache_is_cold():
-        click.echo("compiling the kernels: this first run takes some 20 seconds longer", err=True)
-
-
-def _progress(done: "Iterator[T]", total: int, what: str = "runs") -> "Iterator[T]":
-    """What is done, with its number, rate and the time left on standard error, if that is a terminal."""
-    begun = time.monotonic()
-
-    def rate(_: object) -> str:
-        return f"{bar.pos / max(time.monotonic() - begun, 1e-9):.3g} {what}/s"
-
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(
-        done, length=total, label=what, file=sys.stderr, hidden=hidden, show_pos=True, item_show_func=rate
-    ) as bar:
-        yield from bar
-
-
-def _say(stage: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"{stage} …", err=True)
 
 
 @click.group(cls=OneLineErrors)
@@ -106,10 +33,10 @@ def main() -> None:
 @study_options
 def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
     """Train the XOR study and log its avalanches."""
-    _announce_compilation()
+    announce_compilation()
     from tdu.reproduce import train_study
 
-    train_study(out, _config(quick, settings), workers, _progress)
+    train_study(out, _config(quick, settings), workers, progress)
     click.echo(out)
 
 
@@ -129,20 +56,20 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     of_log = {name: settings.pop(name) for name in LOG_SETTINGS}
     if of_log["out"] is None and (unused := [name for name, value in of_log.items() if value and name != "workers"]):
         raise click.UsageError(f"--{unused[0].replace('_', '-')} needs --out, the directory of a log")
-    _announce_compilation()
+    announce_compilation()
     if of_log["out"] is None:
         from tdu.avalanches.sources import probe_files
 
-        _print_rows(probe_files([Path(file) for file in files], graph, seed, **settings), as_json)
+        print_rows(probe_files([Path(file) for file in files], graph, seed, **settings), as_json)
     else:
         from tdu.sources.command import asked
 
         dry_run = of_log.pop("dry_run")
         wanted = asked(files, graph=graph, seed=seed, **settings, **of_log)
         if dry_run:
-            _print_rows(wanted.plan(), as_json)
+            print_rows(wanted.plan(), as_json)
         else:
-            for _ in _progress(wanted.measured(), wanted.n_fields, "fields"):
+            for _ in progress(wanted.measured(), wanted.n_fields, "fields"):
                 pass
             click.echo(json.dumps({"log": str(wanted.out), "fields": wanted.n_fields}) if as_json else wanted.out)
 
@@ -169,16 +96,16 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
         raise click.UsageError(
             "--null blocks needs --blocks, the lengths of the layers' weights and biases: 2h,h,h,1 for XOR's h hidden units"
         )
-    _announce_compilation()
+    announce_compilation()
     from tdu.avalanches.sources import null_files
 
     rows = null_files(files, graph, seed, names or ("permuted", "signs"), **settings)
-    _print_rows(rows, as_json)
+    print_rows(rows, as_json)
 
 
 @main.command()
 @click.argument("log", type=DIRECTORY)
-@click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
+@QUANTITIES_AS_JSON
 @WORKERS
 def fit(log: Path, as_json: bool, workers: int) -> None:
     """Fit the exponents of LOG, a directory of runs of any source, beside the null models that were probed with them.
@@ -230,16 +157,25 @@ def report(run: Path, workers: int) -> None:
 @main.command()
 @click.option("--sizes", type=Counts(), default="81,2001,100000,1000000", show_default=True, help="System sizes N.")
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Repetitions; the median counts.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per measurement and line.")
 @WORKERS
-def bench(sizes: tuple[int, ...], rounds: int, workers: int) -> None:
-    """How many topplings a second the probe does on this machine, on one thread and on --workers."""
-    _announce_compilation()
+def bench(sizes: tuple[int, ...], rounds: int, workers: int, as_json: bool) -> None:
+    """How long a probe takes on this machine, and how many topplings a second it does, on one thread and on --workers."""
+    announce_compilation()
     from tdu.avalanches.throughput import measure
 
-    click.echo("field\tN\tthreads\ttime a probe\ttopplings a second\tedges a second")
-    for rate in measure(sizes, workers, rounds):
-        cells = (f"{rate.seconds * 1e6:.1f} µs", f"{rate.topplings:.3g}", f"{rate.pushes:.3g}")
-        click.echo("\t".join((rate.workload, f"{rate.n_sites}", f"{rate.threads}", *cells)))
+    rows = (
+        {
+            "field": rate.workload,
+            "n": rate.n_sites,
+            "threads": rate.threads,
+            "microseconds": rate.seconds * 1e6,
+            "topplings_a_second": rate.topplings,
+            "edges_a_second": rate.pushes,
+        }
+        for rate in measure(sizes, workers, rounds)
+    )
+    print_rows(rows, as_json)
 
 
 @main.command()
@@ -252,7 +188,7 @@ def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
     With another --width or --replicate, the log in --out gets a further run, which `tdu fit` and `tdu report` read; other
     processes may add theirs meanwhile. The same command goes on after an interruption, with more --epochs too.
     """
-    _announce_compilation()
+    announce_compilation()
     from tdu.training.network import train_network
 
     given = {name: value for name, value in settings.items() if value is not None}
@@ -270,27 +206,31 @@ def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
     """Answer the question of EXPERIMENT, an experiment.toml: train, measure, write data/*.csv, the figure and README.md."""
     if quick and out is None:
         raise click.UsageError("--quick needs --out: the answer of a small study must not replace that of the whole one")
-    _announce_compilation()
+    announce_compilation()
     from tdu.experiments import plan as experiments
 
-    for path in experiments.run(experiment, out or experiment.parent, quick, workers, _say):
+    for path in experiments.run(experiment, out or experiment.parent, quick, workers, say):
         click.echo(path)
 
 
 @main.command()
 @click.option("--out", type=DIRECTORY, default="results", show_default=True, help="Directory of log, results.json and figures.")
+@QUANTITIES_AS_JSON
 @study_options
-def reproduce(out: Path, quick: bool, workers: int, **settings: Any) -> None:
+def reproduce(out: Path, as_json: bool, quick: bool, workers: int, **settings: Any) -> None:
     """The paper's study: train, fit, draw, and compare with the published figures."""
     from tdu.results import figures
 
     if workers > 1:
         figures.make_ready()
-    _announce_compilation()
+    announce_compilation()
     from tdu import reproduce as study
     from tdu.results.assemble import table
+    from tdu.results.store import results_as_json
 
     scope = QUICK_SCOPE if quick else Scope()
-    results = study.reproduce(out, _config(quick, settings), scope, workers, _progress, _say)
-    click.echo(table(results))
-    click.echo(f"\n{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")
+    results = study.reproduce(out, _config(quick, settings), scope, workers, progress, say)
+    if as_json:
+        click.echo(json.dumps(results_as_json(results), ensure_ascii=False))
+    else:
+        click.echo(f"{table(results)}\n\n{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")

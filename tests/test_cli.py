@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tdu
+from tdu import terminal
 from tdu.cli import main
 from tdu.config import NULLS
 from tdu.results.figures import FIGURES
@@ -191,6 +192,59 @@ def test_gone_on_with_or_on_other_workers_the_results_are_the_same(reproduced, t
     assert one["provenance"].pop("created")
     assert other["provenance"].pop("created")
     assert one == other
+
+
+#: Commands that print no table, but where they have written what they made.
+WRITERS = {"train", "grok", "run", "figures", "report"}
+
+
+def rows_of(stdout):
+    """JSON lines, in which nothing is nan."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in stdout.splitlines()]
+
+
+def test_every_command_that_prints_a_table_says_it_in_json_too():
+    asked = {name for name, command in main.commands.items() if any("--json" in option.opts for option in command.params)}
+    assert asked == set(main.commands) - WRITERS
+
+
+@pytest.mark.slow
+def test_json_has_a_row_for_each_of_the_table_under_the_same_names(field, tmp_path):
+    pattern = str(tmp_path / "w{scale}-{step}.npy")
+    for scale, step in ((5, 0), (5, 1), (7, 0)):
+        np.save(pattern.format(scale=scale, step=step), np.arange(scale * 10.0))
+    for command in (
+        ["probe", field],
+        ["nulls", field, "--draws", 2],
+        ["probe", pattern, "--out", tmp_path / "log", "--null", "signs", "--dry-run"],
+        ["bench", "--sizes", "81", "--rounds", 1, "--workers", 1],
+    ):
+        head, *lines = run(*command).stdout.splitlines()
+        rows = rows_of(run(*command, "--json").stdout)
+        assert [list(row) for row in rows] == [head.split("\t")] * len(lines), command
+        assert all(isinstance(value, int | float | str) for row in rows for value in row.values())
+    assert rows[0]["topplings_a_second"] > 0
+
+
+@pytest.mark.slow
+def test_fit_and_reproduce_say_their_results_as_one_json_object(reproduced, tmp_path):
+    out, _ = reproduced
+    (found,) = rows_of(run("fit", out, "--json").stdout)
+    kept = json.loads((out / "results.json").read_text())
+    assert found["quantities"]["dimension"]["value"] == kept["quantities"]["dimension"]["value"]
+    for name in ("manifest.json", "log"):
+        (tmp_path / name).symlink_to(out / name)
+    (found,) = rows_of(run("reproduce", "--quick", "--json", "--out", tmp_path, *STUDY).stdout)
+    assert found == json.loads((tmp_path / "results.json").read_text())
+
+
+def test_what_is_not_a_number_is_null_in_json(capsys):
+    terminal.print_rows([{"name": "ρ", "value": float("nan"), "count": 3}], as_json=True)
+    assert capsys.readouterr().out == '{"name": "ρ", "value": null, "count": 3}\n'
 
 
 def test_help_and_import_load_nothing_heavy():

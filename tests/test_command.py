@@ -54,8 +54,10 @@ def parsed(line):
 def study_of(line):
     """The study that a command line asks for, and whether it is a quick one."""
     name, settings = parsed(line)
-    out, quick, _ = (str(settings.pop("out")), settings.pop("quick"), settings.pop("workers"))
+    out, quick = str(settings.pop("out")), settings.pop("quick")
     assert out == "RUN"
+    for not_of_the_study in ("workers", "as_json"):
+        settings.pop(not_of_the_study, None)
     return name, cli._config(quick, settings), quick
 
 

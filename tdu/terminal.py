@@ -1,0 +1,91 @@
+"""What a command says and where: answers on standard output, progress and errors on standard error, a line each."""
+
+import json
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from tdu.errors import InputError
+
+T = TypeVar("T")
+
+
+class OneLineErrors(click.Group):
+    """What the user can mend is one line on standard error: exit 1 if the work failed, 2 for wrong usage.
+
+    A bug in tdu shows its traceback, and exits with 1.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and turn what bad input raises into its line, warnings too."""
+        warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            code = 2
+        except click.ClickException as error:
+            _fail(error.format_message())
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted; the same command goes on where this one stopped")
+            code = 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more at exit
+            code = 1
+        except (InputError, OSError, MemoryError) as error:
+            _fail(str(error) or type(error).__name__)
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> None:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
+    """Rows as they come: JSON lines, in which nan is null, or a table under the names of the first."""
+    for number, row in enumerate(rows):
+        if number == 0 and not as_json:
+            click.echo("\t".join(row))
+        cells = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
+        click.echo(_json(row) if as_json else "\t".join(cells))
+
+
+def _json(row: Mapping[str, Any]) -> str:
+    finite = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+    return json.dumps(finite, ensure_ascii=False)
+
+
+def announce_compilation() -> None:
+    """Say that compiling comes first, where it does."""
+    from tdu._jit import cache_is_cold
+
+    if cache_is_cold():
+        click.echo("compiling the kernels: this first run takes some 20 seconds longer", err=True)
+
+
+def progress(done: Iterator[T], total: int, what: str = "runs") -> Iterator[T]:
+    """What is done, with its number, rate and the time left on standard error, if that is a terminal."""
+    begun = time.monotonic()
+
+    def rate(_: object) -> str:
+        return f"{bar.pos / max(time.monotonic() - begun, 1e-9):.3g} {what}/s"
+
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        done, length=total, label=what, file=sys.stderr, hidden=hidden, show_pos=True, item_show_func=rate
+    ) as bar:
+        yield from bar
+
+
+def say(stage: str) -> None:
+    """Say what is being done, to somebody who watches."""
+    if sys.stderr.isatty():
+        click.echo(f"{stage} …", err=True)
