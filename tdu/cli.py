@@ -155,6 +155,32 @@ def report(run: Path, workers: int) -> None:
 
 
 @main.command()
+@click.argument("log", type=DIRECTORY)
+@click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), help="[default: csv, or as the name of --out says]")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File; CSV goes to standard output without one.")
+def export(log: Path, kind: str | None, out: Path | None) -> None:
+    """Write LOG, a directory of runs of any source, as one table, a row a snapshot, for pandas, Polars, DuckDB, R, ….
+
+    Columns are scale, replicate, step, n (the system size N), size, what else is known of a snapshot, a column for each draw of
+    each null model, as permuted_00, and grokking_step. What is not known is an empty cell, in Parquet a null. Curves at every
+    epoch, which the XOR study has beside its snapshots, are not in the table. Parquet has the log's settings and versions in
+    the file's metadata, and needs the extra tdu-ofc[parquet].
+    """
+    kind = kind or ("parquet" if out and out.suffix == ".parquet" else "csv")
+    if kind == "parquet" and out is None:
+        raise click.UsageError("--format parquet needs --out, the file to write")
+    from tdu.logs import export as exports
+
+    table = exports.table(log)
+    if out is None:
+        for piece in exports.csv_pieces(table):
+            click.echo(piece, nl=False)
+    else:
+        (exports.write_csv if kind == "csv" else exports.write_parquet)(table, out)
+        click.echo(out)
+
+
+@main.command()
 @click.option("--sizes", type=Counts(), default="81,2001,100000,1000000", show_default=True, help="System sizes N.")
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Repetitions; the median counts.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per measurement and line.")
