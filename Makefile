@@ -79,10 +79,10 @@ test-torch:
 	$(MAKE) --no-print-directory VENV=$(VENV)-torch beside-torch
 
 beside-torch: $(VENV)/torch.stamp
-	$(PYTEST) tests/test_torch.py tests/sources/test_pytorch.py tests/test_char_lm.py -m torch
+	$(PYTEST) tests/test_torch.py tests/sources/test_pytorch.py tests/test_char_lm.py tests/test_own_runs.py -m torch
 
 $(VENV)/torch.stamp: $(VENV)/run.stamp
-	$(PIP) --editable '.[test,torch]'
+	$(PIP) --editable '.[test,torch,frameworks]'
 	touch $@
 
 # Mutates the analysis, statistics and nulls, and says what no test noticed (tests/mutation): most of an hour on two
