@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tdu.avalanches.probe import Probe, RunProbe
 
 #: Columns of the recorder's own, which a metric cannot be called.
-_TAKEN = (*OBSERVABLES, "gradient_norm", "weight_norm", "gini", "effective_rank", "step", "n", "scale", "replicate")
+_TAKEN = (*OBSERVABLES, "gradient_norm", "weight_norm", "gini", "effective_rank", "step", "n", "scale", "replicate", "grokking_step")
 
 
 class Recorder:
