@@ -133,6 +133,12 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: 
         np.savez(cast(Any, file), **cast(Any, {**arrays, **described_by}))
 
 
+def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named tensors into one .npz."""
+    with atomic(path) as file:
+        np.savez(cast(Any, file), **cast(Any, {name or "gradients": tensor for name, tensor in tensors.items()}))
+
+
 def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """All arrays of a .npz file by name, and their description.
 

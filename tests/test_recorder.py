@@ -6,10 +6,12 @@ import warnings
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import tdu
 from tdu.avalanches import gauges, nulls
 from tdu.avalanches.foreign import as_numpy
+from tdu.cli import main
 from tdu.logs import growing
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed, generator
@@ -119,6 +121,19 @@ def test_a_run_groks_where_test_accuracy_stays_above_99_percent(tmp_path, tail):
             rec(step, flat(step), test_accuracy=accuracy)
     stays = [10, 20, -1][[[0.95, 0.995, 1.0], [0.995, 0.98, 1.0], [0.1, 0.2, 0.3]].index(tail)]
     assert Store.open(tmp_path).read(1, 0).grokking_step == stays
+
+
+def test_gradients_are_kept_only_if_asked_for_and_probed_again_to_the_same_sizes(tmp_path):
+    run = record(tmp_path / "log")
+    assert not (tmp_path / "log" / "gradients").exists()
+    record(tmp_path / "kept", keep_gradients=True)
+    pattern = f"{tmp_path}/kept/gradients/s{{scale}}-r{{replicate}}/{{step}}.npz"
+    result = CliRunner().invoke(main, ["probe", pattern, "--out", str(tmp_path / "again"), "--draws", "3"])
+    assert result.exit_code == 0, result.output
+    again = Store.open(tmp_path / "again").read(6, 0)
+    assert again.layout == run.layout
+    assert again.size.tolist() == run.size.tolist()
+    assert again.nulls["blocks"].tolist() == run.nulls["blocks"].tolist()
 
 
 def test_a_gradient_that_is_not_finite_is_left_out_with_a_word(tmp_path):

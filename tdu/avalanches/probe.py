@@ -78,7 +78,14 @@ class Probe:
         return RunProbe(self, graph, nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate)))
 
     def record(
-        self, path: str | os.PathLike[str], scale: int, replicate: int = 0, *, every: int = 1, resume: bool = False
+        self,
+        path: str | os.PathLike[str],
+        scale: int,
+        replicate: int = 0,
+        *,
+        every: int = 1,
+        resume: bool = False,
+        keep_gradients: bool = False,
     ) -> Recorder:
         """Begin a run of the log in the directory `path`, which a training loop records its gradients in.
 
@@ -89,6 +96,8 @@ class Probe:
         replicate : which of the scale's runs this is.
         every : steps between snapshots; others are passed over.
         resume : go on with a run that is there, as after an interruption; snapshots from the first new step on are replaced.
+        keep_gradients : also write the gradients of every snapshot, as ``gradients/s{scale}-r{replicate}/{step}.npz`` in the
+            directory of the log, which `tdu probe` reads.
 
         Raises
         ------
@@ -110,7 +119,8 @@ class Probe:
         _check.integer(scale, "scale", 0)
         _check.integer(replicate, "replicate", 0)
         _check.integer(every, "every", 1)
-        return Recorder(self, Store.begin(Path(path), SOURCE, self.settings), scale, replicate, every, resume)
+        store = Store.begin(Path(path), SOURCE, self.settings)
+        return Recorder(self, store, scale, replicate, every, resume, keep_gradients)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tdu.avalanches import gauges
 from tdu.avalanches.foreign import as_numpy, as_tensors
 from tdu.avalanches.observables import OBSERVABLES
 from tdu.errors import InputError
+from tdu.files import write_tensors
 from tdu.logs.growing import GrowingRun
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
@@ -22,18 +23,32 @@ if TYPE_CHECKING:
     from tdu.avalanches.probe import Probe, RunProbe
 
 #: Columns of the recorder's own, which a metric cannot be called.
-_TAKEN = (*OBSERVABLES, "gradient_norm", "weight_norm", "gini", "effective_rank", "step", "n", "scale", "replicate", "grokking_step")
+_TAKEN = (
+    *OBSERVABLES,
+    "gradient_norm",
+    "weight_norm",
+    "gini",
+    "effective_rank",
+    "step",
+    "n",
+    "scale",
+    "replicate",
+    "grokking_step",
+)
 
 
 class Recorder:
     """One run of a log, as `tdu.Probe.record` opens it: a context manager, to be called with the gradients of a step.
 
     The run is written every twenty seconds and when the recorder is closed, whatever closes it: a training that is killed loses
-    what is younger. The log can be read meanwhile. Gradients are not kept.
+    what is younger. The log can be read meanwhile.
     """
 
-    def __init__(self, probe: "Probe", store: Store, scale: int, replicate: int, every: int, resume: bool) -> None:
+    def __init__(
+        self, probe: "Probe", store: Store, scale: int, replicate: int, every: int, resume: bool, keep_gradients: bool
+    ) -> None:
         self._probe, self._every, self._resumed = probe, every, resume
+        self._kept = store.path / "gradients" / f"s{scale:05d}-r{replicate:02d}" if keep_gradients else None
         self._run = GrowingRun(store, scale, replicate)
         self._of_run: RunProbe | None = None
         self._field: Floats = np.empty(0)
@@ -89,6 +104,8 @@ class Recorder:
             return
         if weights is not None:
             columns |= gauges.of_weights(as_tensors(weights))
+        if self._kept is not None:
+            write_tensors(self._kept / f"{step:08d}.npz", tensors)
         measured, nulls = of_run.snapshot(self._field, step)
         self._run.add(Row(int(step), columns | {"gradient_norm": length} | measured, nulls))
 
