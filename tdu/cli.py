@@ -159,7 +159,7 @@ def report(run: Path, workers: int) -> None:
 @click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), help="[default: csv, or as the name of --out says]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File; CSV goes to standard output without one.")
 def export(log: Path, kind: str | None, out: Path | None) -> None:
-    """Write LOG, a directory of runs of any source, as one table, a row a snapshot, for pandas, Polars, DuckDB, R, ….
+    """Write LOG, a directory of runs of any source, as one table, one row per snapshot, for pandas, Polars, DuckDB, R, ….
 
     Columns are scale, replicate, step, n (the system size N), size, what else is known of a snapshot, a column for each draw of
     each null model, as permuted_00, and grokking_step. What is not known is an empty cell, in Parquet a null. Curves at every

@@ -148,7 +148,7 @@ def _shuffled(values: npt.NDArray[Scalar], sizes: Sequence[int], rng: np.random.
 
 
 def _shuffle(values: npt.NDArray[Scalar], rng: np.random.Generator) -> None:
-    """Put `values` (n,) in random order; many are dealt at random into piles that fit the cache, and these shuffled.
+    """Put `values` (n,) in random order; large arrays are first split at random into piles that fit the cache.
 
     All orders are as likely (Rao 1961; Sandelius 1962); exchanging entries all over the memory takes several times as long.
     """

@@ -17,9 +17,9 @@ Table = list[dict[str, object]]
 
 @dataclass(frozen=True)
 class Experiment:
-    """With the paper's study: `measure` finds, `tables` lays out what is worth keeping as CSV, `draw` makes the figure.
+    """Of the paper's study: `measure` finds, `tables` lays out what is worth keeping as CSV, `draw` makes the figure.
 
-    `measure` takes the study, its scope, an executor and what is told of progress. `study` is what a plan overrides, `quick`
+    `measure` takes the study, its scope, an executor and what reports progress. `study` is what a plan overrides, `quick`
     what a small one replaces in it.
     """
 

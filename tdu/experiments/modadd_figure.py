@@ -50,7 +50,7 @@ def _in_words(name: str) -> str:
 
 
 def _styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """A colour for each modulus and training, a line for each kind; kinds there is but one of have their own colour too."""
+    """A colour for each modulus and training, a line for each kind; a kind that occurs only once has a colour of its own."""
     found = {name: name.rsplit("-", 2) for name in names}
     groups = list(dict.fromkeys((modulus, training) for _, modulus, training in found.values()))
     lines = {GROKKING: "-", FEW: "--", DELAYED: "-.", NO_DECAY: ":"}

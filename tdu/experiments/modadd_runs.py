@@ -103,7 +103,7 @@ def paired(study: GrokkingConfig, one: Condition, other: Condition) -> bool:
 
 
 def train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -> dict[Condition, Aligned]:
-    """Train every run, going on from what is in the directory `runs`: a group a condition."""
+    """Train every run, going on from what is in the directory `runs`: one group per condition."""
     jobs = {
         (condition, width, replicate): (condition.run(study, width, replicate), runs / condition.name)
         for condition in conditions(study)

@@ -41,7 +41,7 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
     Raises
     ------
     ValueError
-        If the file cannot be read, or names a question, a table or a setting that there is not.
+        If the file cannot be read, or names a question, a table or a setting that does not exist.
     """
     try:
         with open(path, "rb") as file:

@@ -68,7 +68,7 @@ def _unknown() -> Estimate:
 
 
 def tables(results: Results) -> dict[str, Table]:
-    """One row a recipe; the same by what D(t) does."""
+    """One row per recipe; the same by what D(t) does."""
     rows = sorted(results.series_of(Recipes).rows, key=_rank)
     table: Table = []
     for row in rows:

@@ -37,7 +37,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 
 def tables(results: Results) -> dict[str, Table]:
-    """D(t) on each topology, and one row a topology of what is left of it after grokking."""
+    """D(t) on each topology, and one row per topology of what is left of it after grokking."""
     one, synthetic = results.series_of(topology.DimensionOnGraphs), results.series_of(Topologies)
     over_time: Table = []
     for kind, fields in (("real", one.real), ("permuted", one.permuted)):

@@ -48,7 +48,7 @@ def _singles(results: Results, key: str) -> list[Quantity]:
 
 
 def tables(results: Results) -> dict[str, Table]:
-    """A row a published figure: both pools, and how many single studies say what; and how many verdicts change."""
+    """One row per published figure: both pools, and how many single studies say what; and how many verdicts change."""
     rows: Table = []
     for key in _decided(results):
         q, again = results.quantities[key], results.readings[key][_AGAIN]
@@ -85,7 +85,7 @@ def _changes(results: Results) -> Table:
 
 
 def draw(results: Results) -> Figure:
-    """Verdicts of both pools and of every single study, a row a published figure."""
+    """Verdicts of both pools and of every single study, one row per published figure."""
     keys = _decided(results)
     words = list(_WORDS)
     columns = [[results.quantities[key], results.readings[key][_AGAIN], *_singles(results, key)] for key in keys]

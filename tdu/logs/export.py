@@ -1,4 +1,4 @@
-"""A log as one tidy table, a row a snapshot, for other programs to compute with: CSV and Parquet.
+"""A log as one tidy table, one row per snapshot, for other programs to compute with: CSV and Parquet.
 
 Columns are ``scale, replicate, step, n, size``, whatever else is known of a snapshot, one a draw of each null
 (``permuted_00``, ``permuted_01``, …), and ``grokking_step``. The series at every epoch that some sources record

@@ -24,7 +24,7 @@ def as_one(findings: Iterable[Findings]) -> Findings:
 
 
 def results_of(config: StudyConfig | GrokkingConfig | LogConfig, scope: Scope | None, findings: Iterable[Findings]) -> Results:
-    """All findings, quantities in the order of the published table; beside its figures, but for logs of other sources."""
+    """All findings as results, in the order of the published table; beside its figures if the log is of the paper's study."""
     found = as_one(findings)
     order = [key for key in PUBLISHED if key in found.estimates] + [key for key in found.estimates if key not in PUBLISHED]
 
@@ -60,7 +60,7 @@ def table(results: Results) -> str:
 
 
 def scales_table(results: Results) -> list[tuple[str, ...]]:
-    """What stands behind the exponents of a log, a row a scale under a head."""
+    """What stands behind the exponents of a log, one row per scale under a heading."""
     rows: list[tuple[str, ...]] = [("scale", "N", "runs", "snapshots", "stopped at the last step allowed (%)")]
     for found in results.all_of(Scales):
         counts = zip(found.scale, found.n_sites, found.runs, found.snapshots, strict=True)

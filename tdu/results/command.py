@@ -1,4 +1,4 @@
-"""The command that makes a result again: every setting that is not the default is said."""
+"""The commands that reproduce a result, with every setting that differs from its default."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +10,7 @@ _OF_SOURCES: dict[str, tuple[str, str, dict[str, Any]]] = {"network": ("tdu grok
 
 
 def commands(config: StudyConfig | LogConfig, scope: Scope | None) -> list[str]:
-    """Shell commands that make the runs of a study or log anew; ``RUN`` stands for the directory."""
+    """Shell commands that rerun a study or a log; ``RUN`` stands for the directory."""
     if isinstance(config, LogConfig):
         return _of_log(config)
     quick = scope == QUICK_SCOPE
@@ -23,7 +23,7 @@ def commands(config: StudyConfig | LogConfig, scope: Scope | None) -> list[str]:
 
 
 def without_option(scope: Scope | None) -> dict[str, Any]:
-    """Settings of a scope that `commands` does not set, as no option does: those that are neither the default nor quick's."""
+    """Settings of a scope that no option sets, where they are neither the default nor those of a quick study."""
     if scope is None or scope == QUICK_SCOPE:
         return {}
     default = asdict(Scope())
@@ -40,7 +40,7 @@ def _of_log(config: LogConfig) -> list[str]:
 
 
 def _options(settings: Any, default: dict[str, Any]) -> str:
-    """`` --name value`` for every setting that differs."""
+    """`` --name value`` for every setting that differs from its default."""
     return "".join(_option(name, value) for name, value in settings.items() if _plain(value) != _plain(default.get(name)))
 
 

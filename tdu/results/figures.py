@@ -38,7 +38,7 @@ _METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 
 
 def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
-    """Draw every figure whose series `results` hold into `directory`, in the formats of its scope; the paths written.
+    """Draw every figure that `results` have the series for into `directory`; the paths written.
 
     Drawing holds the interpreter's lock, so that several `workers` are processes of their own.
     """
@@ -88,14 +88,14 @@ def caption(name: str, of_paper: bool = True) -> str:
 def save(
     panel: Callable[[Results], "Figure"], results: Results, directory: Path, name: str, formats: Sequence[str]
 ) -> list[Path]:
-    """Draw `results` by `panel` in the style of the house, into one file a format; the paths written."""
+    """Draw `results` with `panel` in the house style, one file per format; the paths written."""
     import matplotlib as mpl
 
     written = []
     with mpl.rc_context(fname=STYLE):
         figure = panel(results)
         if (engine := figure.get_layout_engine()) is not None:
-            engine.execute(figure)  # lay out once, not twice a format
+            engine.execute(figure)  # lay out once, not twice per format
         mpl.rcParams["figure.constrained_layout.use"] = False
         figure.set_layout_engine(None)
         for suffix in formats:

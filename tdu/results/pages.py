@@ -1,4 +1,4 @@
-"""Pages of prose whose numbers come from data: a template and what was measured in, Markdown out.
+"""Pages of prose whose numbers come from data: template and measurements in, Markdown out.
 
 In a template, ``{{key}}`` is a quantity with its interval, ``{{key:published}}`` the published figure, ``{{key:verdict}}`` the
 verdict in words, ``{{key:note}}`` its own note, ``{{key|reading}}`` the value under another reading. ``{{table}}`` is the

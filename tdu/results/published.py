@@ -229,7 +229,7 @@ def _accepted(published: Published) -> tuple[float, float]:
 
 
 def other_settings(config: StudyConfig) -> list[str]:
-    """Names of the settings, the seed and the nulls aside, in which a study is not the paper's."""
+    """Names of the settings in which a study differs from the paper's, seed and nulls aside."""
     own = ("seed", "nulls", "n_null_draws")
     paper = replace(StudyConfig(), **{name: getattr(config, name) for name in own})
     return [item.name for item in fields(paper) if getattr(paper, item.name) != getattr(config, item.name)]
@@ -244,7 +244,7 @@ def departure(config: StudyConfig | GrokkingConfig | LogConfig) -> str:
 
 
 def in_full(q: Quantity) -> str:
-    """The verdict, and where it cannot tell, the half-width of the interval that could beside that of the one at hand."""
+    """The verdict; where the interval cannot tell, also its half-width and the one that could."""
     if q.verdict != "cannot tell" or math.isnan(q.needed):
         return q.verdict
     half = (q.high - q.low) / 2

@@ -58,7 +58,7 @@ class ShadowDimensionOverTime(Series):
 
 @dataclass(frozen=True, eq=False)
 class NullOverTime(Series):
-    """D(t) of the mean size under one null, and what that of the real gradients exceeds it by."""
+    """D(t) of the mean size under one null, and by how much that of the real gradients exceeds it."""
 
     key = "null"
     null: str = field(metadata={IN_KEY: True})

@@ -29,7 +29,7 @@ def results_as_json(results: Results) -> dict[str, Any]:
 
 
 def _quantity_as_json(quantity: Quantity) -> dict[str, Any]:
-    """`agrees` says the verdict once more, true, false, or null where the interval cannot tell; it is there if there is one."""
+    """`agrees` repeats the verdict, if there is one: true, false, or null where the interval cannot tell."""
     said = {"agrees": True, "does not agree": False, "cannot tell": None}
     agrees = {"agrees": said[quantity.verdict]} if quantity.verdict in said else {}
     return cast(dict[str, Any], _to_json(asdict(quantity) | agrees))
@@ -109,7 +109,7 @@ def _series(key: str, written: dict[str, Any]) -> Series:
 
 
 def _dataclass(kind: type[Any], written: dict[str, Any], known: dict[str, Any] | None = None) -> Any:
-    """The dataclass that was `written`; what of it is `known` already is not in there."""
+    """The dataclass that was `written`, apart from the fields that are `known` already."""
     values, rest, hints = dict(known or {}), dict(written), get_type_hints(kind)
     takes_rest = None
     for item in fields(kind):

@@ -12,7 +12,7 @@ _NO_EXCESS = "gaussian"
 
 
 def nulls_figure(results: Results) -> Figure:
-    """(a) D(t) beside its nulls; (b–) the excess over each null with its band, one panel a null on one scale."""
+    """(a) D(t) beside its nulls; (b–) the excess over each null with its band, one panel per null on a common scale."""
     nulls = {one.null: one for one in results.all_of(NullOverTime)}
     styles = null_styles(nulls)
     exceeded = [name for name in styles if name != _NO_EXCESS] or list(styles)

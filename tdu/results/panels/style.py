@@ -42,7 +42,7 @@ _FURTHER = ("C5", "C4", "0.5")
 
 
 def null_styles(names: Iterable[str]) -> dict[str, LineStyle]:
-    """A style for each of the nulls in `names`: those of the paper's study first, with theirs, and any further the next."""
+    """A style for each of the nulls in `names`: those of the paper's study keep theirs, any further one takes the next."""
     present = set(names)
     styles = {name: style for name, style in _KNOWN.items() if name in present}
     for i, name in enumerate(sorted(present - styles.keys())):

@@ -11,7 +11,7 @@ _COLUMNS_A_ROW = 3
 
 
 def watched_figure(results: Results) -> Figure:
-    """(a) D(t) with its band; (b–) every recorded column, a panel each, on the same steps."""
+    """(a) D(t) with its band; (b–) every recorded column, one panel each, over the same steps."""
     watched, over_time = results.series_of(Watched), results.series_of(DimensionOverTime)
     n_rows = -(-(1 + len(watched.columns)) // _COLUMNS_A_ROW)
     figure = Figure(figsize=(WIDE, 0.4 + 1.7 * n_rows))
