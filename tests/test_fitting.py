@@ -43,6 +43,16 @@ def log_at(path, *runs, **settings):
     return path
 
 
+def gradients_at(path, capped=0.0, there=tuple((w, k) for w in WIDTHS for k in range(3))):
+    """A log of somebody's gradients, whose loss falls while D stays."""
+    store = Store.begin(path, SOURCE, {"seed": 3, "graph": "ba"})
+    for run in (planted(w, k) for w, k in there):
+        falling = np.exp(-STEP / 50) * np.random.default_rng([run.scale, run.replicate]).uniform(0.9, 1.1, STEP.size)
+        columns = {**run.columns, "loss": falling, "capped": np.full(STEP.size, capped)}
+        store.write(replace(run, columns=columns))
+    return path
+
+
 def fit(path):
     with ThreadPoolExecutor(1) as executor:
         return fitting.fit(path, executor)
@@ -93,20 +103,21 @@ def test_missing_runs_and_steps_leave_gaps_and_no_other_values(tmp_path):
     assert results.quantities["excess_at_all_steps_permuted"].value == pytest.approx(0.2, abs=0.02)
 
 
+@pytest.mark.parametrize("missing", [{(16, 3)}, {(8, 0), (64, 1)}, {(32, k) for k in (1, 2, 3)}])
+def test_whichever_runs_are_missing_the_others_are_fitted(tmp_path, missing):
+    there = [(w, k) for w in WIDTHS for k in range(4) if (w, k) not in missing]
+    results = fit(gradients_at(tmp_path, there=there))
+    assert results.quantities["gamma"].value == pytest.approx(1.2, abs=0.03)
+    collapse = results.quantities["collapse_exponent"]
+    assert collapse.value == pytest.approx(1.2, abs=0.05)
+    assert np.isnan(collapse.low) == (len(missing) == 3)  # a scale of one run has no scatter to resample
+    assert np.isnan(results.quantities["duration_exponent"].low) == (len(missing) == 3)
+
+
 def test_two_scales_at_a_step_are_a_gap(tmp_path):
     runs = [planted(w, k, steps=STEP if w < 32 else STEP[:8]) for w in WIDTHS for k in range(2)]
     over_time = fit(log_at(tmp_path, *runs)).series_of(DimensionOverTime).bands["mean"]
     assert np.isfinite(over_time.value).tolist() == [True] * 8 + [False] * 12
-
-
-def gradients_at(path, capped=0.0):
-    """A log of somebody's gradients, whose loss falls while D stays."""
-    store = Store.begin(path, SOURCE, {"seed": 3, "graph": "ba"})
-    for run in (planted(w, k) for w in WIDTHS for k in range(3)):
-        falling = np.exp(-STEP / 50) * np.random.default_rng([run.scale, run.replicate]).uniform(0.9, 1.1, STEP.size)
-        columns = {**run.columns, "loss": falling, "capped": np.full(STEP.size, capped)}
-        store.write(replace(run, columns=columns))
-    return path
 
 
 def test_a_log_of_gradients_says_what_stands_behind_and_what_goes_with_d(tmp_path):

@@ -26,11 +26,13 @@ def analyse(log: Log) -> Findings:
     if np.isnan(value[:3]).all():
         return Findings()
     low, high = np.full((2, len(_KEYS)), np.nan)
-    if len(size) > 1:
-        runs = np.arange(len(size), dtype=np.float64)[None]
+    known = (~np.isnan(size)).any(axis=-1)
+    if known.sum() > 1:
+        runs = np.where(known, np.arange(len(size)), np.nan)[None]
 
         def measured(drawn: Floats) -> Floats:
-            return np.array([_exponents(size[which], duration[which]) for which in drawn[:, 0].astype(int)])
+            chosen = (which[~np.isnan(which)].astype(int) for which in drawn[:, 0])
+            return np.array([_exponents(size[which], duration[which]) for which in chosen])
 
         low, high = interval(bootstrap(runs, measured, log.seed, _N_RESAMPLES, stretched=False))
     said = f"N = {log.n_sites[-1]}; {_range(size)} of sizes, {_range(duration)} of durations"

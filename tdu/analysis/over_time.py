@@ -3,13 +3,15 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
 
 from tdu import _validate
 from tdu.analysis import excess as nulls
-from tdu.errors import InputError
+from tdu.analysis import support
+from tdu.errors import InputError, InputTypeError
 from tdu.logs.log import from_grokking
 from tdu.statistics import resampling, scaling
 from tdu.statistics.resampling import OfRuns, RunStatistic
@@ -99,6 +101,7 @@ def dimension_over_time(
     seed = log.seed if seed is None else seed
     n_scales = (~np.isnan(log.size)).any(axis=1).sum(axis=0)
     _warn_of_gaps(n_scales)
+    _warn_of_limit(log)
     band = scaling.dimension_over_time(log, statistic, seed)
     mean = scaling.window_dimension(log, statistic, _inside(log, window), seed)
     r2 = np.full(band.value.shape, np.nan) if band.r2 is None else band.r2
@@ -151,6 +154,9 @@ def excess(
         raise InputError(f"the log has no null `{name}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
     seed = log.seed if seed is None else seed
     over_time = nulls.over_time(log, name, seed)
+    if log.n_sites.size < scaling.MIN_SCALES:
+        raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
+    _warn_of_limit(log)
     inside = np.flatnonzero(_inside(log, window) & log.complete)
     if inside.size == 0:
         raise InputError(
@@ -209,6 +215,8 @@ def _as_log(
     nulls: Mapping[str, npt.ArrayLike] | None = None,
 ) -> Log:
     """The log, or one made of arrays, aligned at grokking where that is asked for."""
+    if isinstance(log, str | PathLike):
+        raise InputTypeError(f"`log` is the path {str(log)!r}: give what `tdu.load` makes of it")
     if isinstance(log, Log):
         if sizes is not None or nulls:
             raise InputError("`sizes` are those of the log: give them with the system sizes N instead of a log")
@@ -249,3 +257,8 @@ def _warn_of_gaps(n_scales: Integers) -> None:
             f"{gaps} of {n_scales.size} steps have runs of fewer than {scaling.MIN_SCALES} scales: they have no exponent",
             stacklevel=3,
         )
+
+
+def _warn_of_limit(log: Log) -> None:
+    if "capped" in log.columns and (said := support.bent(support.scales_of(log))):
+        warnings.warn(said, stacklevel=3)

@@ -18,18 +18,17 @@ BENDING = 1.0
 
 def analyse(log: Log) -> Findings:
     """The scales, and the half-width of the mean of D(t), with what it would take to bring it to ± 0.05."""
-    known = ~np.isnan(log.size)
-    capped = np.array([100 * np.nanmean(of_scale) for of_scale in log.columns["capped"]])
-    scales = Scales(
-        scale=log.scale,
-        n_sites=log.n_sites,
-        runs=known.any(axis=-1).sum(axis=1),
-        snapshots=known.sum(axis=(1, 2)),
-        capped=capped,
-    )
+    scales = scales_of(log)
     of_runs = 100 * mean_of_known(log.columns["capped"][-1:])
     largest = estimate(of_runs, mean_of_runs, f"share at N = {log.n_sites[-1]}, %", log.seed, bent(scales))
     return Findings({"capped_at_largest": largest, "half_width": _resolution(log)}, series=(scales,))
+
+
+def scales_of(log: Log) -> Scales:
+    """Runs, snapshots and the share of avalanches that were stopped, of each scale."""
+    known = ~np.isnan(log.size)
+    capped = 100 * mean_of_known(log.columns["capped"].reshape(len(log.scale), -1))
+    return Scales(log.scale, log.n_sites, known.any(axis=-1).sum(axis=1), known.sum(axis=(1, 2)), capped)
 
 
 def bent(scales: Scales) -> str:
@@ -39,7 +38,7 @@ def bent(scales: Scales) -> str:
         return ""
     return (
         f"{scales.capped[worst]:.1f} % of the avalanches at N = {scales.n_sites[worst]} are stopped at the last step allowed: "
-        "exponents are bent, probe with more steps"
+        "exponents are bent, probe with more (`--max-steps`, `tdu.Probe(max_steps=…)`)"
     )
 
 
@@ -53,7 +52,11 @@ def _resolution(log: Log) -> Estimate:
     runs = mean_of_known((~np.isnan(log.size)).any(axis=-1).sum(axis=1).astype(np.float64))
     decades = math.log10(log.n_sites[-1] / log.n_sites[0])
     note = f"{runs:.3g} runs a scale over {decades:.2f} decades of N"
-    if half > WANTED:
+    if half <= WANTED:
+        note += f": enough for ± {WANTED}"
+    elif math.isnan(half):
+        note += ": a scale of one run has no scatter, and leaves no interval"
+    else:
         more = math.ceil(float(runs) * (half / WANTED) ** 2)
         note += f"; ± {WANTED} needs about {more} runs a scale, or {decades * half / WANTED:.1f} decades"
     return Estimate(half, math.nan, math.nan, "of the mean of D(t), mean size", note)

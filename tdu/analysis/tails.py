@@ -82,11 +82,17 @@ def _of_resampled_logs(log: Log, measure: Callable[[Floats], tuple[float, ...]],
     scale = np.arange(n_scales)[:, None]
 
     def measured(drawn: Floats) -> Floats:
-        return np.array([measure(log.size[scale, which]) for which in drawn.astype(int)])
+        return np.array([measure(picked(which)) for which in drawn])
 
-    which_run = np.broadcast_to(np.arange(n_runs), (n_scales, n_runs))
-    if n_runs < 2 or seed is None:
+    def picked(which: Floats) -> Floats:
+        """Sizes of the runs drawn, nan where a scale has fewer runs than others."""
+        none = np.isnan(which)
+        return np.where(none[..., None], np.nan, log.size[scale, np.where(none, 0, which).astype(int)])
+
+    known = (~np.isnan(log.size)).any(axis=-1)
+    if known.sum(axis=1).min() < 2 or seed is None:
         return np.full((1, 3), np.nan)
+    which_run = np.where(known, np.arange(n_runs), np.nan)
     return bootstrap(which_run, measured, seed, _N_RESAMPLES, stretched=False)
 
 

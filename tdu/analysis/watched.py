@@ -1,5 +1,8 @@
 """D(t) beside what else people watch: whether it goes with the loss, the norms, the ranks, and whether it changes first."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 from scipy.stats import rankdata
 
@@ -11,6 +14,7 @@ from tdu.statistics.scaling import slopes
 from tdu.types import Estimate, Findings, Floats, Integers, Log
 
 _N_RESAMPLES = 2000
+_LARGEST = 1 - 1e-12  # where artanh of a perfect correlation is cut off
 _FEWEST = 5  # steps below which ranks say nothing
 
 
@@ -44,29 +48,29 @@ def _beside(log: Log, name: str, steps: Integers) -> tuple[Estimate, dict[str, E
         """D(t) and the column, (B, T) each, of sizes and columns (B, 2, T, S, K)."""
         return slopes(n, mean_of_known(v[:, 0])), mean_of_known(v[:, 1].reshape(len(v), step.size, -1))
 
-    def correlated(v: Floats) -> Floats:
-        return rank_correlation(*series(v))
+    def estimated(sizes: Floats, function: OfRuns, words: str, note: str = "") -> Estimate:
+        both = np.stack([_in_time(sizes, steps), column])
+        return estimate(both, function, words, log.seed, note, n_resamples=_N_RESAMPLES)
+
+    def fishers_z(v: Floats) -> Floats:
+        return np.arctanh(np.clip(rank_correlation(*series(v)), -_LARGEST, _LARGEST))
+
+    def correlated(sizes: Floats) -> Estimate:
+        """ρ, by way of artanh ρ, whose interval cannot leave ±1."""
+        z = estimated(sizes, fishers_z, f"Spearman's ρ over {steps.size} steps")
+        return replace(z, value=math.tanh(z.value), low=math.tanh(z.low), high=math.tanh(z.high))
+
+    def changed(v: Floats) -> Floats:
+        return _change(series(v)[0])
 
     def led(v: Floats) -> Floats:
         dimension, other = series(v)
         return half_change(step, other) - half_change(step, dimension)
 
-    def estimated(sizes: Floats, function: OfRuns, words: str, note: str = "") -> Estimate:
-        both = np.stack([_in_time(sizes, steps), column])
-        return estimate(both, function, words, log.seed, note, n_resamples=_N_RESAMPLES)
-
-    def changed(v: Floats) -> Floats:
-        return _change(series(v)[0])
-
     change = estimated(log.size, changed, "")
     still = "D(t) does not change beyond its interval, and leads nothing" if change.low <= 0 <= change.high else ""
-    words = f"Spearman's ρ over {steps.size} steps"
-    of_nulls = {f"of D(t) under {null}": estimated(sizes.mean(axis=0), correlated, words) for null, sizes in log.nulls.items()}
-    return (
-        estimated(log.size, correlated, words),
-        of_nulls,
-        estimated(log.size, led, "steps, half-change to half-change", still),
-    )
+    lead = estimated(log.size, led, "steps, half-change to half-change", still)
+    return correlated(log.size), {f"of D(t) under {null}": correlated(s.mean(axis=0)) for null, s in log.nulls.items()}, lead
 
 
 def _in_time(values: Floats, steps: Integers) -> Floats:

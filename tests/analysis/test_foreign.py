@@ -68,7 +68,8 @@ def test_scales_say_what_stands_behind_and_where_the_step_limit_bends():
     largest = found.estimates["capped_at_largest"]
     assert largest.value == 10
     assert largest.note == (
-        "10.0 % of the avalanches at N = 4000 are stopped at the last step allowed: exponents are bent, probe with more steps"
+        "10.0 % of the avalanches at N = 4000 are stopped at the last step allowed: exponents are bent, "
+        "probe with more (`--max-steps`, `tdu.Probe(max_steps=…)`)"
     )
     assert support.bent(replace(scales, capped=np.array([0, 0, 0.9, 1.0]))) == ""
     assert "1.1 % of the avalanches at N = 300" in support.bent(replace(scales, capped=np.array([0, 1.1, 0.9, 1.0])))
@@ -87,7 +88,7 @@ def test_what_would_resolve_is_said_from_the_width_found():
     )
     precise = support.analyse(log_of(scattered(1.0, rng))).estimates["half_width"]
     assert precise.value < 0.02
-    assert precise.note == "5 runs a scale over 1.60 decades of N"
+    assert precise.note == "5 runs a scale over 1.60 decades of N: enough for ± 0.05"
 
 
 def sigmoid(middle, width=20.0):

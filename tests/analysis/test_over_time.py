@@ -1,6 +1,7 @@
 """The public functions on planted logs and arrays: D and excess come back, gaps are said, intervals are those of the study."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,12 @@ from tests import planted
 
 N = np.array([100, 300, 1000, 4000])
 STEP = np.arange(0, 80, 10)
+
+
+def study():
+    """A planted study none of whose avalanches is cut short, which would be a warning."""
+    log = planted.study()
+    return replace(log, columns={**log.columns, "capped": 0 * log.size})
 
 
 def sizes(exponent, seed=0, n_runs=4, scatter=0.05):
@@ -37,7 +44,7 @@ def test_planted_exponents_come_back_at_every_step():
 
 @pytest.mark.parametrize("statistic", ["mean", "peak"])
 def test_intervals_are_those_of_the_study(statistic):
-    log = planted.study()
+    log = study()
     found, wanted = tdu.dimension_over_time(log, statistic=statistic), scaling.dimension_over_time(log, statistic, planted.SEED)
     for name in ("value", "low", "high", "r2"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
@@ -45,7 +52,7 @@ def test_intervals_are_those_of_the_study(statistic):
 
 
 def test_a_window_has_both_of_its_ends():
-    log = planted.study()
+    log = study()
     inside = (log.step >= 40) & (log.step <= 90)
     assert inside.sum() == 6
     found = tdu.dimension_over_time(log, window=(40, 90)).mean
@@ -110,7 +117,7 @@ def test_planted_excess_comes_back_over_time_and_inside_a_window():
 
 
 def test_excess_of_a_log_is_that_of_the_analysis():
-    log = planted.study()
+    log = study()
     rng = np.random.default_rng(3)
     null = log.size * np.exp(0.1 * rng.normal(size=(5, *log.size.shape)))
     log = tdu.Log(log.scale, log.n_sites, log.step, log.columns, {"signs": null}, log.curves, log.grokking_step, log.seed)
@@ -123,7 +130,7 @@ def test_excess_of_a_log_is_that_of_the_analysis():
 
 
 def test_bootstrap_is_that_of_the_study_and_leaves_unknown_runs_out():
-    log = planted.study()
+    log = study()
     fit = planted.exponent(log.n_sites, "mean")
     band = tdu.bootstrap(log, fit)
     low, high = planted.band(planted.in_time(log.size), fit)
@@ -159,3 +166,18 @@ def test_bootstrap_is_that_of_the_study_and_leaves_unknown_runs_out():
 def test_what_does_not_fit_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_step_limit_that_bends_the_exponent_is_a_warning():
+    with pytest.warns(UserWarning, match=r"28.8 % of the avalanches at N = 2001 are stopped .* exponents are bent"):
+        tdu.dimension_over_time(planted.study())
+
+
+def test_two_scales_have_no_excess():
+    with pytest.raises(ValueError, match="there are runs of 2 scales: an exponent needs three, since any two lie on a line"):
+        tdu.excess(N[:2], sizes(1.0)[None, :2], sizes(1.0)[:2])
+
+
+def test_a_path_is_no_log():
+    with pytest.raises(TypeError, match=r"`log` is the path 'RUN': give what `tdu.load` makes of it"):
+        tdu.dimension_over_time("RUN")
