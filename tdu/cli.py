@@ -56,6 +56,8 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     of_log = {name: settings.pop(name) for name in LOG_SETTINGS}
     if of_log["out"] is None and (unused := [name for name, value in of_log.items() if value and name != "workers"]):
         raise click.UsageError(f"--{unused[0].replace('_', '-')} needs --out, the directory of a log")
+    if of_log["out"] is None and any("{" in file for file in files):
+        raise click.UsageError(f"{files[0]} is a pattern: give --out RUN, the directory of the log that its runs are added to")
     announce_compilation()
     if of_log["out"] is None:
         from tdu.avalanches.sources import probe_files

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tdu.analysis import crackling, dimension, excess, grokking, phases, support, tails, transport, watched
+from tdu.avalanches.probe import SOURCE
 from tdu.config import LogConfig, StudyConfig
 from tdu.errors import InputError
 from tdu.files import with_tuples
@@ -74,7 +75,8 @@ def _study_of(store: Store) -> StudyConfig | None:
 
 def _described(store: Store, log: Log) -> LogConfig:
     """What the runs of any other log have in common; runs may differ in length, of which the longest is said."""
-    settings = {**with_tuples(dict(store.settings)), "epochs": int(log.step[-1])}
+    last = "last_step" if store.source == SOURCE else "epochs"
+    settings = {**with_tuples(dict(store.settings)), last: int(log.step[-1])}
     scales = tuple(int(scale) for scale in log.scale)
     return LogConfig(store.source, settings, scales, log.size.shape[1], store.seed)
 

@@ -217,7 +217,12 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `tdu probe` that make runs of a log of whole patterns of files."""
     options = [
         click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Log, made or added to."),
-        click.option("--null", multiple=True, type=NullName(), help="Null model, repeatable.  [default: permuted, blocks]"),
+        click.option(
+            "--null",
+            multiple=True,
+            type=NullName(),
+            help="Null model, repeatable; a wrong name lists all.  [default: permuted, blocks]",
+        ),
         click.option("--draws", type=click.IntRange(0), help="Draws of each null, for a whole run.  [default: 8]"),
         click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),

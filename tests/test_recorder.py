@@ -226,6 +226,33 @@ def test_what_cannot_be_recorded_is_named(tmp_path, call, message):
         call(rec)
 
 
+@pytest.mark.parametrize("given", [[np.ones(2), np.ones(3)], object(), (p for p in ())])
+def test_what_is_no_mapping_of_arrays_is_named(tmp_path, given):
+    message = "must be a mapping of names to arrays"
+    with tdu.Probe(draws=0).record(tmp_path, scale=1) as rec, pytest.raises(TypeError, match=message):
+        rec(0, given)
+
+
+def test_a_recorder_that_is_closed_records_no_more(tmp_path):
+    with tdu.Probe(draws=0).record(tmp_path, scale=1) as rec:
+        rec(0, gradients(0))
+    with pytest.raises(ValueError, match="step 1: this recorder is closed; call it inside its `with` block"):
+        rec(1, gradients(1))
+
+
+def test_a_recorder_that_nobody_closes_keeps_its_run_at_exit(tmp_path):
+    code = f"import numpy as np, tdu; tdu.Probe(draws=0, nulls=()).record({str(tmp_path)!r}, scale=6)(0, np.arange(9.0))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert Store.open(tmp_path).read(6, 0).step.tolist() == [0]
+
+
+def test_another_n_is_another_scale(tmp_path):
+    record(tmp_path)
+    message = r"scale 6 has N = 42 in run 0 of .*, but 9 in run 1: another N is another scale"
+    with tdu.Probe(draws=3).record(tmp_path, scale=6, replicate=1) as rec, pytest.raises(ValueError, match=message):
+        rec(0, {"w": np.ones(9)})
+
+
 def test_runs_of_another_probe_do_not_join_the_log(tmp_path):
     record(tmp_path)
     with pytest.raises(ValueError, match=r"alpha"):

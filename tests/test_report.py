@@ -71,7 +71,7 @@ def seen_at(directory, width):
 def test_table_and_every_figure_are_on_the_page(drawn, width):
     directory, results = drawn
     seen = seen_at(directory, width)
-    assert [image[0] for image in seen["images"]] == list(figures.FIGURES)
+    assert [image[0] for image in seen["images"]] == figures.drawable(drawn[1])
     for name, loaded, wide, high in seen["images"]:
         assert loaded, f"{name} did not load"
         assert wide > min(300, 0.8 * width)
@@ -90,7 +90,7 @@ def test_table_and_every_figure_are_on_the_page(drawn, width):
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/debian-packages installs it")
 @pytest.mark.parametrize("width", [1280, 500])
 def test_a_figure_opens_larger_and_closes_again(drawn, width):
-    for one, name in zip(seen_at(drawn[0], width)["opening"], figures.FIGURES, strict=True):
+    for one, name in zip(seen_at(drawn[0], width)["opening"], figures.drawable(drawn[1]), strict=True):
         small, large = one["closed"], one["open"]
         assert one["again"] == small, f"{name} is as it was, at the same place of the page"
         inside = large["inside"]  # of the window, without scrollbars
@@ -109,7 +109,7 @@ def test_a_figure_opens_larger_and_closes_again(drawn, width):
 def test_fonts_in_pdf_are_true_type(drawn):
     """Type 3, matplotlib's own choice, is refused by publishers and cannot be searched or edited."""
     written = sorted((drawn[0] / "figures").glob("*.pdf"))
-    assert len(written) == len(figures.FIGURES)
+    assert len(written) == len(figures.drawable(drawn[1]))
     for path in written:
         content = path.read_bytes()
         assert set(re.findall(rb"/Subtype /(Type\d|TrueType|CIDFontType\d)", content)) == {b"Type0", b"CIDFontType2"}, path.name

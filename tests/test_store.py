@@ -164,7 +164,7 @@ def test_an_unfinished_log_says_so(log, run):
     with pytest.raises(ValueError, match=r"3 of the 4 runs in .* are missing"):
         log.runs()
     unplanned = store.Store.begin(log.path.parent / "empty", "network", {})
-    with pytest.raises(ValueError, match="holds no run that is finished"):
+    with pytest.raises(ValueError, match="holds no run: nothing has been finished in it, or recorded"):
         unplanned.log()
 
 

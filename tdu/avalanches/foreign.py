@@ -15,7 +15,15 @@ def as_tensors(gradients: Any) -> dict[str, npt.NDArray[np.generic]]:
     The order of the names makes the field the same from whatever file or framework the tensors come.
     """
     if not isinstance(gradients, Mapping):
-        return {"": as_numpy(gradients, "gradients").reshape(-1)}
+        try:
+            array = as_numpy(gradients)
+        except (ValueError, RuntimeError, InputTypeError) as error:
+            if isinstance(error, InputError) and not isinstance(error, InputTypeError):
+                raise
+            raise InputTypeError(
+                f"`gradients` must be a mapping of names to arrays, or one array, but it is a {type(gradients).__name__}"
+            ) from None
+        return {"": array.reshape(-1)}
     if not gradients:
         raise InputError("`gradients` is empty: give at least one named array")
     return dict(sorted((str(name), as_numpy(value, str(name))) for name, value in gradients.items()))

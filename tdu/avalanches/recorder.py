@@ -56,7 +56,8 @@ class Recorder:
             self._run.close()
             raise InputError(
                 f"{store.path} has run {replicate} of scale {scale}, {len(self._run.rows)} snapshots up to step "
-                f"{self._run.rows[-1].step}: `resume=True` goes on with it, another `replicate` adds a run"
+                f"{self._run.rows[-1].step}: `resume=True` goes on with it, another `replicate` adds a run; to start over, "
+                f"delete {store.file(scale, replicate)}"
             )
 
     def due(self, step: int) -> bool:
@@ -88,6 +89,8 @@ class Recorder:
             If names or shapes are others than before, or the step is not above the last. A gradient that is not finite, as
             loss scaling makes now and then, is left out, and a warning says so.
         """
+        if self._run.closed:
+            raise InputError(f"step {step}: this recorder is closed; call it inside its `with` block")
         if not self.due(step):
             return
         if self._resumed:  # training may have gone back to a checkpoint before the last snapshot

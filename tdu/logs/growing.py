@@ -1,5 +1,6 @@
 """A run that grows on disk while somebody measures it."""
 
+import atexit
 import time
 from bisect import bisect_left
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ class GrowingRun:
         self.layout: Layout | None = None
         self.grokking_step: int | None = None
         self._written, self._unwritten = time.monotonic(), False
+        self.closed = False
         self._claim = ExitStack()
         self._claim.enter_context(store.claim(scale, replicate))
         try:
@@ -37,12 +39,24 @@ class GrowingRun:
         except BaseException:
             self._claim.close()
             raise
+        atexit.register(self.close)  # of a run that nobody closes, what was measured is kept all the same
 
     def keep_to(self, layout: Layout) -> None:
         """Take the names and shapes of the run's tensors, or a ValueError says in what they differ from those before."""
         if self.layout is not None and layout != self.layout:
             raise InputError(in_what_it_differs(layout, self.layout))
+        if self.layout is None:
+            self._refuse_another_size(layout.n_sites)
         self.layout = layout
+
+    def _refuse_another_size(self, n_sites: int) -> None:
+        """Runs of one scale have one N: a log in which they have not could not be loaded."""
+        for scale, replicate in self.store.addresses():
+            if scale == self.scale and (other := self.store.read(scale, replicate)).n_sites != n_sites:
+                raise InputError(
+                    f"scale {scale} has N = {other.n_sites} in run {replicate} of {self.store.path}, but {n_sites} in run "
+                    f"{self.replicate}: another N is another scale"
+                )
 
     def add(self, row: Row) -> None:
         """Add a row in its place, of a step that has none."""
@@ -65,6 +79,8 @@ class GrowingRun:
 
     def close(self) -> None:
         """Write what is not yet written, and let go of the run."""
+        atexit.unregister(self.close)
+        self.closed = True
         try:
             self._write()
         finally:

@@ -167,7 +167,7 @@ class Store:
         if not self.plan:
             if found := [self.read(*address) for address in self.addresses()]:
                 return found
-            raise InputError(f"{self.path} holds no run that is finished: the command that began it finishes it")
+            raise InputError(f"{self.path} holds no run: nothing has been finished in it, or recorded")
         planned = [self._read_whole(*address) for address in self.plan]
         whole = [run for run in planned if run is not None]
         if len(whole) < len(planned):

@@ -64,7 +64,7 @@ def scales_table(results: Results) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("scale", "N", "runs", "snapshots", "stopped at the last step allowed (%)")]
     for found in results.all_of(Scales):
         counts = zip(found.scale, found.n_sites, found.runs, found.snapshots, strict=True)
-        rows += [(*map(str, row), f"{capped:.2g}") for row, capped in zip(counts, found.capped, strict=True)]
+        rows += [(*map(str, row), f"{capped:.3g}") for row, capped in zip(counts, found.capped, strict=True)]
     return rows
 
 

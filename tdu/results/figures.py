@@ -80,9 +80,11 @@ def drawable(results: Results) -> list[str]:
 
 
 def caption(name: str, of_paper: bool = True) -> str:
-    """What the figure draws; for another log than the paper's study, without what was published."""
+    """What the figure draws; for another log than the paper's study, without what only that has."""
     said = FIGURES[name][2]
-    return said if of_paper else re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", said)
+    if of_paper:
+        return said
+    return _OF_LOGS.get(name, re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", said))
 
 
 def save(
@@ -175,4 +177,15 @@ FIGURES: dict[str, tuple[str, tuple[type[Series], ...], str]] = {
         "(a, b) D of the largest and (c, d) γ of the mean size over diffusion strengths α and threshold levels Q, for training "
         "in-line, in shadow, and for synthetic fields, side by side at each setting, with 95 % intervals.",
     ),
+}
+
+#: Captions for other logs, where those of the study name what they may lack.
+_OF_LOGS = {
+    "dimension": "(a) Effective dimensionality D(t) from the largest and from the mean size over the runs at each step, with "
+    "95 % bootstrap bands over runs; the square is D over all steps. (b) R² of each fit.",
+    "nulls": "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made "
+    "from the same snapshots. The other panels: D(t) of the real gradients minus that of a null, paired by run, with 95 % "
+    "bands.",
+    "power-law": "(a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
+    "intervals. (b) The decades between x_min and the largest avalanche: exponents over less than 1.5 decades say little.",
 }

@@ -33,7 +33,11 @@ def page(results: Results, drawn: Path) -> str:
     of_paper = not isinstance(known, LogConfig)
     title = "Grokking as dimensional phase transition: what reproduces"
     if isinstance(known, LogConfig):
-        title = f"Avalanches of a log of source {known.source}"
+        title = (
+            "Avalanches of recorded gradients"
+            if known.source == "gradients"
+            else f"Avalanches of a log of source {known.source}"
+        )
     where_open = "Where the paper's wording allows several readings" if of_paper else "Other statistics of the same quantity"
     body = [
         f"<h1>{title}</h1>",
@@ -67,7 +71,9 @@ def _how_to_regenerate(results: Results) -> Iterable[str]:
     if isinstance(results.config, GrokkingConfig):
         return
     lines = commands(results.config, results.scope)
-    yield "<p>In an environment where tdu is installed; RUN is a new directory:</p>"
+    here = isinstance(results.config, LogConfig) and results.config.source == "gradients"
+    where_to = "the directory of this log" if here else "a new directory"
+    yield f"<p>In an environment where tdu is installed; RUN is {where_to}:</p>"
     yield f"<pre><code>{_text(chr(10).join(lines))}</code></pre>"
     if other := without_option(results.scope):
         said = ", ".join(f"{name} = {value}" for name, value in other.items())
@@ -120,7 +126,7 @@ def _summary(results: Results) -> str:
 def _verdicts(results: Results) -> str:
     if isinstance(results.config, LogConfig):
         found = [(label(key), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
-        return _table("verdicts", ("quantity", "value [95 % interval]", "statistic", "note"), found)
+        return _table("quantities", ("quantity", "value [95 % interval]", "statistic", "note"), found)
     several = bool(results.pooled)
     head = ["quantity", "published", "ours [95 % interval]", "verdict", "where", "statistic", "note"]
     if several and results.scope:

@@ -17,7 +17,8 @@ def open_tensors(path: Path) -> Tensors:
     ``….index.json``: those of the shards that it names. A folder: those of all such files in it, called
     ``file.tensor`` if there are several files, or ``file`` for .npy.
 
-    They are in order of their names, since formats keep no other. What is no tensor of floats is left out; bfloat16 is handed
+    They are in order of their names, since formats keep no other. What is no tensor of floats is left out, and so are
+    the states of optimisers; bfloat16 is handed
     over as float32, which is exact. Nothing of a file is executed, and a tensor is in memory only while it is asked for.
 
     Raises

@@ -70,6 +70,8 @@ _CONSTANTS = (
     "BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8",
 )  # fmt: skip
 _MARK = object()
+#: Keys of the state dict of an optimiser, whose tensors are left out.
+_OF_OPTIMISERS = {"state", "param_groups"}
 _DEEPEST = 50  # dictionaries within each other
 _LOCAL_HEADER = 30  # bytes of a zip archive before a member's name
 
@@ -230,6 +232,8 @@ def _flatten(path: Path, value: Any, name: str, found: dict[str, _Tensor], nodes
         if name in found:
             raise InputError(f"{path} has two tensors `{name}`: name them apart")
         found[name] = value
+    elif isinstance(value, dict) and value.keys() == _OF_OPTIMISERS:
+        return  # moments and counters: neither gradients nor parameters
     elif isinstance(value, dict | list | tuple):
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
             _flatten(path, entry, f"{name}.{key}" if name else str(key), found, nodes, depth + 1)

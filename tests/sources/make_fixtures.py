@@ -54,6 +54,11 @@ def main():
         module[0].weight.copy_(of["first.weight"])
         module[0].bias.copy_(of["first.bias"])
     torch.save(module.state_dict(), HERE / "state_dict.pt")
+    small = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    adam = torch.optim.Adam(small.parameters())
+    small(torch.ones(2)).backward()
+    adam.step()
+    torch.save({"model": small.state_dict(), "optimizer": adam.state_dict(), "epoch": 3}, HERE / "checkpoint.pt")
     base = torch.arange(20.0)
     torch.save(
         {

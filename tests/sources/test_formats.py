@@ -65,6 +65,10 @@ def test_views_parameters_and_nested_names_come_back():
     assert tensors["empty"].shape == (0, 3)
 
 
+def test_the_state_of_an_optimiser_is_left_out():
+    assert list(read(HERE / "checkpoint.pt")) == ["model.0.bias", "model.0.weight"]
+
+
 def test_one_tensor_alone_is_named_by_its_file():
     assert list(read(HERE / "alone.pt")) == ["alone"]
     assert read(HERE / "protocol_5.pt")["w"].tolist() == [1, 1]
