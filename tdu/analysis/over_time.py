@@ -156,7 +156,6 @@ def excess(
     over_time = nulls.over_time(log, name, seed)
     if log.n_sites.size < scaling.MIN_SCALES:
         raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
-    _warn_of_limit(log)
     inside = np.flatnonzero(_inside(log, window) & log.complete)
     if inside.size == 0:
         raise InputError(
