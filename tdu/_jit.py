@@ -1,4 +1,4 @@
-"""The only module that imports numba: how a kernel is compiled, and where its machine code is kept.
+"""The only module that imports numba, but for `tdu._lanes`: how a kernel is compiled, and where its machine code is kept.
 
 Kernels call each other across files. Numba notices an edit only in the kernel's own file, so the cache directory is
 named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): after any
@@ -22,7 +22,8 @@ F = TypeVar("F", bound=Callable[..., object])
 CONFIG: Any = _numba_config  # its settings are set at run time, where no type checker sees them
 
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
-#: ``fastmath`` stays off: results are the bits that the written order of operations gives, but see `contracted`, `regrouped`.
+#: ``fastmath`` stays off: results are the bits that the written order of operations gives, on every processor. So a product and
+#: a sum never become one instruction that rounds once, and a sum vectorises only if its order is that of lanes (`tdu._lanes`).
 #: ``forceinline``: an array is passed as seven numbers, and a call with eight arrays costs as much as a small step.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True}
 
@@ -40,7 +41,7 @@ def _source_digest() -> str:
     """Digest of everything that the machine code of the kernels depends on."""
     here = Path(__file__).parent
     digest = hashlib.sha256(numba_version.encode())
-    for source in [Path(__file__), *sorted((here / "kernels").glob("*.py"))]:
+    for source in [Path(__file__), here / "_lanes.py", *sorted((here / "kernels").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -71,19 +72,6 @@ def cache_is_cold() -> bool:
 def kernel(function: F) -> F:
     """Compile `function` in nopython mode, without the GIL, and keep the machine code."""
     return _compiled(function, OPTIONS)
-
-
-def contracted(function: F) -> F:
-    """As `kernel`, but a product and a sum may become one instruction that rounds once, where the processor has it.
-
-    For formulas that it speeds up by half, and whose last bit need not be the same on every processor.
-    """
-    return _compiled(function, OPTIONS | {"fastmath": {"contract"}})
-
-
-def regrouped(function: F) -> F:
-    """As `contracted`, but the terms of a sum may be added in any order, so that sums vectorise."""
-    return _compiled(function, OPTIONS | {"fastmath": {"contract", "reassoc"}})
 
 
 def _compiled(function: F, options: dict[str, Any]) -> F:

@@ -261,4 +261,5 @@ def reproduce(out: Path, as_json: bool, quick: bool, workers: int, **settings: A
     if as_json:
         click.echo(json.dumps(results_as_json(results), ensure_ascii=False))
     else:
-        click.echo(f"{table(results)}\n\n{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")
+        click.echo(f"{table(results)}\n\nSHA-256 of the log: {results.provenance['log']}")
+        click.echo(f"{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")

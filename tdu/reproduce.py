@@ -69,7 +69,8 @@ def measure_study(config: StudyConfig, log: Log, scope: Scope, executor: Executo
     """
     results = results_of(config, scope, findings_of(config, log, scope, executor, say))
     over_studies = measure_pooled(config, scope, executor, say)
-    return replace(results, pooled={key: compare(over_studies[key], key) for key in results.quantities})
+    made_by = {**results.provenance, "log": log.digest}
+    return replace(results, provenance=made_by, pooled={key: compare(over_studies[key], key) for key in results.quantities})
 
 
 def measure_pooled(config: StudyConfig, scope: Scope, executor: Executor, say: Say = _silent) -> dict[str, Estimate]:

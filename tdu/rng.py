@@ -3,6 +3,10 @@
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
+
+from tdu.kernels.elementary import quantiles_of_normal
+from tdu.types import Floats
 
 
 class Stage(IntEnum):
@@ -30,3 +34,33 @@ def generator(seed: int, stage: Stage, scale: int = 0, replicate: int = 0, *stre
 def derived_seed(seed: int, stage: Stage, scale: int = 0, replicate: int = 0) -> int:
     """An integer seed for an address, for builders that take one (`tdu.barabasi_albert`)."""
     return int(_address(seed, stage, scale, replicate).generate_state(1, np.uint64)[0])
+
+
+def normal(rng: np.random.Generator, shape: int | tuple[int, ...], scale: float = 1.0) -> Floats:
+    """Independent normal numbers of mean 0 and standard deviation `scale`, the same bits on every processor.
+
+    NumPy's own take a logarithm of the C library's in the tails.
+    """
+    return _made_normal(rng.random(shape), scale)
+
+
+def normal_at_steps(seed: int, steps: npt.NDArray[np.integer], n: int, scale: float = 1.0) -> Floats:
+    """Normal numbers (T, n) as of `normal`, those of each of `steps` (T,) its own, whatever the other steps are.
+
+    The step is a word of the counter of which Philox makes random numbers; a generator made for each step would cost more than
+    a small avalanche.
+    """
+    bits = np.random.Philox(key=seed)
+    rng, state = np.random.Generator(bits), bits.state
+    uniforms = np.empty((len(steps), n))
+    for row, step in zip(uniforms, steps, strict=True):
+        state["state"]["counter"][-1] = step
+        bits.state = state
+        rng.random(out=row)
+    return _made_normal(uniforms, scale)
+
+
+def _made_normal(uniforms: Floats, scale: float) -> Floats:
+    values = np.empty(uniforms.size)
+    quantiles_of_normal(uniforms.ravel(), float(scale), values)
+    return values.reshape(uniforms.shape)

@@ -1,5 +1,6 @@
 """The values that travel along the chain: frozen, typed, and knowing nothing of who made them."""
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -219,6 +220,17 @@ class Log:
     def complete(self) -> Booleans:
         """(T,): the steps at which every scale has a run; at the others an exponent would be of other scales."""
         return np.asarray((~np.isnan(self.size)).any(axis=1).all(axis=0))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that was measured: two logs that share it are equal to the last bit, whatever machines made them."""
+        found = hashlib.sha256()
+        single = {"scale": self.scale, "n_sites": self.n_sites, "step": self.step, "grokking_step": self.grokking_step}
+        for kind, arrays in (("", single), ("column", self.columns), ("null", self.nulls), ("curve", self.curves)):
+            for name in sorted(arrays):
+                values = np.where(np.isnan(arrays[name]), np.nan, arrays[name]).astype("<f8")  # nan of one kind
+                found.update(f"{kind} {name} {values.shape}".encode() + values.tobytes())
+        return found.hexdigest()
 
     def with_size(self, size: npt.NDArray[np.number]) -> "Log":
         """The same runs with other sizes (S, K, T), as of another probe."""

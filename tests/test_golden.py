@@ -1,9 +1,8 @@
 """The code still gives the numbers that it gave: a small study, from training to verdict, against the committed one.
 
-Last bits of training differ between processors. Initial parameters off by a unit in the last place (2⁻⁵²) move no number of
-this study by more than 10⁻¹² of it, off by a million units by 10⁻⁸, and no size of an avalanche changes; epochs are few so
-that it stays so. The tolerance of 10⁻⁷ is thus far above what bits do, and far below what any change of meaning does. Words are
-compared exactly; numbers in them, which are rounded, to a unit of their last digit.
+The log is the same to the last bit on every processor (tests/test_portability.py); the analysis is NumPy's and SciPy's, whose
+last bits are not. The tolerance of 10⁻⁹ is far above those, and far below what any change of meaning does. Words are compared
+exactly; numbers in them, which are rounded, to a unit of their last digit.
 """
 
 import json
@@ -14,7 +13,7 @@ import pytest
 from tests import golden
 from tests.golden import PATH
 
-RELATIVE, ABSOLUTE = 1e-7, 1e-9
+RELATIVE, ABSOLUTE = 1e-9, 1e-11
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 AGAIN = "if it is meant to: `python -m tests.golden` writes it again"
 
@@ -58,8 +57,8 @@ def test_a_small_study_gives_the_committed_numbers_and_words():
 @pytest.mark.parametrize(
     ("found", "wanted", "n"),
     [
-        ({"a": 1.0}, {"a": 1.0 + 1e-9}, 0),
-        ({"a": 1.0}, {"a": 1.0 + 1e-6}, 1),
+        ({"a": 1.0}, {"a": 1.0 + 1e-11}, 0),
+        ({"a": 1.0}, {"a": 1.0 + 1e-8}, 1),
         ({"a": 1.0, "b": 2}, {"a": 1.0}, 1),
         ({"a": [1, 2]}, {"a": [1, 3]}, 1),
         ({"a": [1]}, {"a": [1, 3]}, 1),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from tdu.config import INITIALISATIONS
 from tdu.models.mlp import initial_parameters, n_parameters, parameter_views
@@ -41,7 +42,7 @@ def test_every_block_has_its_spread(name):
 def test_parameters_are_the_generators_draws_scaled_block_by_block(name):
     law, *_ = SPREAD[name]
     rng = np.random.default_rng(3)
-    drawn = rng.uniform(-1, 1, 5 * 3 + 1) if law == "uniform" else rng.normal(size=5 * 3 + 1)
+    drawn = rng.uniform(-1, 1, 5 * 3 + 1) if law == "uniform" else ndtri(rng.random(5 * 3 + 1))
     theta = initial_parameters(3, np.random.default_rng(3), 3, name)
     scale = {
         "pytorch": (1 / np.sqrt(3), 1 / np.sqrt(3), 1 / np.sqrt(3), 1 / np.sqrt(3)),

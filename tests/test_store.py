@@ -227,9 +227,10 @@ def test_types_and_shapes_are_checked(log, change, message):
         ("[]", "has schema None, but this version of tdu reads schema 2"),
         ('{"schema": 1, "config": {}}', "has schema 1, but this version of tdu reads schema 2: make it again"),
         ('{"schema": 2, "plan": [[1]]}', "is damaged"),
-        ('{"schema": 2, "plan": [], "source": "xor", "settings": 3, "bits": 5}', "is damaged"),
-        ('{"schema": 2, "plan": [], "source": "xor", "settings": {"seed": "x"}, "bits": 5}', "is damaged .*: 'x'"),
-        ('{"schema": 2, "plan": [], "source": "xor", "settings": {}, "bits": 4}', "whose bits are 4, not 5"),
+        ('{"schema": 2, "plan": [], "source": "xor", "settings": 3, "bits": 6}', "is damaged"),
+        ('{"schema": 2, "plan": [], "source": "xor", "settings": {"seed": "x"}, "bits": 6}', "is damaged .*: 'x'"),
+        ('{"schema": 2, "plan": [], "source": "xor", "settings": {}, "bits": 5}', "whose bits are 5, not 6"),
+        ('{"schema": 2, "plan": [], "source": "dice", "settings": {}, "bits": 5}', "of a source `dice`, which this version"),
     ],
 )
 def test_a_damaged_manifest_is_named(log, text, message):
@@ -342,9 +343,9 @@ def test_unreadable_fields_are_named(tmp_path, content, message):
 def test_runs_of_other_bits_are_not_gone_on_with(tmp_path, monkeypatch):
     """An older version's graphs and sums give other runs for the same settings: a study of both would be of neither."""
     with monkeypatch.context() as older:
-        older.setattr(store, "BITS", store.BITS - 1)
+        older.setitem(store.BITS, "xor", store.BITS["xor"] - 1)
         study_store(tmp_path, CONFIG).write(run_of_study(CONFIG, CONFIG.hidden[0], 0))
-    with pytest.raises(ValueError, match="of a version of tdu whose bits are 4, not 5"):
+    with pytest.raises(ValueError, match="of a version of tdu whose bits are 5, not 6"):
         store.Store.open(tmp_path)
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(ValueError, match="is of another study, run or version of tdu"):

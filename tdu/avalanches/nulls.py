@@ -16,7 +16,7 @@ from tdu.avalanches.fields import SYNTHETIC_SCALE
 from tdu.avalanches.graphs import Graph
 from tdu.errors import InputError
 from tdu.kernels.growth import swap_edges
-from tdu.rng import Stage, generator
+from tdu.rng import Stage, generator, normal, normal_at_steps
 from tdu.types import Fields, Floats, Integers, Layout, Scalar
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
@@ -33,7 +33,7 @@ def gaussian(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
     >>> tdu.nulls.gaussian([1, 2, 3], np.random.default_rng(0)).shape
     (3,)
     """
-    return rng.normal(0.0, SYNTHETIC_SCALE, _fields(gradient).shape)
+    return normal(rng, _fields(gradient).shape, SYNTHETIC_SCALE)
 
 
 def permuted(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
@@ -205,13 +205,7 @@ def _gaussian(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:
     """Nothing of it can persist: it is drawn anew at each step, by the step's number, so that a run may be cut anywhere."""
     seed = int(rng.integers(2**63))
 
-    def apply(fields: Fields, steps: Integers) -> Floats:
-        drawn = np.empty(fields.shape)
-        for field, step in zip(drawn, steps, strict=True):
-            field[:] = np.random.default_rng([seed, step]).normal(0.0, SYNTHETIC_SCALE, field.size)
-        return drawn
-
-    return Draw(apply, graph)
+    return Draw(lambda fields, steps: normal_at_steps(seed, steps, fields.shape[1], SYNTHETIC_SCALE), graph)
 
 
 def _rewired(_layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:

@@ -4,26 +4,37 @@ import math
 
 import numpy as np
 
-from tdu._jit import kernel, regrouped
+from tdu._jit import kernel
+from tdu._lanes import LANES, sums, sums_of_products, sums_of_squares
+from tdu.kernels.elementary import arcsine
 
 _ONE = np.uint32(1)
+_CANCELLED = 0.01  # share of a difference of squares below which its rounding would show in an angle
+_STRIP = 512  # entries whose differences are held at a time
 _MOST_SORTED_BY_INSERTION = 512  # up to so many values, insertion sort from the previous order beats bucketing
 
 
-@regrouped
+@kernel
+def added(lanes):
+    """The sum of eight `lanes`: first those four apart, then two apart, then the two."""
+    a, b, c, d, e, f, g, h = lanes
+    return ((a + e) + (c + g)) + ((b + f) + (d + h))
+
+
+@kernel
 def add_up(values):
-    """Sum of `values` (n,), in whatever order is fastest."""
-    total = 0.0
-    for i in range(values.size):
+    """Sum of `values` (n,): in eight lanes, and then those beyond the last whole eight one by one."""
+    total = added(sums(values)[0])
+    for i in range(values.size - values.size % LANES, values.size):
         total += values[i]
     return total
 
 
-@regrouped
+@kernel
 def dot(a, b):
-    """Sum of the products of `a` and `b` (n,)."""
-    total = 0.0
-    for i in range(a.size):
+    """Sum of the products of `a` and `b` (n,), in the order of `add_up`."""
+    total = added(sums_of_products(a, b)[0])
+    for i in range(a.size - a.size % LANES, a.size):
         total += a[i] * b[i]
     return total
 
@@ -128,28 +139,49 @@ def gini(values, order, magnitudes, scratch):
     return 2.0 * add_up(scratch) / (n * total) - (n + 1) / n
 
 
-@regrouped
+@kernel
+def squares(a, b):
+    """Σ a², Σ b² and Σ (a − b)² of `a` and `b` (n,), read once, each in the order of `add_up`."""
+    lanes_a, lanes_b, lanes_difference = sums_of_squares(a, b)
+    of_a, of_b, of_difference = added(lanes_a), added(lanes_b), added(lanes_difference)
+    for i in range(a.size - a.size % LANES, a.size):
+        of_a += a[i] * a[i]
+        of_b += b[i] * b[i]
+        of_difference += (a[i] - b[i]) * (a[i] - b[i])
+    return of_a, of_b, of_difference
+
+
+@kernel
 def distance(a, scale_a, b, scale_b):
-    """Euclidean distance of `a` times `scale_a` from `b` times `scale_b`, both (n,)."""
-    squares = 0.0
-    for i in range(a.size):
-        difference = a[i] * scale_a - b[i] * scale_b
-        squares += difference * difference
-    return math.sqrt(squares)
+    """Euclidean distance of `a` times `scale_a` from `b` times `scale_b`, both (n,): squares are added up strip by strip."""
+    strip = np.empty(min(a.size, _STRIP))
+    total = 0.0
+    for first in range(0, a.size, _STRIP):
+        rest = min(_STRIP, a.size - first)
+        of_a, of_b = a[first : first + rest], b[first : first + rest]
+        for i in range(rest):
+            strip[i] = of_a[i] * scale_a - of_b[i] * scale_b
+        total += dot(strip[:rest], strip[:rest])
+    return math.sqrt(total)
 
 
 @kernel
 def angle(a, b):
     """Angle between `a` and `b` (n,) in radians, nan where one of them is zero.
 
-    From the chord between the unit vectors (Kahan), which keeps small angles that an arc cosine would round away; for an obtuse
-    angle, from the chord between one and the opposite of the other.
+    From the chord between the unit vectors, which is (|a − b|² − (|a| − |b|)²) / |a| |b| when squared. Where nearly all of that
+    cancels, as of vectors that are nearly parallel, the unit vectors are subtracted entry by entry (Kahan): that keeps small
+    angles. Of vectors nearly opposed, one is subtracted from the opposite of the other.
     """
-    norm_a = math.sqrt(dot(a, a))
-    norm_b = math.sqrt(dot(b, b))
-    if norm_a == 0.0 or norm_b == 0.0:
+    of_a, of_b, of_difference = squares(a, b)
+    if of_a == 0.0 or of_b == 0.0:
         return math.nan
-    chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b)
+    norm_a, norm_b = math.sqrt(of_a), math.sqrt(of_b)
+    along = (of_a - of_b) / (norm_a + norm_b)
+    across = of_difference - along * along
+    chord = math.sqrt(max(across, 0.0) / norm_a / norm_b)
+    if across < _CANCELLED * of_difference:
+        chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b)
     if chord <= math.sqrt(2.0):
-        return 2.0 * math.asin(0.5 * chord)
-    return math.pi - 2.0 * math.asin(0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b))
+        return 2.0 * arcsine(0.5 * chord)
+    return math.pi - 2.0 * arcsine(0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b))

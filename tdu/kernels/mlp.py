@@ -5,43 +5,14 @@ With B patterns, `inputs` is (B, d), `hidden` (B, h) and `logits` (B,). `columns
 `activation` of the hidden units is one of the numbers below. Loops run along units, so that they vectorise.
 """
 
-import math
-
-from tdu._jit import contracted, kernel
+from tdu._jit import kernel
+from tdu.kernels.elementary import exp_minus, log1p, tanh
 from tdu.kernels.measures import dot
 
 TANH, RELU, SIGMOID = 0, 1, 2
 
-#: Beyond this, tanh is ±1 to the last bit.
-_SATURATION = 19.1
 
-
-@contracted
-def tanh(values):
-    """Replace `values` (n,) by their hyperbolic tangents, to 7 units in the last place; a library call would not vectorise.
-
-    Nine terms of Lambert's continued fraction y/(1 + y²/(3 + y²/(5 + …))) give tanh y = a/b at y = |x|/4, doubled twice:
-    tanh 2y = 2ab/(a² + b²). The denominator is taken as 2ab + (b − a)², so that no tanh exceeds 1.
-    """
-    for i in range(values.size):
-        y = min(abs(values[i]), _SATURATION) * 0.25
-        square = y * y
-        a = square + 990.0
-        a = a * square + 135135.0
-        a = a * square + 4729725.0
-        a = (a * square + 34459425.0) * y
-        b = 45.0 * square + 13860.0
-        b = b * square + 945945.0
-        b = b * square + 16216200.0
-        b = b * square + 34459425.0
-        for _ in range(2):
-            twice = 2.0 * a * b
-            b = twice + (b - a) * (b - a)
-            a = twice
-        values[i] = math.copysign(a / b, values[i])
-
-
-@contracted
+@kernel
 def activate(values, activation):
     """Replace the preactivations of hidden units, `values` (n,), by their activations."""
     if activation == TANH:
@@ -51,7 +22,7 @@ def activate(values, activation):
             values[i] = max(values[i], 0.0)
     else:
         for i in range(values.size):
-            decay = math.exp(-abs(values[i]))  # never overflows, whatever the sign
+            decay = exp_minus(abs(values[i]))  # never overflows, whatever the sign
             values[i] = (1.0 if values[i] >= 0 else decay) / (1.0 + decay)
 
 
@@ -83,7 +54,7 @@ def from_columns(columns, theta):
                 theta[d * j + k] = columns[k, j]
 
 
-@contracted
+@kernel
 def forward(theta, inputs, activation, columns, hidden, logits):
     """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2; `columns` is work space."""
     n_patterns, h = hidden.shape
@@ -111,16 +82,16 @@ def cross_entropy(logits, targets, dlogits):
     correct = 0
     for b in range(n_patterns):
         z = logits[b]
-        decay = math.exp(-abs(z))  # never overflows, whatever the sign of z
+        decay = exp_minus(abs(z))  # never overflows, whatever the sign of z
         probability = (1.0 if z >= 0 else decay) / (1.0 + decay)
-        loss += max(z, 0.0) - z * targets[b] + math.log1p(decay)
+        loss += max(z, 0.0) - z * targets[b] + log1p(decay)
         dlogits[b] = (probability - targets[b]) / n_patterns
         if (z > 0) == (targets[b] > 0.5):
             correct += 1
     return loss / n_patterns, correct / n_patterns
 
 
-@contracted
+@kernel
 def hidden_deltas(readout, hidden, b, due, activation, delta):
     """Fill `delta` (h,) with ∂loss/∂preactivation of the hidden units of pattern `b`; `due` is ∂loss/∂logit.
 
@@ -137,7 +108,7 @@ def hidden_deltas(readout, hidden, b, due, activation, delta):
             delta[j] = due * readout[j] * (hidden[b, j] * (1.0 - hidden[b, j]))
 
 
-@contracted
+@kernel
 def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradient):
     """Overwrite `gradient` (N,) with ∂loss/∂θ in the order of θ; `columns` and `delta` (h,) are work space."""
     n_patterns, h = hidden.shape

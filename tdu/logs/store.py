@@ -21,8 +21,9 @@ from tdu.files import SCHEMA, TEMPORARY, made_by, provenance, read_arrays, read_
 from tdu.logs.log import gather
 from tdu.types import Column, Layout, Log, Run
 
-#: Raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong together.
-BITS = 5
+#: By source, raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong
+#: together. Other last digits of an angle, or other draws of a null's same law, are no reason.
+BITS = {"xor": 6, "network": 5, "gradients": 5}
 _WHAT = "log of tdu"
 #: Groups of arrays in a run's file, and the number of their dimensions.
 _GROUPS = {"column": 1, "null": 2, "curve": 1}
@@ -68,8 +69,8 @@ class Store:
                     return there
                 if there == wanted:
                     return there
-            described = {"source": source, "settings": wanted.settings, "plan": wanted.plan}
-            write_json(path / "manifest.json", {"schema": SCHEMA, **described, "bits": BITS, "provenance": provenance()})
+            described = {"source": source, "settings": wanted.settings, "plan": wanted.plan, "bits": BITS[source]}
+            write_json(path / "manifest.json", {"schema": SCHEMA, **described, "provenance": provenance()})
         return wanted
 
     @classmethod
@@ -83,8 +84,11 @@ class Store:
             bits, _ = manifest["bits"], found.seed  # a seed that is no number is damage too
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / 'manifest.json'} is damaged ({type(error).__name__}: {error})") from None
-        if bits != BITS:
-            raise InputError(f"{path} is of a version of tdu whose bits are {bits}, not {BITS}: choose another directory")
+        if found.source not in BITS:
+            raise InputError(f"{path} is of a source `{found.source}`, which this version of tdu does not know")
+        if bits != BITS[found.source]:
+            wanted = BITS[found.source]
+            raise InputError(f"{path} is of a version of tdu whose bits are {bits}, not {wanted}: choose another directory")
         return found
 
     @property
@@ -128,7 +132,7 @@ class Store:
     @property
     def digest(self) -> str:
         """What a run's file carries of the log it is of; which runs there are beside it is not part of a run."""
-        described = {"source": self.source, "settings": self.settings, "bits": BITS}
+        described = {"source": self.source, "settings": self.settings, "bits": BITS[self.source]}
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def write(self, run: Run) -> None:

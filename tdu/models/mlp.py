@@ -7,6 +7,7 @@ from tdu import _check, _validate
 from tdu.config import ACTIVATIONS, INITIALISATIONS
 from tdu.errors import InputError
 from tdu.kernels.mlp import RELU, SIGMOID, TANH, backward, cross_entropy, forward
+from tdu.rng import normal
 from tdu.types import Floats, Layout
 
 #: The kernels' number of each activation.
@@ -38,7 +39,7 @@ def initial_parameters(
     ``normal-0.5`` and ``normal-1``: N(0, 0.5²) and N(0, 1), biases too.
     """
     n = n_parameters(hidden, n_inputs)
-    theta = rng.uniform(-1.0, 1.0, n) if initialisation in ("pytorch", "xavier") else rng.normal(0.0, 1.0, n)
+    theta = rng.uniform(-1.0, 1.0, n) if initialisation in ("pytorch", "xavier") else normal(rng, n)
     fans = {"1": (n_inputs, hidden), "2": (hidden, 1)}
     for name, view in parameter_views(theta, n_inputs).items():
         fan_in, fan_out = fans[name[-1]]

@@ -52,6 +52,8 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     directory : of a log (`tdu.logs.store`) of runs that share all settings but `width`, `replicate` and `epochs`; other
         processes may add other runs meanwhile. The state is kept every twenty seconds and at the end, and gone on with, also by
         longer training. None: nothing is written.
+        On one machine the bits do not depend on how often that happens, or on what runs beside; on another they may, since the
+        matrix products are BLAS's.
     save_gradients : also keep the raw gradients of the snapshots, (T, N), beside the state, in a file that `tdu probe` reads.
 
     Returns

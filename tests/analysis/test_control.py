@@ -10,7 +10,7 @@ from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import barabasi_albert, random_graph, ring, small_world
 from tdu.config import Scope, StudyConfig
 from tdu.results.series import Topologies
-from tdu.rng import Stage, derived_seed, generator
+from tdu.rng import Stage, derived_seed, generator, normal
 from tdu.statistics.resampling import bootstrap
 from tests.planted import N_SITES, SEED, band, exponent, resampled, same
 
@@ -33,7 +33,7 @@ def test_the_same_fields_are_probed_on_five_topologies_and_at_every_setting():
     for s, hidden in enumerate(CONFIG.hidden):
         for k in range(2):
             n = 4 * hidden + 1
-            fields = generator(SEED, Stage.SYNTHETIC_FIELD, hidden, k).normal(0, 0.5, (3, n))
+            fields = normal(generator(SEED, Stage.SYNTHETIC_FIELD, hidden, k), (3, n), 0.5)
             graphs = {name: make(n, derived_seed(SEED, Stage.SYNTHETIC_GRAPH, hidden, k)) for name, make in FAMILIES.items()}
 
             def mean(graph, alpha, quantile, fields=fields):

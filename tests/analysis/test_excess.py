@@ -15,7 +15,7 @@ from tdu.avalanches.nulls import MODELS
 from tdu.avalanches.surrogates import SURROGATES
 from tdu.config import StudyConfig
 from tdu.results.series import NullOverTime
-from tdu.rng import Stage, generator
+from tdu.rng import Stage, generator, normal
 from tdu.statistics.scaling import exponent_of_runs
 from tests.planted import (
     GROKKED,
@@ -193,6 +193,11 @@ def planted_fields(hidden, replicate):
     return rng.normal(size=n) * np.exp(0.3 * rng.normal(size=(3, n))), barabasi_albert(n, seed=100 * hidden + replicate)
 
 
+def drawn_at(seed, step, n):
+    """The Gaussian null at a step, which is the last of the four words of Philox's counter."""
+    return normal(np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, step])), n, 0.5)
+
+
 def test_a_null_is_drawn_from_a_stream_of_its_own_and_probed_as_the_study_is():
     models = [MODELS["signs"], MODELS["rewired"], MODELS["gaussian"], SURROGATES["laplace"]]
     with ThreadPoolExecutor(1) as executor:
@@ -205,7 +210,7 @@ def test_a_null_is_drawn_from_a_stream_of_its_own_and_probed_as_the_study_is():
             signs, rewiring, gaussian, laplace = (generator(SEED, Stage.NULL, hidden, k, stream) for stream in (2, 4, 3, 19))
             for draw in range(2):
                 seed = int(gaussian.integers(2**63))
-                of_steps = [np.random.default_rng([seed, step]).normal(0, 0.5, fields.shape[1]) for step in range(3)]
+                of_steps = [drawn_at(seed, step, fields.shape[1]) for step in range(3)]
                 drawn = np.random.default_rng(int(laplace.integers(2**63)))
                 wanted = {
                     "signs": (fields * nulls.signs(np.ones(fields.shape[1]), signs), graph),

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdu.kernels import measures
-from tdu.kernels.measures import add_up, angle, dot, fill_buckets, largest_by_halves, put_in_order
+from tdu.kernels.measures import add_up, angle, distance, dot, fill_buckets, largest_by_halves, put_in_order, squares
+from tests.reference.elementary import sum_in_lanes
 from tests.reference.training import angle_between, gini_of
 
 vectors = st.lists(st.floats(-100, 100).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=1, max_size=30)
@@ -21,6 +22,21 @@ def gini(values):
 def test_sums_add_every_value_once(values):
     assert add_up(np.array(values, float)) == sum(values)
     assert dot(np.array(values, float), np.full(len(values), 2.0)) == 2 * sum(values)
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=70))
+def test_sums_are_added_in_the_order_of_lanes_to_the_last_bit(values):
+    a, b = np.array(values), np.array(values[::-1])
+    assert add_up(a) == sum_in_lanes(values)
+    assert dot(a, b) == sum_in_lanes((a * b).tolist())
+    assert squares(a, b) == tuple(sum_in_lanes((c * c).tolist()) for c in (a, b, a - b))
+
+
+@pytest.mark.parametrize("n", [3, 511, 512, 513, 1100])
+def test_a_distance_is_added_up_strip_by_strip(n):
+    a, b = np.random.default_rng(n).normal(size=(2, n))
+    strips = [(a * 0.5 - b * 3.0)[first : first + 512] ** 2 for first in range(0, n, 512)]
+    assert distance(a, 0.5, b, 3.0) == math.sqrt(sum(sum_in_lanes(strip.tolist()) for strip in strips))
 
 
 @given(vectors)
@@ -42,8 +58,8 @@ def test_magnitudes_are_dealt_so_that_only_near_ones_are_out_of_order(values):
     magnitudes = np.empty(field.size)
     fullest = fill_buckets(field, np.abs(field).max(), np.empty(field.size, np.uint32), magnitudes)
     assert sorted(magnitudes.tolist()) == sorted(np.abs(field).tolist())
-    for distance in range(fullest, field.size):
-        assert (magnitudes[distance:] >= magnitudes[:-distance]).all()
+    for apart in range(fullest, field.size):
+        assert (magnitudes[apart:] >= magnitudes[:-apart]).all()
 
 
 @given(vectors)
@@ -96,4 +112,6 @@ def test_angle_keeps_what_an_arc_cosine_loses():
     assert math.isclose(angle(np.array([1.0, 0.0]), np.array([1.0, 1e-9])), 1e-9, rel_tol=1e-6)
     assert math.isclose(math.pi - angle(np.array([1.0, 0.0]), np.array([-1.0, 1e-9])), 1e-9, rel_tol=1e-5)
     assert angle(np.array([3.0, 4.0]), np.array([6.0, 8.0])) < 1e-15
+    for turn in (1e-12, 1e-3, 0.05, 0.2, 1.0, 1.57, 1.58, 3.0, math.pi - 1e-6):  # by other formulas where much cancels
+        assert angle(np.array([2.0, 0.0]), 7 * np.array([math.cos(turn), math.sin(turn)])) == pytest.approx(turn, rel=1e-13)
     assert math.isclose(angle(np.array([1.0, 0.0]), np.array([-2.0, 0.0])), math.pi)
