@@ -112,9 +112,12 @@ class Layout:
         """The tensors by name, as views into a flat `field` (N,)."""
         if field.shape != (self.n_sites,):
             raise InputError(f"the field has shape {field.shape} but its layout {self.n_sites} entries")
-        ends = np.cumsum([math.prod(shape) for _, shape in self.tensors])[:-1]
-        parts = zip(self.tensors, np.split(field, ends), strict=True)
-        return {name: part.reshape(shape) for (name, shape), part in parts}
+        found, begin = {}, 0
+        for name, shape in self.tensors:
+            end = begin + math.prod(shape)
+            found[name] = field[begin:end].reshape(shape)
+            begin = end
+        return found
 
 
 @dataclass(frozen=True, eq=False)

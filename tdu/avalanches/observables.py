@@ -43,7 +43,7 @@ def branching_ratio(found: Avalanches) -> Floats:
 
     A step is one that is allowed: with none left, as where an avalanche is capped, its last has no next.
     """
-    first, then = found.profile[:, :-1].sum(axis=1), found.profile[:, 1:].sum(axis=1)
+    first, then = (found.size - edge.sum(axis=1) for edge in (found.profile[:, -1:], found.profile[:, :1]))
     return np.asarray(np.divide(then, first, out=np.full(first.shape, np.nan), where=first > 0))
 
 
