@@ -76,6 +76,16 @@ class StudyConfig:
     trains the network (0: shadow, the raw gradient trains). `activation` of the hidden units, `initialisation` of the
     parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` defines their names. `n_null_draws` of
     each of the `nulls` are probed with every snapshot.
+
+    Examples
+    --------
+    The paper's study, and the same in shadow:
+
+    >>> paper = tdu.StudyConfig()
+    >>> len(paper.hidden), paper.replicates, paper.epochs, paper.alpha_train
+    (8, 6, 500, 0.3)
+    >>> tdu.StudyConfig(alpha_train=0).alpha_train
+    0
     """
 
     hidden: tuple[int, ...] = (20, 30, 50, 70, 100, 120, 200, 500)
@@ -157,6 +167,11 @@ class NetworkConfig:
     optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with `learning_rate` and decoupled `weight_decay`. The probe is
     that of `StudyConfig`: `alpha_train` is 0, shadow, or the diffusion strength of what the optimiser is given. `n_null_draws`
     of each of the `nulls` are probed with every snapshot.
+
+    Examples
+    --------
+    >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
+    [0, 10, 20]
     """
 
     task: str = "addition"

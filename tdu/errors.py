@@ -2,7 +2,14 @@
 
 
 class InputError(ValueError):
-    """What was given cannot be used; the message says what it was and what it may be."""
+    """What was given cannot be used; the message says what it was and what it may be.
+
+    Examples
+    --------
+    >>> tdu.avalanche([1.0, 2.0, 3.0], tdu.ring(6))
+    Traceback (most recent call last):
+    tdu.errors.InputError: `graph` has 6 sites but `gradient` has 3 entries
+    """
 
 
 class InputTypeError(InputError, TypeError):

@@ -3,17 +3,20 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
+from tdu.findings import Estimate as Estimate
+from tdu.findings import Findings as Findings
+from tdu.findings import Quantity as Quantity
+from tdu.findings import Results as Results
+from tdu.findings import Verdict as Verdict
 from tdu.series import Band as Band
-from tdu.series import HoldsSeries, Series
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -27,8 +30,6 @@ Column = npt.NDArray[Any]
 
 #: What of the K runs of a scale a statistic depends on: each of them, their mean, or the largest.
 DependsOn = Literal["runs", "mean", "maximum"]
-#: Whether a measurement and a published figure agree; empty where nothing was published.
-Verdict = Literal["agrees", "does not agree", "cannot tell", "not measured", ""]
 
 
 class SizeStatistic(StrEnum):
@@ -69,6 +70,14 @@ class Avalanche:
     dissipated : what isolated sites shed out of the system; Σ `gradient` + `dissipated` is the sum of the field before.
     capped : True if sites were still active after the last step allowed.
     gradient : (N,) float64, the relaxed field.
+
+    Examples
+    --------
+    The first site topples, and then once more together with the last, which it has driven above the threshold:
+
+    >>> found = tdu.avalanche([8.0, 0.0, 0.0, 2.0], tdu.ring(4, k=2), alpha=0.5, threshold=3.0)
+    >>> found.profile.tolist(), found.size, found.duration, found.extent, found.peak, found.gradient.tolist()
+    ([1, 2], 3, 2, 2, 2, [3.0, 3.0, 1.0, 3.0])
     """
 
     size: int
@@ -134,6 +143,12 @@ class Run:
     curves : (E+1,) float64 by name, at every step 0 … E: for the XOR network `loss` (mean binary cross-entropy, nats),
         `accuracy` (share of patterns), `gini` (Gini coefficient of |θ|) and `size`; (0,) where one was not asked for.
     grokking_step : the step from which the run has generalised, −1 where it never does, or nobody knows.
+
+    Examples
+    --------
+    >>> run = tdu.train_xor(20, epochs=20)
+    >>> run.scale, run.n_sites, run.step.tolist(), run.size.shape, run.loss.shape, run.grokking_epoch
+    (20, 81, [0, 10, 20], (3,), (21,), None)
     """
 
     scale: int
@@ -203,6 +218,13 @@ class Log:
     curves : (S, K, E+1) float64 by name, at every step 0 … E; empty where the source records snapshots only.
     grokking_step : (S, K) int64, the step from which a run has generalised; −1 where it never does, or nobody knows.
     seed : of what is resampled in the analysis.
+
+    Examples
+    --------
+    >>> from tdu.logs.log import gather
+    >>> log = gather(tdu.train_xor(hidden, epochs=20) for hidden in (20, 30, 50))
+    >>> log.n_sites.tolist(), log.step.tolist(), log.size.shape, log.columns["duration"].shape
+    ([81, 121, 201], [0, 10, 20], (3, 1, 3), (3, 1, 3))
     """
 
     scale: Integers
@@ -236,73 +258,33 @@ class Log:
         return found.hexdigest()
 
     def with_size(self, size: npt.NDArray[np.number]) -> "Log":
-        """The same runs with other sizes (S, K, T), as of another probe."""
+        """The same runs with other sizes (S, K, T), as of another probe.
+
+        Examples
+        --------
+        D of avalanches twice as large at every N is the same:
+
+        >>> from tdu.logs.log import gather
+        >>> log = gather(tdu.train_xor(hidden, epochs=20) for hidden in (20, 30, 50))
+        >>> doubled = log.with_size(2 * log.size)
+        >>> bool(np.allclose(tdu.dimension_over_time(doubled).value, tdu.dimension_over_time(log).value))
+        True
+        """
         return replace(self, columns={**self.columns, "size": np.asarray(size, np.float64)})
 
 
 @dataclass(frozen=True)
 class ScalingFit:
-    """Least-squares line log s = intercept + exponent · log N, natural logarithms; `stderr` is the exponent's."""
+    """Least-squares line log s = intercept + exponent · log N, natural logarithms; `stderr` is the exponent's.
+
+    Examples
+    --------
+    >>> fit = tdu.scaling_exponent([100, 200, 400], [10, 40, 160])  # four times the size at twice the N
+    >>> round(fit.exponent, 6), round(fit.r2, 6), round(float(np.exp(fit.intercept)), 6)
+    (2.0, 1.0, 0.001)
+    """
 
     exponent: float
     stderr: float
     intercept: float
     r2: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured quantity with its interval; `statistic` says what was measured, `note` what a reader should know."""
-
-    value: float
-    low: float
-    high: float
-    statistic: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """An `Estimate` beside the published figure: its text, value and error (None where it is only a bound), and the verdict.
-
-    `needed`: where the verdict is that the interval cannot tell, the half-width of one that could, else nan.
-    """
-
-    value: float
-    low: float
-    high: float
-    statistic: str
-    published: float | None = None
-    published_error: float | None = None
-    published_text: str = ""
-    verdict: Verdict = ""
-    needed: float = math.nan
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Findings(HoldsSeries):
-    """What one part of the analysis contributes.
-
-    `estimates` by key; `readings` of a key: the same under other readings of the paper's words, by their names; `series`.
-    """
-
-    estimates: dict[str, Estimate] = field(default_factory=dict)
-    readings: dict[str, dict[str, Estimate]] = field(default_factory=dict)
-    series: tuple[Series, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Results(HoldsSeries):
-    """What a study says: quantities by key, their other readings, `series`, and the quantities of many such studies `pooled`.
-
-    `scope` is None where only a log was measured, without the paper's side studies and without others to pool with.
-    """
-
-    config: StudyConfig | GrokkingConfig | LogConfig
-    scope: Scope | None
-    provenance: dict[str, Any]
-    quantities: dict[str, Quantity]
-    readings: dict[str, dict[str, Quantity]]
-    series: tuple[Series, ...]
-    pooled: dict[str, Quantity] = field(default_factory=dict)

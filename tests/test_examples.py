@@ -1,10 +1,12 @@
-"""The examples in docstrings print what they say, and what a user calls first has one."""
+"""The examples in docstrings print what they say, and everything public has one."""
 
 import doctest
 import importlib
+import inspect
 import pathlib
 import pkgutil
 from tempfile import TemporaryDirectory
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -12,12 +14,18 @@ import pytest
 import tdu
 from tdu.statistics.resampling import bootstrap, estimate, interval
 
-SHOWN = [
-    tdu.barabasi_albert, tdu.ring, tdu.small_world, tdu.random_graph, tdu.Graph.from_edges, tdu.avalanche, tdu.train_xor,
-    tdu.Probe, tdu.scaling_exponent, tdu.ccdf, tdu.fit_power_law, tdu.collapse_quality, bootstrap, interval, estimate,
-    tdu.nulls.gaussian, tdu.nulls.permuted, tdu.nulls.signs, tdu.nulls.blocks, tdu.nulls.rewired, tdu.train_network, tdu.load,
-    tdu.dimension_over_time, tdu.excess, tdu.bootstrap, tdu.Probe.record, tdu.noise_scale,
-]  # fmt: skip
+PUBLIC = [value for name in tdu.__all__ if callable(value := getattr(tdu, name))]
+#: What the classes among them are made by, and what they do; a property says in a word what it is.
+METHODS = [
+    getattr(one, name)
+    for one in PUBLIC
+    if inspect.isclass(one)
+    for name, kind in vars(one).items()
+    if not name.startswith("_") and isinstance(kind, FunctionType | classmethod)
+]
+#: Of `tdu.nulls`, what takes a field or a graph and gives another; the rest serves the probe.
+NULLS = [tdu.nulls.gaussian, tdu.nulls.permuted, tdu.nulls.signs, tdu.nulls.blocks, tdu.nulls.rewired]
+SHOWN = [*PUBLIC, *METHODS, *NULLS, bootstrap, interval, estimate]
 
 GLOBALS = {"tdu": tdu, "np": np, "pathlib": pathlib, "TemporaryDirectory": TemporaryDirectory}
 
@@ -33,5 +41,9 @@ def test_every_example_prints_what_it_says():
 
 
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.__qualname__)
-def test_what_a_user_calls_first_has_an_example(shown):
+def test_what_is_public_has_an_example(shown):
     assert ">>> " in shown.__doc__
+
+
+def test_methods_of_public_classes_are_found():
+    assert {"from_edges", "of_rows", "with_size", "of_run", "record"} <= {method.__name__ for method in METHODS}

@@ -36,6 +36,14 @@ class Graph:
     ------
     ValueError
         If there is no site, the arrays do not fit each other, or a row is not a strictly ascending list of other sites.
+
+    Examples
+    --------
+    The path 0 – 1 – 2, by the neighbours of each site in turn:
+
+    >>> path = tdu.Graph(indptr=[0, 1, 3, 4], indices=[1, 0, 2, 1])
+    >>> len(path), path.degree.tolist()
+    (3, [1, 2, 1])
     """
 
     indptr: Integers
@@ -128,7 +136,15 @@ class Graph:
 
     @classmethod
     def of_rows(cls, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32]) -> "Graph":
-        """The graph of adjacency arrays known to be valid, which are not copied, and made read-only."""
+        """The graph of adjacency arrays known to be valid, which are not copied, and made read-only.
+
+        Examples
+        --------
+        >>> ring = tdu.ring(6, k=2)
+        >>> same = tdu.Graph.of_rows(ring.indptr, ring.indices)
+        >>> same.indices is ring.indices, same.degree.tolist()
+        (True, [2, 2, 2, 2, 2, 2])
+        """
         graph = object.__new__(cls)
         for name, array in (("indptr", indptr), ("indices", indices)):
             array.setflags(write=False)

@@ -70,7 +70,15 @@ class Probe:
         _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
-        """The probe of one run: its graph, and the draws of the nulls, which serve all its snapshots."""
+        """The probe of one run: its graph, and the draws of the nulls, which serve all its snapshots.
+
+        Examples
+        --------
+        >>> layout = tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)})
+        >>> of_run = tdu.Probe(draws=3).of_run(layout, scale=8)
+        >>> len(of_run.graph), of_run.sizes(np.eye(2, 50)).shape, {name: len(list(of_run.draws[name])) for name in of_run.draws}
+        (50, (2,), {'permuted': 3, 'blocks': 3})
+        """
         graph = self.graph
         if not isinstance(graph, Graph):
             graph = FAMILIES[graph](layout.n_sites, derived_seed(self.seed, Stage.GRAPH, scale, replicate))

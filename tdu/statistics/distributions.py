@@ -18,6 +18,12 @@ class PowerLawFit:
     """P(s) ~ s^−alpha for s ≥ xmin: exponent, its standard error, lower end, Kolmogorov–Smirnov distance, points in the tail.
 
     `decades` is log₁₀ of the largest size over xmin: below 1.5 the exponent says little (Clauset, Shalizi, Newman 2009).
+
+    Examples
+    --------
+    >>> fit = tdu.fit_power_law(np.repeat([1, 2, 4, 10], [60, 15, 4, 1]), xmin=2)
+    >>> fit.xmin, fit.n_tail, round(fit.decades, 2), fit.decades < 1.5
+    (2, 20, 0.7, True)
     """
 
     alpha: float
