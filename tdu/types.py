@@ -223,8 +223,15 @@ class Log:
     --------
     >>> from tdu.logs.log import gather
     >>> log = gather(tdu.train_xor(hidden, epochs=20) for hidden in (20, 30, 50))
-    >>> log.n_sites.tolist(), log.step.tolist(), log.size.shape, log.columns["duration"].shape
-    ([81, 121, 201], [0, 10, 20], (3, 1, 3), (3, 1, 3))
+    >>> log
+    <Log of 3 scales, 3 runs, 3 steps
+      N: 81, 121, 201 (scale 20, 30, 50)
+      runs of each: 1, 1, 1
+      steps: 0 … 20
+      columns: size, duration, extent, peak, threshold, dissipated, capped, deviation_angle, branching_ratio
+      nulls: none>
+    >>> log.size.shape, log.columns["duration"].shape
+    ((3, 1, 3), (3, 1, 3))
     """
 
     scale: Integers
@@ -235,6 +242,21 @@ class Log:
     curves: Mapping[str, Floats]
     grokking_step: Integers
     seed: int = 0
+
+    def __repr__(self) -> str:
+        """What is in it, as the arrays themselves would fill pages."""
+        runs = (~np.isnan(self.size)).any(axis=-1).sum(axis=1)
+        n_sites, scale, runs_of_each = (", ".join(map(str, values)) for values in (self.n_sites, self.scale, runs))
+        nulls = ", ".join(f"{name} × {len(sizes)}" for name, sizes in self.nulls.items())
+        lines = (
+            f"Log of {len(self.scale)} scales, {runs.sum()} runs, {self.step.size} steps",
+            f"N: {n_sites} (scale {scale})",
+            f"runs of each: {runs_of_each}",
+            f"steps: {self.step[0]} … {self.step[-1]}" if self.step.size else "steps: none",
+            f"columns: {', '.join(self.columns)}",
+            f"nulls: {nulls or 'none'}",
+        )
+        return "<" + "\n  ".join(lines) + ">"
 
     @property
     def size(self) -> Floats:

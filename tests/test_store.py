@@ -106,6 +106,14 @@ def test_a_log_is_ragged_where_its_runs_are():
     assert found.grokking_step.tolist() == [[10, -1], [-1, -1]]
     assert found.complete.tolist() == [True, False, True, False]
     assert found.seed == 3
+    assert repr(found).splitlines() == [
+        "<Log of 2 scales, 3 runs, 4 steps",
+        "  N: 21, 33 (scale 5, 8)",
+        "  runs of each: 2, 1",
+        "  steps: 0 … 30",
+        f"  columns: {', '.join(found.columns)}",
+        "  nulls: permuted × 2>",
+    ]
 
 
 def test_runs_that_do_not_belong_together_are_named():
