@@ -1,6 +1,8 @@
 """Figures as a journal asks for them: lettered, in fonts a printer takes, readable without colour."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +48,24 @@ def letters_in(caption):
     return sorted(found)
 
 
+def test_every_figure_has_what_draws_it():
+    assert list(panels.PANELS) == list(figures.FIGURES)
+
+
+def test_captions_and_what_can_be_drawn_are_known_without_matplotlib():
+    """Other processes draw, and this one need not load it."""
+    code = """if True:
+        import sys
+        from tdu.results import figures, report
+        assert figures.caption("dimension").startswith("Fig. 1b. ") and figures.caption("dimension", False).startswith("(a) ")
+        assert not {"matplotlib", "tdu.results.panels"} & set(sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_every_panel_has_its_letter_and_the_caption_names_it(name, results):
-    figure = getattr(panels, figures.FIGURES[name][0])(results)
+    figure = panels.PANELS[name](results)
     wanted = list("abcdefgh"[: len(figure.axes)])
     assert letters_of(figure) == wanted
     # how many columns a log has, a caption cannot know
@@ -58,7 +75,7 @@ def test_every_panel_has_its_letter_and_the_caption_names_it(name, results):
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_symbols_are_set_as_mathematics(name, results):
     """A symbol stands between dollar signs: outside are words, units and numbers."""
-    figure = getattr(panels, figures.FIGURES[name][0])(results)
+    figure = panels.PANELS[name](results)
     texts = [text.get_text() for text in figure.findobj(mpl.text.Text)]
     assert any("$" in text for text in texts) or name == "gini"
     for text in texts:
@@ -120,7 +137,7 @@ def test_nulls_have_other_hues_than_real_gradients_and_lines_of_their_own(cones)
 
 
 def test_each_excess_has_its_band_in_a_panel_of_its_own(results):
-    figure = panels.nulls_figure(results)
+    figure = panels.PANELS["nulls"](results)
     for axes, name in zip(figure.axes[1:], [name for name in style.null_styles(NULLS) if name != "gaussian"], strict=True):
         (null,) = (one for one in results.all_of(NullOverTime) if one.null == name)
         assert axes.get_title("left").endswith(name)
@@ -142,7 +159,7 @@ def without_published(results):
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_what_nobody_published_is_drawn_without_published_lines(name, results):
-    figure = getattr(panels, figures.FIGURES[name][0])(without_published(results))
+    figure = panels.PANELS[name](without_published(results))
     texts = [text.get_text() for text in figure.findobj(mpl.text.Text)]
     assert letters_of(figure) == list("abcdefgh"[: len(figure.axes)])
     assert not any("published" in text or "window" in text for text in texts)
@@ -156,7 +173,7 @@ def test_whatever_nulls_there_are_are_drawn(names, results):
     assert "nulls" not in figures.drawable(bare)
     some = replace(results, series=(*series, *(replace(planted, null=name) for name in names)))
     assert "nulls" in figures.drawable(some)
-    figure = panels.nulls_figure(some)
+    figure = panels.PANELS["nulls"](some)
     titles = [axes.get_title("left").split(") ")[1] for axes in figure.axes]
     exceeded = [name for name in style.null_styles(names) if name != "gaussian"] or names
     assert titles == ["real and null", *(f"real − {name}" for name in exceeded)]

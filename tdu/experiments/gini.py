@@ -6,7 +6,7 @@ from dataclasses import replace
 from tdu.analysis import concentration, grokking
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns
-from tdu.results.panels import gini_figure
+from tdu.results.panels import PANELS
 from tdu.results.series import Gini
 from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results
@@ -34,4 +34,4 @@ def tables(results: Results) -> dict[str, Table]:
     return {"aligned": aligned, "timing": timing}
 
 
-EXPERIMENT = Experiment(measure, tables, gini_figure)
+EXPERIMENT = Experiment(measure, tables, PANELS["gini"])

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from tdu.analysis import dimension, excess, grokking
 from tdu.config import NULLS, Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table, columns, with_band
-from tdu.results.panels import nulls_figure
+from tdu.results.panels import PANELS
 from tdu.results.series import DimensionOverTime, NullOverTime
 from tdu.training.ensembles import train_all
 from tdu.types import Findings, Results, SizeStatistic
@@ -29,4 +29,4 @@ def tables(results: Results) -> dict[str, Table]:
     return {"dimension": columns(epoch=found.epoch, **over_time)}
 
 
-EXPERIMENT = Experiment(measure, tables, nulls_figure)
+EXPERIMENT = Experiment(measure, tables, PANELS["nulls"])

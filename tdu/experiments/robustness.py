@@ -6,7 +6,7 @@ from dataclasses import replace
 from tdu.analysis import control, robustness
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
-from tdu.results.panels import robustness_figure
+from tdu.results.panels import PANELS
 from tdu.results.series import Robustness
 from tdu.training.ensembles import train_all, train_with_fields
 from tdu.training.sweeps import sweep
@@ -38,4 +38,4 @@ def tables(results: Results) -> dict[str, Table]:
     return {"exponents": rows}
 
 
-EXPERIMENT = Experiment(measure, tables, robustness_figure)
+EXPERIMENT = Experiment(measure, tables, PANELS["robustness"])

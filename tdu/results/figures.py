@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).with_name("tdu.mplstyle")
 #: No creation times in the files: the same results give the same bytes.
 _METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: the series that it `needs`, its `caption`, and where that names what only the study has, that `of_logs`.
+
+    What draws it is in `tdu.results.panels`, which loads matplotlib: captions, and what can be drawn, are known without.
+    """
+
+    needs: tuple[type[Series], ...]
+    caption: str
+    of_logs: str = ""
 
 
 def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
@@ -71,20 +84,20 @@ def _processes() -> BaseContext:
 def _draw_one(results: Results, directory: Path, name: str) -> list[Path]:
     from tdu.results import panels
 
-    return save(getattr(panels, FIGURES[name][0]), results, directory, name, (results.scope or Scope()).figure_formats)
+    return save(panels.PANELS[name], results, directory, name, (results.scope or Scope()).figure_formats)
 
 
 def drawable(results: Results) -> list[str]:
     """Names of the figures that can be drawn from `results`."""
-    return [name for name, (_, needed, _) in FIGURES.items() if results.has(*needed)]
+    return [name for name, figure in FIGURES.items() if results.has(*figure.needs)]
 
 
 def caption(name: str, of_paper: bool = True) -> str:
     """What the figure draws; for another log than the paper's study, without what only that has."""
-    said = FIGURES[name][2]
+    figure = FIGURES[name]
     if of_paper:
-        return said
-    return _OF_LOGS.get(name, re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", said))
+        return figure.caption
+    return figure.of_logs or re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", figure.caption)
 
 
 def save(
@@ -108,84 +121,71 @@ def save(
     return written
 
 
-#: Name → (function of `tdu.results.panels`, the series it needs, caption).
-FIGURES: dict[str, tuple[str, tuple[type[Series], ...], str]] = {
-    "accuracy": (
-        "accuracy_figure",
+#: Name → figure; `tdu.results.panels.PANELS` has what draws each, under the same names.
+FIGURES: dict[str, Drawing] = {
+    "accuracy": Drawing(
         (OneRun, GrokkingEpochs),
         "Fig. 1a. (a) Accuracy and loss of one run of h = 21 with its grokking epoch; dotted, that of the published "
         "run. (b) Grokking epoch of every run against the number of parameters, and the mean of each scale; dotted, the"
         " published range.",
     ),
-    "dimension": (
-        "dimension_figure",
+    "dimension": Drawing(
         (DimensionOverTime,),
         "Fig. 1b. (a) Effective dimensionality D(t) from the largest and from the mean size over the seeds at each "
         "snapshot, with 95 % bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the"
         " earliest and the latest scale's mean grokking epoch; grey lines, the published levels. (b) R² of each fit;"
         " dotted, the published bound.",
+        of_logs="(a) Effective dimensionality D(t) from the largest and from the mean size over the runs at each step, with "
+        "95 % bootstrap bands over runs; the square is D over all steps. (b) R² of each fit.",
     ),
-    "gini": (
-        "gini_figure",
+    "gini": Drawing(
         (Gini,),
         "Fig. 1c. Gini coefficient of |θ| as change from its start, trained in-line (top) and in shadow (bottom). (a, "
         "d) One run of h = 21, its grokking epoch in orange. (b, e) All runs aligned at grokking: mean, and bands of 50"
         " % and 90 % of runs; dotted, the published rise. (c, f) Epoch of the peak minus grokking epoch; grey, the "
         "published ± 10.",
     ),
-    "scaling": (
-        "scaling_figure",
+    "scaling": Drawing(
         (Ccdf, Collapse, ScalingLines),
         "Fig. 2. (a) Complementary cumulative distributions of avalanche sizes, all snapshots and runs of a scale. (b) "
         "Largest and mean size against N with least-squares fits; dashes are single runs. (c) Collapse at the "
         "exponent of the regression, and (d) at the exponent of least Houdayer–Hartmann S; bands are one standard error"
         " over runs.",
     ),
-    "nulls": (
-        "nulls_figure",
+    "nulls": Drawing(
         (DimensionOverTime, NullOverTime),
         "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made from the "
         "same snapshots: their entries permuted over all sites, within each layer's weights and biases (blocks), with random "
         "signs, on a rewired graph, and replaced by independent Gaussians. (b–e) D(t) of the real gradients minus that of each "
         "null but the Gaussian, paired by run, with 95 % bands. Shaded, the grokking window.",
+        of_logs="What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made "
+        "from the same snapshots. The other panels: D(t) of the real gradients minus that of a null, paired by run, with 95 % "
+        "bands.",
     ),
-    "watched": (
-        "watched_figure",
+    "watched": Drawing(
         (DimensionOverTime, Watched),
         "D(t) beside what else was recorded. (a) D(t) of the mean size with its 95 % band; dotted, D = 1. The other panels: "
         "every other column of the log, its mean over runs and scales; rank correlations and leads are in the table. Shaded, "
         "the grokking window.",
     ),
-    "power-law": (
-        "power_law_figure",
+    "power-law": Drawing(
         (PowerLaws,),
         "A figure of our own. (a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) "
         "with 95 % intervals. (b) The decades between x_min and the largest avalanche; exponents over less than 1.5 decades "
         "(dotted) say little.",
+        of_logs="(a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
+        "intervals. (b) The decades between x_min and the largest avalanche: exponents over less than 1.5 decades say little.",
     ),
-    "phases": (
-        "phases_figure",
+    "phases": Drawing(
         (Bootstrap, LeaveOneOut, Topologies),
         "Fig. 3. (a) Bootstrap distributions of D_pre and D_post, from the largest size over runs and snapshots of a "
         "phase, each run split at its own grokking epoch, and of D_synth from the mean size; shaded, the published "
         "values with their errors. (b) The same exponents with one scale left out, side by side at its N; dotted, with all. "
         "(c) D_synth on five topologies (SW, small world). Bars are 95 % intervals.",
     ),
-    "robustness": (
-        "robustness_figure",
+    "robustness": Drawing(
         (Robustness,),
         "(a, b) D of the largest and (c, d) γ of the mean size over diffusion strengths α and threshold levels Q, for training "
         "in-line, in shadow, and for synthetic fields, side by side at each setting, with 95 % intervals.",
     ),
-}
-
-#: Captions for other logs, where those of the study name what they may lack.
-_OF_LOGS = {
-    "dimension": "(a) Effective dimensionality D(t) from the largest and from the mean size over the runs at each step, with "
-    "95 % bootstrap bands over runs; the square is D over all steps. (b) R² of each fit.",
-    "nulls": "What D means. (a) D(t) from the mean size of the real gradients with its 95 % band, and of null models made "
-    "from the same snapshots. The other panels: D(t) of the real gradients minus that of a null, paired by run, with 95 % "
-    "bands.",
-    "power-law": "(a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
-    "intervals. (b) The decades between x_min and the largest avalanche: exponents over less than 1.5 decades say little.",
 }

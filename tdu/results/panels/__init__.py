@@ -1,19 +1,25 @@
 """What each figure draws: results in, a matplotlib figure out. Nothing is computed here, and nothing saved."""
 
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
 from tdu.results.panels.exponents import phases_figure, robustness_figure
 from tdu.results.panels.nulls import nulls_figure
 from tdu.results.panels.sizes import power_law_figure, scaling_figure
 from tdu.results.panels.training import accuracy_figure, dimension_figure, gini_figure
 from tdu.results.panels.watched import watched_figure
+from tdu.types import Results
 
-__all__ = [
-    "accuracy_figure",
-    "dimension_figure",
-    "gini_figure",
-    "nulls_figure",
-    "phases_figure",
-    "power_law_figure",
-    "robustness_figure",
-    "scaling_figure",
-    "watched_figure",
-]
+#: What draws each figure, by its name in `tdu.results.figures.FIGURES`.
+PANELS: dict[str, Callable[[Results], Figure]] = {
+    "accuracy": accuracy_figure,
+    "dimension": dimension_figure,
+    "gini": gini_figure,
+    "scaling": scaling_figure,
+    "nulls": nulls_figure,
+    "watched": watched_figure,
+    "power-law": power_law_figure,
+    "phases": phases_figure,
+    "robustness": robustness_figure,
+}
