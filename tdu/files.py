@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -134,9 +135,11 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: 
 
 
 def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write named tensors into one .npz."""
-    with atomic(path) as file:
-        np.savez(cast(Any, file), **cast(Any, {name or "gradients": tensor for name, tensor in tensors.items()}))
+    """Write named tensors into one .npz, whatever they are called: `np.savez` takes ``file`` for a parameter of its own."""
+    with atomic(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, tensor in tensors.items():
+            with archive.open(f"{name or 'gradients'}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, tensor, allow_pickle=False)
 
 
 def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -15,6 +15,7 @@ from tdu.cli import main
 from tdu.logs import growing
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed, generator
+from tdu.sources.formats import open_tensors
 from tdu.types import Layout
 
 SHAPES = {"first.bias": (6,), "first.weight": (6, 5), "last.weight": (1, 6)}
@@ -134,6 +135,21 @@ def test_gradients_are_kept_only_if_asked_for_and_probed_again_to_the_same_sizes
     assert again.layout == run.layout
     assert again.size.tolist() == run.size.tolist()
     assert again.nulls["blocks"].tolist() == run.nulls["blocks"].tolist()
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "args", "model/layer.0", "weight.npy", "μ"])
+def test_gradients_are_kept_under_whatever_name(name, tmp_path):
+    kept = {name: np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32), "last.bias": np.arange(6.0)}
+    with tdu.Probe(draws=1).record(tmp_path, scale=6, keep_gradients=True) as rec:
+        rec(0, kept)
+    (file,) = tmp_path.glob("gradients/*/*.npz")
+    stored = open_tensors(file).stored
+    assert stored.keys() == kept.keys()
+    for one, wanted in kept.items():
+        assert stored[one].dtype == wanted.dtype
+        np.testing.assert_array_equal(stored[one].read(), wanted)
+    with np.load(file) as archive:
+        np.testing.assert_array_equal(archive["last.bias"], kept["last.bias"])
 
 
 def test_a_gradient_that_is_not_finite_is_left_out_with_a_word(tmp_path):
