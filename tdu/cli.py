@@ -47,7 +47,8 @@ def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
 def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
     """Measure the avalanches of gradient fields.
 
-    FILES are .npy of one field (N,) or many (T, N): a row is printed for each snapshot.
+    FILES are .npy of one field (N,) or many (T, N), or any others of tensors, which together are one field: a row is printed
+    for each snapshot.
 
     With --out, PATTERN names the files of whole runs, as in 'grads/w{scale}-s{replicate}/{step}.safetensors', or is an index of
     them in CSV or TOML; the runs are added to the log in that directory, which `tdu fit` and `tdu report` read. Tensors are
@@ -61,13 +62,15 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     announce_compilation()
     if of_log["out"] is None:
         from tdu.avalanches.sources import probe_files
+        from tdu.sources.formats import fields_in
 
-        print_rows(probe_files([Path(file) for file in files], graph, seed, **settings), as_json)
+        print_rows(probe_files([Path(file) for file in files], graph, seed, fields_in, **settings), as_json)
     else:
         from tdu.sources.command import asked
 
         dry_run = of_log.pop("dry_run")
         wanted = asked(files, graph=graph, seed=seed, **settings, **of_log)
+        click.echo(wanted.found, err=True)
         if dry_run:
             print_rows(wanted.plan(), as_json)
         else:
@@ -100,8 +103,9 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
         )
     announce_compilation()
     from tdu.avalanches.sources import null_files
+    from tdu.sources.formats import fields_in
 
-    rows = null_files(files, graph, seed, names or ("permuted", "signs"), **settings)
+    rows = null_files(files, graph, seed, names or ("permuted", "signs"), read=fields_in, **settings)
     print_rows(rows, as_json)
 
 

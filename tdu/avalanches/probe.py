@@ -24,6 +24,8 @@ from tdu.types import Column, Fields, Integers, Layout
 
 #: What a log of gradients that were not trained here says of its source.
 SOURCE = "gradients"
+#: What it says of the graph, if that was no family but one `Graph`.
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Probe:
     @property
     def settings(self) -> dict[str, Any]:
         """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
-        graph = "given" if isinstance(self.graph, Graph) else self.graph
+        graph = GIVEN if isinstance(self.graph, Graph) else self.graph
         return {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
 
 

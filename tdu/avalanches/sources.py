@@ -21,13 +21,19 @@ from tdu.types import Floats, Layout
 COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshold", "dissipated", "capped")
 
 
-def probe_files(files: Sequence[Path], graph: str, seed: int, **settings: Any) -> Iterator[dict[str, Any]]:
+#: What makes of a file its fields (T, N).
+Reader = Callable[[Path], npt.NDArray[np.generic]]
+
+
+def probe_files(
+    files: Sequence[Path], graph: str, seed: int, read: Reader = read_fields, **settings: Any
+) -> Iterator[dict[str, Any]]:
     """One row of `COLUMNS` per snapshot of each file, in order.
 
     `graph` is a name in `tdu.avalanches.graphs.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2).
     `settings` are those of `tdu.avalanche`. A ValueError names the file and the snapshot.
     """
-    for row, field, on in _snapshots(files, graph, seed):
+    for row, field, on in _snapshots(files, graph, seed, read):
         with _named(row):
             found = avalanche(field, on(field.size), **settings)
         yield row | {name: getattr(found, name) for name in COLUMNS if name not in row}
@@ -40,6 +46,7 @@ def null_files(
     names: Sequence[str],
     draws: int,
     blocks: Sequence[int] | None = None,
+    read: Reader = read_fields,
     **settings: Any,
 ) -> Iterator[dict[str, Any]]:
     """One row per snapshot: its size, and for each null in `names` the mean of its draws, their 95 % range, and a p-value.
@@ -49,7 +56,7 @@ def null_files(
     two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
     """
     number = -1
-    for row, field, on in _snapshots(files, graph, seed):
+    for row, field, on in _snapshots(files, graph, seed, read):
         number += row["index"] == 0
         with _named(row):
             graph_of_field, layout = on(field.size), _layout(field.size, blocks)
@@ -81,7 +88,7 @@ def _layout(n_sites: int, blocks: Sequence[int] | None) -> Layout:
 
 
 def _snapshots(
-    files: Sequence[Path], graph: str, seed: int
+    files: Sequence[Path], graph: str, seed: int, read: Reader
 ) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Callable[[int], Graph]]]:
     """Each snapshot of each file: where it is from, the field, and the graph as a function of its size."""
     if graph not in FAMILIES and not graph.endswith(".npy"):
@@ -91,14 +98,14 @@ def _snapshots(
     def of_size(n: int) -> Graph:
         return FAMILIES[graph](n, seed) if graph in FAMILIES else Graph.from_edges(n, read_array(Path(graph)))
 
-    # every file is read and checked before the first row is given out
-    fields = {path: read_fields(path) for path in files}
-    for path, many in fields.items():
-        for index, field in enumerate(many):
+    # every file is read and checked before the first row is given out; none is kept, as not all can be mapped into memory
+    each = dict.fromkeys(files)
+    for path in each:
+        for index, field in enumerate(read(path)):
             with _named({"file": str(path), "index": index}):
                 _validate.field(field)
-    for path, many in fields.items():
-        for index, field in enumerate(many):
+    for path in each:
+        for index, field in enumerate(read(path)):
             yield {"file": str(path), "index": index, "n": field.size}, field, of_size
 
 

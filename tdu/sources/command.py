@@ -38,6 +38,14 @@ class Asked:
         """Of all runs, those in the log already included."""
         return sum(len(run.fields) for run in self.runs)
 
+    @property
+    def found(self) -> str:
+        """What there is to measure, in a line."""
+        sizes = list(dict.fromkeys(run.layout.n_sites for run in self.runs))
+        fields = "difference" if self.selection.difference else "snapshot"
+        scales = f"{_counted(len(sizes), 'scale')} (N = {', '.join(map(str, sizes))})"
+        return f"found {scales}, {_counted(len(self.runs), 'run')}, {_counted(self.n_fields, fields)}"
+
     def measured(self) -> Iterator[RunFiles]:
         """Measure them; yield when one is done."""
         return probe_runs(self.out, self.runs, self.probe, self.selection, self.grokking_steps, self.workers)
@@ -79,6 +87,10 @@ class Asked:
     def _bytes(self, n_sites: int) -> float:
         at_once = 1 if n_sites >= MIN_SITES_THREADED else self.workers
         return n_sites * (_BYTES_A_SITE * at_once + 8 * kept_together(len(self.probe.nulls) * self.probe.draws, n_sites))
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def asked(

@@ -4,7 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from tdu.errors import InputError
+from tdu.files import read_fields
 from tdu.sources import numpy_files, safetensors, torch_files
 from tdu.sources.tensors import Stored, Tensors
 
@@ -37,6 +41,11 @@ def open_tensors(path: Path) -> Tensors:
     if not stored:
         raise InputError(f"{path} holds no tensor of floats")
     return Tensors.by_name(path, stored)
+
+
+def fields_in(path: Path) -> npt.NDArray[np.generic]:
+    """Fields (T, N): one or many of a .npy file; of any other the one that its tensors (`open_tensors`) make up together."""
+    return read_fields(path) if path.suffix == ".npy" else open_tensors(path).field()[None]
 
 
 def _of_index(path: Path) -> dict[str, Stored]:

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
 from tdu.avalanches import gauges
-from tdu.avalanches.probe import SOURCE, Probe, RunProbe
+from tdu.avalanches.probe import GIVEN, SOURCE, Probe, RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.logs.growing import GrowingRun, in_what_it_differs
@@ -112,7 +113,7 @@ def probe_runs(
     ValueError
         If the log is of another probe, or a file is not readable or of another layout than the first of its run.
     """
-    store = Store.begin(path, SOURCE, probe.settings | asdict(selection))
+    store = log_at(path, probe, selection)
     for run in runs:
         with GrowingRun(store, run.scale, run.replicate) as growing:
             growing.keep_to(run.layout)
@@ -124,6 +125,39 @@ def probe_runs(
                 if row is not None:
                     growing.add(row)
                 yield run
+
+
+def log_at(path: Path, probe: Probe, selection: Selection) -> Store:
+    """A new log at `path`, or the one of this probe and selection that is there, whether files or a training loop made it.
+
+    What is not chosen stands in no settings, so that whole gradients are one log from wherever they come. A ValueError says in
+    the options of `tdu probe` in what the log differs.
+    """
+    chosen = {name: value for name, value in asdict(selection).items() if value}
+    if (path / "manifest.json").exists():
+        there = Store.open(path)
+        if there.source == SOURCE and there.addresses():
+            before, now = (asdict(Selection()) | dict(of) for of in (there.settings, probe.settings | chosen))
+            pairs = [(_as_options(name, before.get(name)), _as_options(name, now[name])) for name in now]
+            if differences := [f"{old} there, {new} here" for old, new in pairs if old != new]:
+                raise InputError(
+                    f"{path} holds runs of another probe ({'; '.join(differences)}): give the options that are there, or "
+                    "another --out"
+                )
+            return there
+    return Store.begin(path, SOURCE, probe.settings | chosen)
+
+
+def _as_options(name: str, value: object) -> str:
+    """A setting as `tdu probe` is given it."""
+    option = "--null" if name == "nulls" else f"--{name.replace('_', '-')}"
+    if name == "graph" and value == GIVEN:
+        return "a graph given in Python"
+    if value is None or value is False or value in ((), []):
+        return f"no {option}"
+    if value is True:
+        return option
+    return " ".join(f"{option} {quote(str(one))}" for one in (value if isinstance(value, list | tuple) else [value]))
 
 
 def _measured(

@@ -3,6 +3,7 @@
 import json
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from tdu.avalanches.gauges import of_weights
 from tdu.cli import main
 from tdu.logs import growing
 from tdu.logs.store import Store
+from tdu.sources.formats import open_tensors
+
+FIXTURES = Path(__file__).parent / "fixtures"
 
 SHAPES = {"weight": lambda width: (width, 7), "bias": lambda width: (width,)}
 WIDTHS, REPLICATES, STEPS = (6, 10, 16), (0, 1), (0, 5, 10)
@@ -119,7 +123,76 @@ def test_tensors_are_chosen_by_name(files, tmp_path):
     assert tdu.load(tmp_path / "log").n_sites.tolist() == [7 * width for width in WIDTHS]
     assert Store.open(tmp_path / "log").read(6, 0).layout.tensors == (("weight", (6, 7)),)
     result = run("probe", files, "--out", tmp_path / "log", "--draws", 0, code=1)
-    assert "exclude = bias$ there, None here" in result.stderr
+    assert f"{tmp_path / 'log'} holds runs of another probe (--exclude 'bias$' there, no --exclude here): give" in result.stderr
+
+
+def test_what_was_found_is_said_before_it_is_measured(files, tmp_path):
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 0)
+    assert result.stderr == "found 3 scales (N = 48, 80, 128), 6 runs, 18 snapshots\n"
+    result = run("probe", files, "--out", tmp_path / "differences", "--draws", 0, "--difference")
+    assert result.stderr == "found 3 scales (N = 48, 80, 128), 6 runs, 12 differences\n"
+    np.savez(tmp_path / "8-0.npz", **gradients(10, 0, 0))
+    result = run("probe", f"{tmp_path}/{{scale}}-{{step}}.npz", "--out", tmp_path / "one")
+    assert result.stderr == "found 1 scale (N = 80), 1 run, 1 snapshot\n"
+
+
+def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse(files, recorded, tmp_path):
+    (tmp_path / "recorded" / "log" / "s00010-r01.npz").unlink()
+    run("probe", files, "--out", tmp_path / "recorded", "--draws", 2, "--seed", 3)
+    same(tdu.load(tmp_path / "recorded"), recorded)
+    run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--seed", 3)
+    with tdu.Probe(draws=2, seed=3).record(tmp_path / "log", scale=10, replicate=2) as rec:
+        rec(0, gradients(10, 2, 0))
+    assert tdu.load(tmp_path / "log").size.shape == (3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--draws 2 there, --draws 8 here; --seed 3 there, --seed 0 here"),
+        (["--draws", 2, "--seed", 3, "--alpha", 0.5], "--alpha 0.3 there, --alpha 0.5 here"),
+        (["--draws", 2, "--seed", 3, "--null", "signs"], "--null permuted --null blocks there, --null signs here"),
+        (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
+        (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
+        (
+            ["--draws", 2, "--seed", 3, "--max-steps", 5, "--graph", "ring"],
+            "--graph ba there, --graph ring here; --max-steps 20",
+        ),
+    ],
+)
+def test_settings_that_differ_from_the_recorders_are_said_as_options(files, recorded, tmp_path, options, said):
+    result = run("probe", files, "--out", tmp_path / "recorded", *options, code=1)
+    assert f"recorded holds runs of another probe ({said}" in result.stderr
+    assert result.stderr.endswith("here): give the options that are there, or another --out\n")
+
+
+def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
+    with tdu.Probe(tdu.ring(48), nulls=()).record(tmp_path / "log", scale=6) as rec:
+        rec(0, gradients(6, 0, 0))
+    result = run("probe", files, "--out", tmp_path / "log", code=1)
+    assert (
+        "(a graph given in Python there, --graph ba here; no --null there, --null permuted --null blocks here)" in result.stderr
+    )
+
+
+@pytest.mark.parametrize("command", ["probe", "nulls"])
+def test_tensors_of_one_file_or_folder_are_one_field_without_a_log(files, tmp_path, command):
+    tensors = gradients(6, 0, 5)
+    flat = np.concatenate([tensors["bias"], tensors["weight"].ravel()])  # in order of their names
+    np.save(tmp_path / "flat.npy", flat)
+    (tmp_path / "folder").mkdir()
+    for name, tensor in tensors.items():
+        np.save(tmp_path / "folder" / f"{name}.npy", tensor)
+    size = tdu.avalanche(flat, tdu.barabasi_albert(48)).size
+    for name in ("flat.npy", "w6-s0/0005.npz", "folder"):
+        (row,) = map(json.loads, run(command, tmp_path / name, "--json").stdout.splitlines())
+        assert (row["file"], row["index"], row["n"], row["size"]) == (str(tmp_path / name), 0, 48, size)
+    for file in ("f32.safetensors", "bf16.safetensors", "f32.pt"):
+        field = open_tensors(FIXTURES / file).field()
+        (row,) = map(json.loads, run(command, FIXTURES / file, "--json").stdout.splitlines())
+        assert row["size"] == tdu.avalanche(field, tdu.barabasi_albert(field.size)).size
+    (tmp_path / "a.docx").write_text("no tensors")
+    assert "a.docx is of no known format: tensors are read from .npy, .npz" in run(command, tmp_path / "a.docx", code=1).stderr
 
 
 def test_metrics_and_grokking_steps_of_an_index_are_carried_along(files, tmp_path):
