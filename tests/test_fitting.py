@@ -1,6 +1,7 @@
 """Any log is fitted: of networks as of XOR, ragged as logs are, beside the nulls that were probed with it."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from tdu.avalanches.probe import SOURCE
 from tdu.cli import main
 from tdu.config import LogConfig, NetworkConfig
 from tdu.logs.store import Store
+from tdu.results import figures, panels, report
 from tdu.results.assemble import table
 from tdu.results.series import DimensionOverTime
 from tdu.results.store import load_results
@@ -132,6 +134,39 @@ def test_a_log_of_gradients_says_what_stands_behind_and_what_goes_with_d(tmp_pat
     assert [line.split() for line in lines[1:5]] == [[str(w), str(12 * w**2), "3", "60", "0"] for w in WIDTHS]
     assert any(line.startswith("rank correlation of D(t) with loss ") for line in lines)
     assert any(line.startswith("half-width of D(t), mean over training ") and "[–]" in line for line in lines)
+
+
+def test_recorded_gradients_are_told_in_steps_and_the_excess_first(tmp_path):
+    store = Store.begin(tmp_path, SOURCE, {"seed": 3, "graph": "ba", "nulls": ["permuted", "blocks"]})
+    for run in (planted(w, k, grokking_step=100 + w) for w in WIDTHS for k in range(3)):
+        store.write(replace(run, nulls={**run.nulls, "blocks": run.nulls["permuted"][::-1]}))
+    results = fit(tmp_path)
+    found = list(results.quantities)
+    assert found[:3] == ["excess_permuted", "excess_blocks", "dimension"]
+    assert [key for key in found if key.startswith("phase")] == ["phase_separation"], "what is above 0 is said once"
+    assert results.quantities["grokking_first"].value == 108
+    (legend,) = panels.PANELS["dimension"](results).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "grokking window",
+        "largest over runs",
+        "mean over runs",
+        "all steps, largest",
+    ]
+    figures.draw(results, tmp_path / "figures")
+    page = report.page(results, tmp_path / "figures")
+    for said in (table(results), re.sub(r'src="[^"]*"', "", page)):
+        assert "epoch" not in said
+        for words in ("D, all steps (s_max)", "R² of D(t), least over steps", "grokking step, earliest scale"):
+            assert words in said
+        assert "duration of an avalanche, mean (steps)" in said
+    assert "<tr><td>nulls</td><td>permuted, blocks</td></tr>" in page
+    assert "<tr><td>last_step</td><td>190</td></tr>" in page
+
+
+def test_a_network_of_ours_is_told_in_epochs(tmp_path):
+    results = fit(log_at(tmp_path, *(planted(w, k) for w in WIDTHS for k in range(3))))
+    assert next(iter(results.quantities)) == "excess_at_all_steps_permuted"
+    assert any(line.startswith("D, all epochs (s_max) ") for line in table(results).splitlines())
 
 
 def test_a_step_limit_that_bends_is_a_warning(tmp_path):

@@ -9,6 +9,9 @@ from tdu.results.series import Scales
 from tdu.series import Series
 from tdu.types import Estimate, Findings, Quantity, Results
 
+#: What asks whether a figure agrees that stands in the table before it.
+_VERDICTS_ALONE = ("phases_apart",)
+
 
 def as_one(findings: Iterable[Findings]) -> Findings:
     """All findings in one."""
@@ -24,9 +27,14 @@ def as_one(findings: Iterable[Findings]) -> Findings:
 
 
 def results_of(config: StudyConfig | GrokkingConfig | LogConfig, scope: Scope | None, findings: Iterable[Findings]) -> Results:
-    """All findings as results, in the order of the published table; beside its figures if the log is of the paper's study."""
+    """All findings as results: in the order of the published table, and of any other log, the excess over its nulls first.
+
+    Those of the paper's study stand beside the published figures; another log is not asked what is a verdict on them alone.
+    """
     found = as_one(findings)
     order = [key for key in PUBLISHED if key in found.estimates] + [key for key in found.estimates if key not in PUBLISHED]
+    if isinstance(config, LogConfig):
+        order = sorted((key for key in order if key not in _VERDICTS_ALONE), key=lambda key: not key.startswith("excess_"))
 
     def stated(estimate: Estimate, key: str) -> Quantity:
         return beside_nothing(estimate) if isinstance(config, LogConfig) else compare(estimate, key)
@@ -40,7 +48,7 @@ def table(results: Results) -> str:
     """The verdict table as text: of pooled studies where there are any, and beside them what one study can tell."""
     if isinstance(results.config, LogConfig):
         found: list[tuple[str, ...]] = [("quantity", "value [95 % interval]", "statistic", "note")]
-        found += [(label(key), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
+        found += [(label(key, results.config), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
         return "\n".join([*_aligned(scales_table(results)), "", *_aligned(found)])
     several = results.scope is not None and bool(results.pooled)
     head = ["quantity", "published", "ours [95 % interval]", "verdict"]

@@ -166,7 +166,7 @@ FIGURES: dict[str, Drawing] = {
         (DimensionOverTime, Watched),
         "D(t) beside what else was recorded. (a) D(t) of the mean size with its 95 % band; dotted, D = 1. The other panels: "
         "every other column of the log, its mean over runs and scales; rank correlations and leads are in the table. Shaded, "
-        "the grokking window.",
+        "the grokking window where there is one.",
     ),
     "power-law": Drawing(
         (PowerLaws,),

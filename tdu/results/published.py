@@ -159,14 +159,25 @@ _OF_EACH = {
 }
 
 
-def label(key: str) -> str:
-    """What the quantity `key` is called in tables."""
+#: What the tables of other logs call a quantity, whose steps beside those of training would be read as theirs.
+_OF_LOGS = {"steps_mean": "duration of an avalanche, mean (steps)", "steps_max": "duration of an avalanche, longest (steps)"}
+
+
+def label(key: str, config: StudyConfig | GrokkingConfig | LogConfig | None = None) -> str:
+    """What the quantity `key` is called in tables, of the paper's study unless the `config` is of another log."""
+    if isinstance(config, LogConfig):
+        return _OF_LOGS.get(key) or label(key).replace("epoch", time_unit(config))
     if key in PUBLISHED:
         return PUBLISHED[key].label
     for prefix, words in _OF_EACH.items():
         if key.startswith(prefix):
             return words.format(key.removeprefix(prefix))
     return OWN.get(key, key.replace("_", " "))
+
+
+def time_unit(config: StudyConfig | GrokkingConfig | LogConfig) -> str:
+    """What snapshots are counted in: epochs, but of gradients that were not trained here, steps."""
+    return "step" if isinstance(config, LogConfig) and config.source == "gradients" else "epoch"
 
 
 def where(key: str) -> str:

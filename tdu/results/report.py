@@ -52,7 +52,7 @@ def page(results: Results, drawn: Path) -> str:
         *(_readings(results, key) for key in results.quantities if results.readings.get(key)),
         *_robustness(results),
         "<h2>Configuration</h2>",
-        _pairs(asdict(results.config) | (asdict(results.scope) if results.scope else {})),
+        _configuration(results),
         "<h2>Provenance</h2>",
         _pairs({**results.provenance, **results.provenance["packages"], "packages": None}),
         "<h2>How to regenerate</h2>",
@@ -65,6 +65,13 @@ def page(results: Results, drawn: Path) -> str:
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
+
+
+def _configuration(results: Results) -> str:
+    """Every setting, those that the runs of a log share each in a row of its own."""
+    known = asdict(results.config) | (asdict(results.scope) if results.scope else {})
+    shared = known.pop("settings", {})
+    return _pairs(known | shared)
 
 
 def _how_to_regenerate(results: Results) -> Iterable[str]:
@@ -125,7 +132,7 @@ def _summary(results: Results) -> str:
 
 def _verdicts(results: Results) -> str:
     if isinstance(results.config, LogConfig):
-        found = [(label(key), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
+        found = [(label(key, results.config), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
         return _table("quantities", ("quantity", "value [95 % interval]", "statistic", "note"), found)
     several = bool(results.pooled)
     head = ["quantity", "published", "ours [95 % interval]", "verdict", "where", "statistic", "note"]
@@ -144,7 +151,7 @@ def _readings(results: Results, key: str) -> str:
     named = {f"{results.quantities[key].statistic} (above)": results.quantities[key], **results.readings[key]}
     if isinstance(results.config, LogConfig):
         found = [(name, with_interval(q), q.note) for name, q in named.items()]
-        return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "value", "note"), found)
+        return f"<h3>{_text(label(key, results.config))}</h3>" + _table("readings", ("reading", "value", "note"), found)
     rows = [(name, with_interval(q), q.published_text, in_full(q), q.note) for name, q in named.items()]
     return f"<h3>{_text(label(key))}</h3>" + _table("readings", ("reading", "ours", "published", "verdict", "note"), rows, (3,))
 
@@ -188,7 +195,9 @@ def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], verdic
 
 
 def _pairs(values: dict[str, object]) -> str:
-    return _table("pairs", ("setting", "value"), [(name, str(value)) for name, value in values.items() if value is not None])
+    known = {name: value for name, value in values.items() if value is not None}
+    said = {name: ", ".join(map(str, value)) if isinstance(value, tuple) else str(value) for name, value in known.items()}
+    return _table("pairs", ("setting", "value"), said.items())
 
 
 def _text(value: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter, StrMethodFormatter
 
-from tdu.config import LogConfig
+from tdu.results import published
 from tdu.results.published import PUBLISHED, Published
 from tdu.types import Band, Floats, Integers, Quantity, Results
 
@@ -58,8 +58,8 @@ def published_of(results: Results, key: str) -> Published | None:
 
 
 def time_unit(results: Results) -> str:
-    """What the horizontal axis over training counts: epochs, but of gradients that were not trained here, steps."""
-    return "step" if isinstance(results.config, LogConfig) and results.config.source == "gradients" else "epoch"
+    """What the horizontal axis over training counts."""
+    return published.time_unit(results.config)
 
 
 def shade_grokking_window(axes: Axes, results: Results) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from tdu.config import LogConfig
 from tdu.results.panels.style import (
     WIDE,
     error_bars,
@@ -23,9 +24,10 @@ def dimension_figure(results: Results) -> Figure:
     axes, quality = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     over_time = results.series_of(DimensionOverTime)
     shade_grokking_window(axes, results)
+    runs = "runs" if isinstance(results.config, LogConfig) else "seeds"
     statistics = (
-        (SizeStatistic.LARGEST, "largest over seeds", "C0"),
-        (SizeStatistic.MEAN, "mean over seeds", "C1"),
+        (SizeStatistic.LARGEST, f"largest over {runs}", "C0"),
+        (SizeStatistic.MEAN, f"mean over {runs}", "C1"),
     )
     for statistic, label, colour in statistics:
         found = over_time.bands[statistic]
@@ -43,7 +45,7 @@ def dimension_figure(results: Results) -> Figure:
             fmt="s",
             color="C3",
             capsize=2,
-            label="all epochs, largest",
+            label=f"all {time_unit(results)}s, largest",
         )
     for key, style in (("dimension_early", ":"), ("dimension", "--"), ("dimension_late", "-.")):
         published = published_of(results, key)
