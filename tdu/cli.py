@@ -7,8 +7,18 @@ from typing import Any
 
 import click
 
-from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig
-from tdu.options import LOG_SETTINGS, WORKERS, Counts, NullName, log_options, network_options, probe_options, study_options
+from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig, SyntheticConfig
+from tdu.options import (
+    LOG_SETTINGS,
+    WORKERS,
+    Counts,
+    NullName,
+    log_options,
+    network_options,
+    probe_options,
+    study_options,
+    synthetic_options,
+)
 from tdu.terminal import OneLineErrors, announce_compilation, print_rows, progress, say
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
@@ -37,6 +47,20 @@ def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
     from tdu.reproduce import train_study
 
     train_study(out, _config(quick, settings), workers, progress)
+    click.echo(out)
+
+
+@main.command()
+@click.option("--out", type=DIRECTORY, default="tdu-synthetic", show_default=True, help="Log, made or gone on with.")
+@synthetic_options
+def synth(out: Path, workers: int, **settings: Any) -> None:
+    """Log the avalanches of Gaussian fields of several sizes, the paper's control, for `tdu fit` to set beside other logs."""
+    config = SyntheticConfig(**{name: value for name, value in settings.items() if value is not None})
+    announce_compilation()
+    from tdu.sources.synthetic import synthesise
+
+    for _ in progress(synthesise(out, config, workers), len(config.hidden) * config.replicates):
+        pass
     click.echo(out)
 
 

@@ -15,6 +15,8 @@ INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
 #: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
+#: Families of graphs; `tdu.avalanches.graphs.FAMILIES` builds them, and a test holds the names to it.
+GRAPHS = ("ba", "ring", "small-world", "random")
 #: What `tdu.models` has by name beyond the paper's network. The tables are there (`tasks.TASKS`, `networks.NETWORKS`,
 #: `layers.UNITS`, `optimisers.OPTIMISERS`), and load NumPy; a test holds the names to them.
 TASKS = ("addition", "subtraction", "division", "polynomial", "parity")
@@ -51,9 +53,9 @@ def _check_choices(config: object, **known: tuple[str, ...]) -> None:
         _check.choice(getattr(config, name), name, names)
 
 
-def _check_probe(config: "StudyConfig | NetworkConfig") -> None:
-    """Settings of the probe that both have, apart from the names of the nulls."""
-    _check_fractions(config, "alpha", "alpha_train")
+def _check_probe(config: "StudyConfig | SyntheticConfig | NetworkConfig") -> None:
+    """Settings of the probe that all have, apart from the names of the nulls."""
+    _check_fractions(config, "alpha")
     _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _check_integers(config, max_steps=0, n_null_draws=0)
     _check_seed(config.seed)
@@ -77,15 +79,9 @@ class StudyConfig:
     parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` defines their names. `n_null_draws` of
     each of the `nulls` are probed with every snapshot.
 
-    Examples
-    --------
-    The paper's study, and the same in shadow:
-
     >>> paper = tdu.StudyConfig()
     >>> len(paper.hidden), paper.replicates, paper.epochs, paper.alpha_train
     (8, 6, 500, 0.3)
-    >>> tdu.StudyConfig(alpha_train=0).alpha_train
-    0
     """
 
     hidden: tuple[int, ...] = (20, 30, 50, 70, 100, 120, 200, 500)
@@ -108,6 +104,7 @@ class StudyConfig:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
         _check_integers(self, replicates=1, epochs=0, snapshot_every=1)
         _check_rates(self, "learning_rate")
+        _check_fractions(self, "alpha_train")
         _check_probe(self)
         _check_choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
 
@@ -158,6 +155,34 @@ QUICK_SCOPE = Scope(
 
 
 @dataclass(frozen=True)
+class SyntheticConfig:
+    """All that the avalanches of synthetic fields depend on, the paper's control.
+
+    A run is of `fields` fields of independent entries from N(0, `std`²), on a graph of the family `graph`. `hidden`: the scales
+    h, whose fields have the N = 4h + 1 sites of the XOR network; `replicates`: runs per scale. The rest is as in `StudyConfig`.
+    """
+
+    hidden: tuple[int, ...] = StudyConfig.hidden
+    replicates: int = StudyConfig.replicates
+    fields: int = 50
+    std: float = 0.5
+    graph: str = GRAPHS[0]
+    alpha: float = ALPHA
+    quantile: float = QUANTILE
+    max_steps: int = MAX_STEPS
+    nulls: tuple[str, ...] = ()
+    n_null_draws: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check.distinct(self.hidden, "hidden", _check_scale, "scale")
+        _check_integers(self, replicates=1, fields=1)
+        _check.real(self.std, "std", 0, float("inf"), open_interval=True)
+        _check_choices(self, graph=GRAPHS)
+        _check_probe(self)
+
+
+@dataclass(frozen=True)
 class NetworkConfig:
     """All that one network's training under the probe depends on (`tdu.training.network`).
 
@@ -168,8 +193,6 @@ class NetworkConfig:
     that of `StudyConfig`: `alpha_train` is 0, shadow, or the diffusion strength of what the optimiser is given. `n_null_draws`
     of each of the `nulls` are probed with every snapshot.
 
-    Examples
-    --------
     >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
     [0, 10, 20]
     """
@@ -202,7 +225,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         _check_choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
         _check_integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
-        _check_fractions(self, "train_fraction")
+        _check_fractions(self, "train_fraction", "alpha_train")
         _check_rates(self, "learning_rate", "weight_decay")
         _check_probe(self)
 

@@ -19,6 +19,7 @@ from tdu.reproduce import fittable
 from tdu.results.assemble import results_of
 from tdu.results.series import Scales
 from tdu.results.store import load_results, save_results
+from tdu.sources.synthetic import SOURCE as SYNTHETIC
 from tdu.statistics.scaling import MIN_SCALES
 from tdu.training.ensembles import study_of
 from tdu.types import Findings, Log, Results
@@ -75,8 +76,9 @@ def _study_of(store: Store) -> StudyConfig | None:
 
 def _described(store: Store, log: Log) -> LogConfig:
     """What the runs of any other log have in common; runs may differ in length, of which the longest is said."""
-    last = "last_step" if store.source == SOURCE else "epochs"
-    settings = {**with_tuples(dict(store.settings)), last: int(log.step[-1])}
+    settings = with_tuples(dict(store.settings))
+    if store.source != SYNTHETIC:
+        settings["last_step" if store.source == SOURCE else "epochs"] = int(log.step[-1])
     scales = tuple(int(scale) for scale in log.scale)
     return LogConfig(store.source, settings, scales, log.size.shape[1], store.seed)
 

@@ -11,6 +11,7 @@ import click
 from tdu.config import (
     ACTIVATIONS,
     ALPHA,
+    GRAPHS,
     INITIALISATIONS,
     INPUTS,
     MAX_STEPS,
@@ -22,6 +23,7 @@ from tdu.config import (
     UNIT_NAMES,
     NetworkConfig,
     StudyConfig,
+    SyntheticConfig,
 )  # fmt: skip
 
 FRACTION = click.FloatRange(0, 1)
@@ -121,6 +123,19 @@ _NETWORK_HELPS = {
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width.",
 }
+_SYNTHETIC_HELPS = {
+    "hidden": "Scales: h, of N = 4h + 1 sites.",
+    "replicates": "Runs per scale.",
+    "fields": "Fields per run.",
+    "std": "Standard deviation of their entries.",
+    "graph": "Family of graphs.",
+    "alpha": "Diffusion strength of the probe.",
+    "quantile": "Threshold level.",
+    "max_steps": "Steps allowed per avalanche.",
+    "nulls": "Null models.",
+    "n_null_draws": "Draws of each null a field.",
+    "seed": "Seed of everything random.",
+}
 #: Types of options where that of the default does not do; the configuration checks the rest.
 _STUDY_TYPES: dict[str, Any] = {
     "hidden": Counts(),
@@ -137,6 +152,11 @@ _STUDY_TYPES: dict[str, Any] = {
     "inputs": click.Choice(INPUTS),
     "nulls": Names(),
     "n_null_draws": click.IntRange(0),
+}
+_SYNTHETIC_TYPES: dict[str, Any] = {
+    "hidden": Counts(),
+    "graph": click.Choice(GRAPHS),
+    "nulls": Names(),
 }
 _NETWORK_TYPES: dict[str, Any] = {
     "task": click.Choice(TASKS),
@@ -156,7 +176,7 @@ def _decorated(command: Callable[..., Any], options: Iterable[Callable[..., Any]
 
 
 def _settings(
-    config: StudyConfig | NetworkConfig, helps: dict[str, str], types: dict[str, Any], **derived: str
+    config: StudyConfig | NetworkConfig | SyntheticConfig, helps: dict[str, str], types: dict[str, Any], **derived: str
 ) -> Iterator[Callable[..., Any]]:
     """An option for each field of a configuration; None if it is not given, so that the command chooses among defaults.
 
@@ -180,6 +200,12 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     settings = _settings(StudyConfig(), _STUDY_HELPS, _STUDY_TYPES, alpha_train="as --alpha")
     quick = click.option("--quick", is_flag=True, help="A small study of seconds.")
     return _decorated(command, [*settings, quick, WORKERS])
+
+
+def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that make up a `SyntheticConfig`; settings that are not given keep the paper's value."""
+    settings = _settings(SyntheticConfig(), _SYNTHETIC_HELPS, _SYNTHETIC_TYPES, nulls="none")
+    return _decorated(command, [*settings, WORKERS])
 
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from tdu.config import QUICK, QUICK_SCOPE, LogConfig, NetworkConfig, Scope, StudyConfig
+from tdu.config import QUICK, QUICK_SCOPE, LogConfig, NetworkConfig, Scope, StudyConfig, SyntheticConfig
 
 #: The command of each source whose runs are added to a log one by one, what it calls a scale, and its defaults.
 _OF_SOURCES: dict[str, tuple[str, str, dict[str, Any]]] = {"network": ("tdu grok", "width", asdict(NetworkConfig()))}
@@ -31,6 +31,9 @@ def without_option(scope: Scope | None) -> dict[str, Any]:
 
 
 def _of_log(config: LogConfig) -> list[str]:
+    if config.source == "synthetic":
+        settings = {"hidden": config.scales, "replicates": config.replicates, **config.settings}
+        return [f"tdu synth --out RUN{_options(settings, asdict(SyntheticConfig()))}", "tdu report RUN"]
     if config.source not in _OF_SOURCES:
         return ["tdu report RUN"]
     made, scale, default = _OF_SOURCES[config.source]

@@ -159,6 +159,7 @@ _OF_EACH = {
 }
 
 
+_TIME_UNITS = {"gradients": "step", "synthetic": "field"}
 #: What the tables of other logs call a quantity, whose steps beside those of training would be read as theirs.
 _OF_LOGS = {"steps_mean": "duration of an avalanche, mean (steps)", "steps_max": "duration of an avalanche, longest (steps)"}
 
@@ -166,7 +167,10 @@ _OF_LOGS = {"steps_mean": "duration of an avalanche, mean (steps)", "steps_max":
 def label(key: str, config: StudyConfig | GrokkingConfig | LogConfig | None = None) -> str:
     """What the quantity `key` is called in tables, of the paper's study unless the `config` is of another log."""
     if isinstance(config, LogConfig):
-        return _OF_LOGS.get(key) or label(key).replace("epoch", time_unit(config))
+        said = _OF_LOGS.get(key) or label(key).replace("epoch", time_unit(config))
+        if config.source == "synthetic":
+            said = said.replace("over training", "over fields").replace("all steps", "all fields")
+        return said
     if key in PUBLISHED:
         return PUBLISHED[key].label
     for prefix, words in _OF_EACH.items():
@@ -176,8 +180,8 @@ def label(key: str, config: StudyConfig | GrokkingConfig | LogConfig | None = No
 
 
 def time_unit(config: StudyConfig | GrokkingConfig | LogConfig) -> str:
-    """What snapshots are counted in: epochs, but of gradients that were not trained here, steps."""
-    return "step" if isinstance(config, LogConfig) and config.source == "gradients" else "epoch"
+    """What snapshots are counted in: epochs, unless they are of gradients that were not trained here, or of no training."""
+    return _TIME_UNITS.get(config.source, "epoch") if isinstance(config, LogConfig) else "epoch"
 
 
 def where(key: str) -> str:

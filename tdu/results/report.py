@@ -16,6 +16,7 @@ from tdu.results.series import Axis, Robustness
 from tdu.types import Results
 
 _CSS = Path(__file__).with_name("report.css")
+_TITLES = {"gradients": "recorded gradients", "synthetic": "synthetic fields"}
 _CLASS = {"agrees": "yes", "does not agree": "no"}
 
 
@@ -33,11 +34,7 @@ def page(results: Results, drawn: Path) -> str:
     of_paper = not isinstance(known, LogConfig)
     title = "Grokking as dimensional phase transition: what reproduces"
     if isinstance(known, LogConfig):
-        title = (
-            "Avalanches of recorded gradients"
-            if known.source == "gradients"
-            else f"Avalanches of a log of source {known.source}"
-        )
+        title = f"Avalanches of {_TITLES.get(known.source, f'a log of source {known.source}')}"
     where_open = "Where the paper's wording allows several readings" if of_paper else "Other statistics of the same quantity"
     body = [
         f"<h1>{title}</h1>",
@@ -93,8 +90,9 @@ def _of_log(results: Results) -> str:
     config = results.config
     assert isinstance(config, LogConfig)
     scales = ", ".join(map(str, config.scales))
+    what = "independent Gaussian fields" if config.source == "synthetic" else "the gradients"
     return (
-        f"<p>Avalanches of the gradients of {len(config.scales)} scales ({scales}), at most {config.replicates} runs each, "
+        f"<p>Avalanches of {what} of {len(config.scales)} scales ({scales}), at most {config.replicates} runs each, "
         "measured by tdu. Intervals are 95 % by resampling runs. Nothing published stands beside them.</p>"
     )
 

@@ -1,0 +1,60 @@
+"""Synthetic fields as a log: what the probe makes of noise, in the form that every other log has."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from tdu.avalanches.fields import gaussian
+from tdu.avalanches.probe import Probe
+from tdu.config import SyntheticConfig
+from tdu.logs.rows import Row, stacked
+from tdu.logs.store import Store
+from tdu.models import mlp
+from tdu.rng import Stage, generator
+from tdu.types import Run
+
+#: What a log of synthetic fields says of its source.
+SOURCE = "synthetic"
+
+
+def synthesise(path: Path, config: SyntheticConfig, workers: int = 1) -> Iterator[Run]:
+    """Measure the runs that the log at `path` does not have yet, on `workers` threads; yield each when it is on disk.
+
+    Fields are those of the study's synthetic control (`tdu.analysis.control`) of the same seed, as far as there are as many.
+
+    Raises
+    ------
+    ValueError
+        If another log is there, another process makes one of its runs, or a name is not known.
+    """
+    probe_of(config)  # an unknown null is an error before anything is written
+    settings = {name: value for name, value in asdict(config).items() if name not in ("hidden", "replicates")}
+    plan = tuple((hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates))
+    store = Store.begin(path, SOURCE, settings, plan)
+    with ExitStack() as claims, ThreadPoolExecutor(workers) as executor:
+        missing = store.missing()
+        for address in missing:
+            claims.enter_context(store.claim(*address))
+        for start in range(0, len(missing), workers):  # what is not begun yet need not be waited for when interrupted
+            for run in executor.map(partial(run_of, config), *zip(*missing[start : start + workers], strict=True)):
+                store.write(run)
+                yield run
+
+
+def run_of(config: SyntheticConfig, hidden: int, replicate: int) -> Run:
+    """One run: its fields, which are drawn and measured one at a time, on a graph and beside nulls that serve all of them."""
+    layout = mlp.layout(hidden)
+    probe = probe_of(config).of_run(layout, hidden, replicate)
+    rng = generator(config.seed, Stage.SYNTHETIC_FIELD, hidden, replicate)
+    fields = (gaussian(layout.n_sites, rng, 1, config.std)[0] for _ in range(config.fields))
+    step, columns, nulls = stacked([Row(number, *probe.snapshot(field, number)) for number, field in enumerate(fields)])
+    return Run(hidden, replicate, layout, step, columns, nulls, {}, grokking_step=-1)
+
+
+def probe_of(config: SyntheticConfig) -> Probe:
+    """The probe that a configuration asks for."""
+    settings = (config.graph, config.alpha, config.quantile, config.max_steps)
+    return Probe(*settings, nulls=config.nulls, draws=config.n_null_draws, seed=config.seed)
