@@ -54,8 +54,7 @@ def _check_choices(config: object, **known: tuple[str, ...]) -> None:
 
 
 def _check_probe(config: "StudyConfig | SyntheticConfig | NetworkConfig") -> None:
-    """Settings of the probe that all have, apart from the names of the nulls."""
-    _check_fractions(config, "alpha")
+    """Settings of the probe that all have, apart from its strengths and the names of the nulls."""
     _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _check_integers(config, max_steps=0, n_null_draws=0)
     _check_seed(config.seed)
@@ -104,7 +103,7 @@ class StudyConfig:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
         _check_integers(self, replicates=1, epochs=0, snapshot_every=1)
         _check_rates(self, "learning_rate")
-        _check_fractions(self, "alpha_train")
+        _check_fractions(self, "alpha", "alpha_train")
         _check_probe(self)
         _check_choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
 
@@ -179,6 +178,7 @@ class SyntheticConfig:
         _check_integers(self, replicates=1, fields=1)
         _check.real(self.std, "std", 0, float("inf"), open_interval=True)
         _check_choices(self, graph=GRAPHS)
+        _check_fractions(self, "alpha")
         _check_probe(self)
 
 
@@ -225,7 +225,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         _check_choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
         _check_integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
-        _check_fractions(self, "train_fraction", "alpha_train")
+        _check_fractions(self, "train_fraction", "alpha", "alpha_train")
         _check_rates(self, "learning_rate", "weight_decay")
         _check_probe(self)
 
