@@ -16,13 +16,15 @@ from tdu.avalanches.fields import SYNTHETIC_SCALE
 from tdu.avalanches.graphs import Graph
 from tdu.errors import InputError
 from tdu.kernels.growth import swap_edges
+from tdu.kernels.shuffling import deal, shuffle
 from tdu.rng import Stage, generator, normal, normal_at_steps
 from tdu.types import Fields, Floats, Integers, Layout, Scalar
 
 #: Edge swaps tried per edge in `rewired`; ten decorrelate a graph from itself (Milo et al., arXiv:cond-mat/0312028).
 _SWAPS_PER_EDGE = 10
-_SHUFFLED_WHOLE = 1 << 20  # entries that are shuffled as they are
-_PILES = 4096
+_SHUFFLED_WHOLE = 1 << 17  # entries that are shuffled as they are
+_PILE = 1 << 14  # about so many entries a pile, at most
+_MOST_PILES = 1 << 16  # whose numbers have two bytes
 _DRAW_BYTES = 8  # of a draw's order or signs, a site
 _MOST_KEPT = 1 << 28  # bytes of the draws of a run
 
@@ -148,17 +150,23 @@ def _shuffled(values: npt.NDArray[Scalar], sizes: Sequence[int], rng: np.random.
 
 
 def _shuffle(values: npt.NDArray[Scalar], rng: np.random.Generator) -> None:
-    """Put `values` (n,) in random order; large arrays are first split at random into piles that fit the cache.
+    """Put `values` (n,) in random order; many are first split at random into piles that fit the cache.
 
     All orders are as likely (Rao 1961; Sandelius 1962); exchanging entries all over the memory takes several times as long.
     """
     if values.size <= _SHUFFLED_WHOLE:
         rng.permuted(values, out=values)
         return
-    pile = rng.integers(_PILES, size=values.size, dtype=np.uint16)
-    values[:] = values[np.argsort(pile, kind="stable")]
-    for pile_of in np.split(values, np.cumsum(np.bincount(pile, minlength=_PILES))[:-1]):
-        rng.permuted(pile_of, out=pile_of)
+    n_piles = min(1 << (values.size // _PILE).bit_length(), _MOST_PILES)
+    pile = rng.integers(n_piles, size=values.size, dtype=np.uint16)
+    counts = np.bincount(pile, minlength=n_piles)
+    first = np.cumsum(counts) - counts
+    whole = values.astype(np.float64) if values.itemsize < 8 else values  # exact, and of eight bytes as all others
+    dealt = np.empty(values.size, np.int64)
+    deal(whole.view(np.int64), pile, first.copy(), dealt)
+    for one in np.split(dealt, first[1:]):
+        shuffle(one, rng.random(max(one.size - 1, 0)))
+    values[:] = dealt.view(whole.dtype)
 
 
 def _permuted(layout: Layout, graph: Graph, rng: np.random.Generator) -> Draw:

@@ -23,7 +23,7 @@ from tdu.types import Column, Layout, Log, Run
 
 #: By source, raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong
 #: together. Other last digits of an angle, or other draws of a null's same law, are no reason.
-BITS = {"xor": 6, "network": 5, "gradients": 5}
+BITS = {"xor": 6, "network": 5, "gradients": 5, "synthetic": 6}
 _WHAT = "log of tdu"
 #: Groups of arrays in a run's file, and the number of their dimensions.
 _GROUPS = {"column": 1, "null": 2, "curve": 1}
