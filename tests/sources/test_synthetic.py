@@ -15,7 +15,7 @@ from tdu.config import GRAPHS, LogConfig, Scope, StudyConfig, SyntheticConfig
 from tdu.logs.store import Store
 from tdu.results.command import commands
 from tdu.results.published import label
-from tdu.rng import Stage, derived_seed, generator
+from tdu.rng import Stage, derived_seed, generator, normal
 from tdu.sources.synthetic import probe_of, run_of, synthesise
 
 SMALL = ["--hidden", "3,6,12", "--replicates", "2", "--fields", "5", "--seed", "7"]
@@ -45,7 +45,7 @@ def test_on_a_ring_sizes_are_those_of_the_study_control(tmp_path):
 def test_a_field_is_measured_on_its_runs_graph_beside_its_nulls(tmp_path):
     assert run("synth", "--out", tmp_path, *SMALL, "--nulls", "permuted,blocks", "--n-null-draws", 3).stdout == f"{tmp_path}\n"
     found = Store.open(tmp_path).read(6, 1)
-    fields = generator(7, Stage.SYNTHETIC_FIELD, 6, 1).normal(0, 0.5, (5, 25))
+    fields = normal(generator(7, Stage.SYNTHETIC_FIELD, 6, 1), (5, 25), 0.5)
     graph = tdu.barabasi_albert(25, seed=derived_seed(7, Stage.GRAPH, 6, 1))
     for t, field in enumerate(fields):
         wanted = tdu.avalanche(field, graph)
