@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import secrets
 import subprocess
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +34,7 @@ TEMPORARY = ".part"
 def atomic(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that appears at `path` complete, when the block ends, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")  # another process may write the same file
     try:
         with open(temporary, "wb") as file:
             yield file
@@ -41,6 +42,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(*paths: Path) -> None:
+    """Remove what processes that were killed have left of files that they were writing."""
+    for path in paths:
+        for left_over in path.parent.glob(f"{path.name}.*{TEMPORARY}"):
+            left_over.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:

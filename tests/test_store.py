@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -269,20 +270,13 @@ def test_a_failing_write_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_run_is_made_by_one_process_at_a_time_and_only_its_own_leftovers_are_swept(log):
-    folder = log.path / "log"
-    folder.mkdir()
-    leftover, foreign, other = folder / "s00005-r00.npz.part", folder / "film.part", folder / "s00005-r01.npz.part"
-    for path in (leftover, foreign, other):
-        path.write_bytes(b"half")
+def test_a_run_is_made_by_one_process_at_a_time(log):
     with log.claim(5, 0):
-        assert not leftover.exists()
-        assert foreign.exists()
-        assert other.exists()
-        with pytest.raises(ValueError, match=r"another process is making run 0 of scale 5 in .*: wait for it"), log.claim(5, 0):
+        taken = rf"another process is making run 0 of scale 5 in .* \(process {os.getpid()} on .*\): wait for it"
+        with pytest.raises(ValueError, match=taken), log.claim(5, 0):
             pass
         with log.claim(5, 1):
-            assert not other.exists()
+            pass
     with log.claim(5, 0):
         pass
     assert not list(log.path.glob(".*"))  # neither claims nor locks are left
@@ -306,14 +300,22 @@ def test_processes_that_add_runs_to_one_new_log_at_once_lose_none(tmp_path):
     assert tdu.load(tmp_path / "log").size.shape == (20, 3, 3)
 
 
-def test_a_killed_claim_is_free_again(tmp_path, log):
+def test_a_killed_claim_is_free_again_and_only_what_it_left_of_its_own_is_swept(log):
     program = (
         "import os, signal, sys, pathlib; from tdu.logs.store import Store\n"
         "with Store.open(pathlib.Path(sys.argv[1])).claim(5, 0): os.kill(os.getpid(), signal.SIGKILL)"
     )
+    folder = log.path / "log"
+    folder.mkdir()
+    own, other, foreign = (folder / name for name in ("s00005-r00.npz.0a.part", "s00005-r01.npz.0a.part", "film.part"))
+    for path in (own, other, foreign):
+        path.write_bytes(b"half")
     assert subprocess.run([sys.executable, "-c", program, str(log.path)], check=False).returncode == -9
     with log.claim(5, 0):
-        pass
+        assert not own.exists()
+        assert other.exists()
+        assert foreign.exists()
+    assert not list(log.path.glob(".*"))
 
 
 def test_a_file_is_never_seen_half_written(tmp_path):

@@ -7,7 +7,6 @@ name is complete, whenever the process was killed.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tdu.errors import InputError
-from tdu.files import SCHEMA, TEMPORARY, made_by, provenance, read_arrays, read_json, write_arrays, write_json
+from tdu.files import SCHEMA, made_by, provenance, read_arrays, read_json, sweep, write_arrays, write_json
+from tdu.logs.claims import held
 from tdu.logs.log import gather
 from tdu.types import Column, Layout, Log, Run
 
@@ -61,7 +61,9 @@ class Store:
         """
         wanted = cls(path, source, _plain(settings), plan)
         _refuse_older(path)
-        with _held(path / ".lock"):  # two processes may begin one log at once
+        if (path / "manifest.json").exists() and (there := cls.open(path)) == wanted:
+            return there
+        with held(path / ".lock"):  # two processes may begin one log at once
             if (path / "manifest.json").exists():
                 there = cls.open(path)
                 if there.addresses() or any(path.glob("state/*.npz")):
@@ -122,11 +124,11 @@ class Store:
 
     @contextmanager
     def claim(self, scale: int, replicate: int) -> Iterator[None]:
-        """Keep other processes from making a run; the operating system lets go when this one dies, however it dies."""
+        """Keep other processes from making a run (`tdu.logs.claims`); `TakenError` where one is at it."""
         taken = f"another process is making run {replicate} of scale {scale} in {self.path}"
-        with _held(self.path / f".claim-s{scale:05d}-r{replicate:02d}", taken):
-            for left_over in (self.file(scale, replicate), self.state(scale, replicate)):
-                left_over.with_name(left_over.name + TEMPORARY).unlink(missing_ok=True)
+        with held(self.path / f".claim-s{scale:05d}-r{replicate:02d}", taken) as after_dead:
+            if after_dead:
+                sweep(self.file(scale, replicate), self.state(scale, replicate))
             yield
 
     @property
@@ -226,39 +228,6 @@ def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
     layout = Layout(tuple((str(name), tuple(int(n) for n in shape)) for name, shape in described["layout"]))
     numbers = {name: int(described[name]) for name in ("scale", "replicate", "grokking_step")}
     return Run(**numbers, layout=layout, step=step, columns=groups["column"], nulls=groups["null"], curves=groups["curve"])
-
-
-@contextmanager
-def _held(path: Path, taken: str | None = None) -> Iterator[None]:
-    """Hold the lock file at `path`, which is gone afterwards. If it is taken, wait, or raise a ValueError that says `taken`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = _locked(path, taken)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(lock)
-
-
-def _locked(path: Path, taken: str | None) -> int:
-    """Descriptor of the lock file at `path`, which is locked until it is closed."""
-    while True:
-        lock = os.open(path, os.O_CREAT | os.O_RDWR)
-        try:
-            import fcntl
-        except ImportError:  # no such lock on Windows
-            return lock
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
-        except BlockingIOError:
-            os.close(lock)
-            raise InputError(f"{taken}: wait for it, or choose another directory") from None
-        try:
-            if os.path.samestat(os.fstat(lock), path.stat()):
-                return lock
-        except FileNotFoundError:
-            pass
-        os.close(lock)  # whoever held it has taken it away: take a new one
 
 
 def _refuse_older(path: Path) -> None:
