@@ -2,8 +2,9 @@
 
 Kernels call each other across files. Numba notices an edit only in the kernel's own file, so the cache directory is
 named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): after any
-edit of a kernel the cache is empty, and never stale. The directory is under the user's cache,
-not beside the sources, so that a read-only installation works as well.
+edit of a kernel the cache is empty, and never stale. It is named after the processor too: machines of several kinds that share
+a home would otherwise write one index, in turns. The directory is under the user's cache, not beside the sources, so that a
+read-only installation works as well.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from llvmlite import binding
 from numba import __version__ as numba_version
 from numba import njit
 from numba.core import config as _numba_config
@@ -37,10 +39,16 @@ def _trailing_zeros(word: Any) -> int:
 trailing_zeros = _trailing_zeros if CONFIG.DISABLE_JIT else _count_trailing_zeros
 
 
+def _processor() -> str:
+    """The kind of processor that code is made for, and what it can do, as numba is told or finds out."""
+    name = CONFIG.CPU_NAME or binding.get_host_cpu_name()
+    return f"{name} {CONFIG.CPU_FEATURES or binding.get_host_cpu_features().flatten()}"
+
+
 def _source_digest() -> str:
     """Digest of everything that the machine code of the kernels depends on."""
     here = Path(__file__).parent
-    digest = hashlib.sha256(numba_version.encode())
+    digest = hashlib.sha256(f"{numba_version} {_processor()}".encode())
     for source in [Path(__file__), here / "_lanes.py", *sorted((here / "kernels").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

@@ -3,23 +3,28 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig, SyntheticConfig
 from tdu.options import (
     LOG_SETTINGS,
+    PART,
     WORKERS,
     Counts,
     NullName,
     log_options,
     network_options,
+    on_workers,
     probe_options,
     study_options,
     synthetic_options,
 )
 from tdu.terminal import OneLineErrors, announce_compilation, print_rows, progress, say
+
+if TYPE_CHECKING:
+    from tdu.executors import Workers
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 QUANTITIES_AS_JSON = click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
@@ -40,13 +45,18 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=DIRECTORY, default="tdu-run", show_default=True, help="Run directory, made or gone on with.")
+@PART
 @study_options
-def train(out: Path, quick: bool, workers: int, **settings: Any) -> None:
-    """Train the XOR study and log its avalanches."""
+def train(out: Path, quick: bool, workers: "Workers", part: tuple[int, int] | None, **settings: Any) -> None:
+    """Train the XOR study and log its avalanches.
+
+    Any number of these commands may work at one directory at once, on machines that share it: each run is made by one. The
+    last to end leaves a whole log; with --part K/M, each makes its own share of the study and no more.
+    """
     announce_compilation()
     from tdu.reproduce import train_study
 
-    train_study(out, _config(quick, settings), workers, progress)
+    train_study(out, _config(quick, settings), workers, progress, part=part)
     click.echo(out)
 
 
@@ -257,8 +267,8 @@ def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
 @click.argument("experiment", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--out", type=DIRECTORY, help="Directory of tables, figure and README.  [default: that of EXPERIMENT]")
 @click.option("--quick", is_flag=True, help="A small study of seconds; needs --out, so as not to replace what is there.")
-@WORKERS
-def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
+@on_workers
+def run(experiment: Path, out: Path | None, quick: bool, workers: "Workers") -> None:
     """Answer the question of EXPERIMENT, an experiment.toml: train, measure, write data/*.csv, the figure and README.md."""
     if quick and out is None:
         raise click.UsageError("--quick needs --out: the answer of a small study must not replace that of the whole one")
@@ -273,11 +283,11 @@ def run(experiment: Path, out: Path | None, quick: bool, workers: int) -> None:
 @click.option("--out", type=DIRECTORY, default="results", show_default=True, help="Directory of log, results.json and figures.")
 @QUANTITIES_AS_JSON
 @study_options
-def reproduce(out: Path, as_json: bool, quick: bool, workers: int, **settings: Any) -> None:
+def reproduce(out: Path, as_json: bool, quick: bool, workers: "Workers", **settings: Any) -> None:
     """The paper's study: train, fit, draw, and compare with the published figures."""
     from tdu.results import figures
 
-    if workers > 1:
+    if workers.number > 1:
         figures.make_ready()
     announce_compilation()
     from tdu import reproduce as study

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from tdu.config import (
     ACTIVATIONS,
     ALPHA,
+    EXECUTORS,
     GRAPHS,
     INITIALISATIONS,
     INPUTS,
@@ -36,6 +38,34 @@ def _n_processors() -> int:
 WORKERS = click.option("--workers", type=click.IntRange(1), default=_n_processors(), help="Threads.  [default: all processors]")
 
 
+_ON_WORKERS = (
+    click.option(
+        "--workers", type=click.IntRange(1), default=_n_processors(), help="Threads, or processes.  [default: all processors]"
+    ),
+    click.option(
+        "--executor", type=click.Choice(EXECUTORS), default=EXECUTORS[0], show_default=True, help="What runs are made by."
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, as tcp://host:8786, for --executor dask."),
+    click.option(
+        "--hand-back/--no-hand-back",
+        default=None,
+        help="Workers hand runs back, or write them where they see --out.  [default: back from dask and mpi]",
+    ),
+)
+
+
+def on_workers(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what makes runs, which the command is given as one: `workers`."""
+
+    @wraps(command)
+    def with_workers(workers: int, executor: str, scheduler: str | None, hand_back: bool | None, **settings: Any) -> Any:
+        from tdu.executors import Workers
+
+        return command(workers=Workers(workers, executor, scheduler, hand_back), **settings)
+
+    return _decorated(with_workers, _ON_WORKERS)
+
+
 if TYPE_CHECKING:
     _TupleType = click.ParamType[tuple[Any, ...]]
 else:  # before click 8.4 the class takes no type argument at run time
@@ -53,6 +83,25 @@ class Counts(_TupleType):
             return tuple(int(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a comma-separated list of whole numbers", param, ctx)
+
+
+class Part(_TupleType):
+    """Which of how many shares."""
+
+    name = "K/M"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """``"2/8"`` → ``(2, 8)``."""
+        try:
+            part, of = (int(number) for number in value.split("/"))
+        except ValueError:
+            self.fail(f"{value!r} is not K/M, the K-th of M shares, as 2/8", param, ctx)
+        if not 1 <= part <= of:
+            self.fail(f"{value!r} is not K/M with K from 1 to M, as 2/8", param, ctx)
+        return part, of
+
+
+PART = click.option("--part", type=Part(), help="The K-th of M shares, as 2/8 in the second of eight jobs.  [default: all]")
 
 
 class NullName(_TupleType):
@@ -199,7 +248,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `StudyConfig`; settings that are not given keep the paper's value."""
     settings = _settings(StudyConfig(), _STUDY_HELPS, _STUDY_TYPES, alpha_train="as --alpha")
     quick = click.option("--quick", is_flag=True, help="A small study of seconds.")
-    return _decorated(command, [*settings, quick, WORKERS])
+    return _decorated(on_workers(command), [*settings, quick])
 
 
 def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:

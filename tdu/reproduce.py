@@ -1,8 +1,7 @@
 """The main job: the paper's study, stage by stage, from training to the table."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,40 +11,57 @@ import numpy as np
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
 from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
 from tdu.errors import InputError
+from tdu.executors import Workers, opened
 from tdu.logs.log import every_epoch
 from tdu.logs.store import Store
 from tdu.results import figures, report
 from tdu.results.assemble import as_one, results_of
 from tdu.results.published import compare
 from tdu.results.store import save_results
-from tdu.training.ensembles import finish, study_store, train_all, train_with_fields
+from tdu.training.ensembles import Address, compile_kernels, share, study_store, train_all, train_with_fields
+from tdu.training.finishing import complete, finish
 from tdu.training.sweeps import sweep
 from tdu.training.xor import probe_of
-from tdu.types import Estimate, Findings, Log, Results, Run
+from tdu.types import Estimate, Findings, Log, Results
 
-#: Wraps the stream of finished runs of which `int` are to come: the place for a progress bar.
-Watch = Callable[[Iterator[Run], int], Iterator[Run]]
+#: Wraps the stream of (scale, replicate) of finished runs, of which `int` are to come: the place for a progress bar.
+Watch = Callable[[Iterator[Address], int], Iterator[Address]]
 #: Is told the name of the stage that begins.
 Say = Callable[[str], None]
 
 
-def _unwatched(runs: Iterator[Run], _total: int) -> Iterator[Run]:
-    return runs
+def _unwatched(made: Iterator[Address], _total: int) -> Iterator[Address]:
+    return made
 
 
 def _silent(_stage: str) -> None:
     pass
 
 
-def train_study(path: Path, config: StudyConfig, workers: int, watch: Watch = _unwatched) -> Store:
-    """Train what the log at `path` misses of the study, on `workers` threads."""
+def train_study(
+    path: Path,
+    config: StudyConfig,
+    workers: Workers | int,
+    watch: Watch = _unwatched,
+    *,
+    part: tuple[int, int] | None = None,
+) -> Store:
+    """Train what the log at `path` misses of the study, on so many threads or on other `workers`.
+
+    Any number of processes may do so at once. Without a `part` the log is complete in the end: runs that other processes are
+    making are waited for, and made here if these die. With `part` (K, M), the K-th of M shares of the study is made, as far as
+    nobody else has made it or is at it.
+    """
     probe_of(config, 0)  # an unknown null is an error before anything is written
     store = study_store(path, config)
-    with ExitStack() as claims, ThreadPoolExecutor(workers) as executor:
+    with opened(Workers.of(workers), partial(compile_kernels, config)) as executor:
         missing = store.missing()
-        for address in missing:
-            claims.enter_context(store.claim(*address))
-        for _run in watch(finish(store, config, missing, executor), len(missing)):
+        if part is None:
+            made = complete(store, config, missing, executor)
+        else:
+            missing = sorted(set(missing) & set(share(store.plan, part)))
+            made = finish(store, config, missing, executor)
+        for _address in watch(made, len(missing)):
             pass
     return store
 
@@ -122,14 +138,14 @@ def findings_of(
 
 
 def reproduce(
-    out: Path, config: StudyConfig, scope: Scope, workers: int, watch: Watch = _unwatched, say: Say = _silent
+    out: Path, config: StudyConfig, scope: Scope, workers: Workers | int, watch: Watch = _unwatched, say: Say = _silent
 ) -> Results:
     """The whole job in `out`: run directory, results.json, figures, report.html."""
     log = train_study(out, fittable(config), workers, watch).log()
-    with ThreadPoolExecutor(workers) as executor:
+    with opened(Workers.of(workers), partial(compile_kernels, config)) as executor:
         results = measure_study(config, log, scope, executor, say)
     save_results(out / "results.json", results)
     say("figures and report")
-    figures.draw(results, out / "figures", workers)
+    figures.draw(results, out / "figures", Workers.of(workers).number)
     report.write(results, out)
     return results

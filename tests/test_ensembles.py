@@ -12,7 +12,8 @@ import pytest
 
 from tdu.config import StudyConfig
 from tdu.reproduce import train_study
-from tdu.training.ensembles import finish, study_store, train_all
+from tdu.training.ensembles import study_store, train_all
+from tdu.training.finishing import finish
 
 CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60)
 

@@ -5,14 +5,16 @@ figure and ``README.md`` beside them. What stands in the README is rendered from
 """
 
 import tomllib
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tdu.config import QUICK_SCOPE, GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
+from tdu.executors import Workers, opened
 from tdu.experiments.experiment import AnyExperiment, Experiment, LogExperiment, NetworkExperiment, Say
 from tdu.files import atomic, read_csv, write_csv, write_json
 from tdu.reproduce import fittable
@@ -20,6 +22,7 @@ from tdu.results import figures
 from tdu.results.assemble import results_of
 from tdu.results.pages import Source, render
 from tdu.results.published import compare, label
+from tdu.training.ensembles import compile_kernels
 from tdu.types import Estimate, Findings, Quantity, Results
 
 #: The questions by name; each is answered by the module of `tdu.experiments` that is called so, and holds its `EXPERIMENT`.
@@ -76,11 +79,11 @@ def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
         raise InputError(f"{path}: {error}") from None
 
 
-def run(path: Path, out: Path, quick: bool, workers: int, say: Say) -> list[Path]:
+def run(path: Path, out: Path, quick: bool, workers: Workers | int, say: Say) -> list[Path]:
     """Answer the question of the experiment.toml at `path` into the directory `out`; the paths written."""
     plan = read_plan(path, quick)
     experiment = experiment_of(plan.question)
-    with ThreadPoolExecutor(workers) as executor:
+    with opened(Workers.of(workers), partial(compile_kernels, StudyConfig())) as executor:
         results = results_of(
             plan.config, plan.scope, _measured(experiment, plan, executor, say, out / "runs", path.parent / "log")
         )

@@ -113,7 +113,11 @@ class Store:
 
     def missing(self) -> list[tuple[int, int]]:
         """(scale, replicate) of the planned runs not yet on disk, or damaged there."""
-        return [address for address in self.plan if self._read_whole(*address) is None]
+        return [address for address in self.plan if not self.has(*address)]
+
+    def has(self, scale: int, replicate: int) -> bool:
+        """Whether a whole run is on disk."""
+        return self.file(scale, replicate).exists() and self._read_whole(scale, replicate) is not None
 
     def _read_whole(self, scale: int, replicate: int) -> Run | None:
         """A run, or None where there is no whole one."""

@@ -2,23 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tdu.config import StudyConfig
 from tdu.errors import InputError
+from tdu.executors import Elsewhere
 from tdu.files import with_tuples
 from tdu.logs.log import gather
 from tdu.logs.store import Store
 from tdu.training.xor import Trained, run_of_study, with_fields
-from tdu.types import Log, Run
+from tdu.types import Log
 
 T = TypeVar("T")
 Key = TypeVar("Key")
 #: Scale and replicate of a run.
 Address = tuple[int, int]
+_BUNDLES = 32  # jobs a worker: the last to finish is waited for by the others for a thirty-second of the time at most
 
 
 def addresses(config: StudyConfig) -> list[Address]:
@@ -52,10 +54,51 @@ def over_grid(
     Runs share nothing, and their random numbers are addressed by (seed, scale, replicate): any number of workers gives the same
     bits. Large scales begin first, which keeps all workers busy to the end.
     """
-    jobs = {
-        address: partial(f, config, *address) for address in sorted(addresses(config) if grid is None else grid, reverse=True)
-    }
-    return as_finished(jobs, executor)
+    jobs = {part: partial(_of_each, f, config, part) for part in bundles(addresses(config) if grid is None else grid, executor)}
+    for part, found in as_finished(jobs, executor):
+        yield from zip(part, found, strict=True)
+
+
+def _of_each(f: Callable[[StudyConfig, int, int], T], config: StudyConfig, part: Iterable[Address]) -> list[T]:
+    return [f(config, *address) for address in part]
+
+
+def bundles(grid: Iterable[Address], executor: Executor) -> list[tuple[Address, ...]]:
+    """The grid, large scales first, in parts that are one job each.
+
+    To hand a job to another process takes as long as a small run: what goes there is in about `_BUNDLES` parts a worker, of
+    equal cost as far as single runs allow.
+    """
+    order = sorted(grid, reverse=True)
+    if not isinstance(executor, Elsewhere):
+        return [(address,) for address in order]
+    enough = sum(scale for scale, _ in order) / (_BUNDLES * max(executor.n_workers(), 1))
+    parts: list[list[Address]] = []
+    cost = enough
+    for address in order:
+        if cost >= enough:
+            parts.append([])
+            cost = 0
+        parts[-1].append(address)
+        cost += address[0]
+    return [tuple(part) for part in parts]
+
+
+def compile_kernels(config: StudyConfig) -> None:
+    """Compile what the runs of a study need, or read it from the cache."""
+    least = replace(config, hidden=(5,), replicates=1, epochs=1, learning_rate=0.5, n_null_draws=min(config.n_null_draws, 1))
+    run_of_study(least, 5, 0)
+
+
+def share(grid: Iterable[Address], part: tuple[int, int]) -> list[Address]:
+    """The K-th of M shares of a grid, of about equal cost, whatever is there of it already: no two have a run in common.
+
+    Runs are dealt out as to players around a table, large ones first, the direction turning after each round.
+    """
+    number, of = part
+    order = sorted(grid, reverse=True)
+    seats = [*range(1, of + 1), *range(of, 0, -1)]
+    return [address for at, address in enumerate(order) if seats[at % len(seats)] == number]
 
 
 def study_store(path: Path, config: StudyConfig) -> Store:
@@ -77,13 +120,6 @@ def study_of(store: Store) -> StudyConfig:
     if set(store.settings) != known:
         raise InputError(f"the settings are not exactly {', '.join(sorted(known))}")
     return StudyConfig(hidden, len(store.plan) // max(len(hidden), 1), **with_tuples(dict(store.settings)))
-
-
-def finish(store: Store, config: StudyConfig, missing: list[Address], executor: Executor) -> Iterator[Run]:
-    """Train the runs that a log is `missing`; yield each when it is on disk, as they finish. Those finished stay."""
-    for _, run in over_grid(config, run_of_study, executor, missing):
-        store.write(run)
-        yield run
 
 
 def train_all(
