@@ -41,7 +41,7 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-suite: $(VENV)/readers.stamp
+suite: $(VENV)/readers.stamp $(VENV)/clusters.stamp
 	scripts/debian-packages
 	$(PYTEST) $(PARALLEL)
 
@@ -107,6 +107,11 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 $(VENV)/readers.stamp: $(VENV)/test.stamp
 	if $(PIP) --only-binary duckdb,pandas,polars,pyarrow --editable '.[test,parquet,readers]'; then touch $@; else \
 	  echo 'no build of duckdb, pandas, polars or pyarrow here: exported logs are not read back' >&2; fi
+
+# What the grid runs on beside threads and processes; MPI itself is one of scripts/debian-packages.
+$(VENV)/clusters.stamp: $(VENV)/test.stamp
+	if $(PIP) --only-binary mpi4py --editable '.[test,dask,mpi]'; then touch $@; else \
+	  echo 'no build of distributed or mpi4py here: the grid is not tested on clusters' >&2; fi
 
 $(VENV)/lint.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[lint]'
