@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdu.config import QUICK, QUICK_SCOPE, NetworkConfig, Scope, StudyConfig, SyntheticConfig
+from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig, SyntheticConfig
 from tdu.options import (
     LOG_SETTINGS,
     PART,
@@ -91,6 +91,8 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     of_log = {name: settings.pop(name) for name in LOG_SETTINGS}
     if of_log["out"] is None and (unused := [name for name, value in of_log.items() if value and name != "workers"]):
         raise click.UsageError(f"--{unused[0].replace('_', '-')} needs --out, the directory of a log")
+    if of_log["out"] is None and of_log["workers"].executor != "threads":
+        raise click.UsageError("--executor needs --out, the directory of a log")
     if of_log["out"] is None and any("{" in file for file in files):
         raise click.UsageError(f"{files[0]} is a pattern: give --out RUN, the directory of the log that its runs are added to")
     announce_compilation()
@@ -247,20 +249,22 @@ def bench(sizes: tuple[int, ...], rounds: int, workers: int, as_json: bool) -> N
 @main.command()
 @click.option("--out", type=DIRECTORY, default="tdu-network", show_default=True, help="Log, made or added to.")
 @click.option("--save-gradients", is_flag=True, help="Keep the snapshots' gradients in a .npy file, for `tdu probe`.")
+@PART
 @network_options
-def grok(out: Path, save_gradients: bool, **settings: Any) -> None:
-    """Train one network on arithmetic or parity until it generalises, and log the avalanches of its gradients.
+def grok(out: Path, save_gradients: bool, workers: "Workers", part: tuple[int, int] | None, **settings: Any) -> None:
+    """Train networks on arithmetic or parity until they generalise, and log the avalanches of their gradients.
 
-    With another --width or --replicate, the log in --out gets a further run, which `tdu fit` and `tdu report` read; other
-    processes may add theirs meanwhile. The same command goes on after an interruption, with more --epochs too.
+    --width and --replicate are one number, or several with commas between, for a network of each. With another width or
+    replicate, the log in --out gets a further run, which `tdu fit` and `tdu report` read; other processes may add theirs
+    meanwhile. The same command goes on after an interruption, with more --epochs too.
     """
     announce_compilation()
-    from tdu.training.network import train_network
+    from tdu.training.network_grid import grid_of, train_networks
 
-    given = {name: value for name, value in settings.items() if value is not None}
-    run = train_network(NetworkConfig(**given), out, save_gradients)
-    when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
-    click.echo(f"{out}: width {run.scale}, replicate {run.replicate}, N = {run.n_sites}, groks {when}")
+    given = {name: value for name, value in settings.items() if value is not None or name in ("width", "replicate")}
+    for run in train_networks(grid_of(**given), out, workers, part=part, save_gradients=save_gradients):
+        when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
+        click.echo(f"{out}: width {run.scale}, replicate {run.replicate}, N = {run.n_sites}, groks {when}")
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Where the runs of a grid are made: threads, processes, a Dask cluster or MPI, by name in one table.
+"""Where the runs of a grid are made: threads, processes, a Dask cluster or MPI, by name in one table; and by shares.
 
 Jobs of the grid are `submit`-ted and pickle; what the analysis shares out by `map` are closures over arrays that are here
 already, and stays with the threads of this process.
@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +20,9 @@ from tdu.config import EXECUTORS
 from tdu.errors import InputError
 
 T = TypeVar("T")
+Key = TypeVar("Key")
+#: Scale and replicate of a run.
+Address = tuple[int, int]
 
 #: Libraries that would start threads of their own in every worker; a variable that is set already is somebody's wish.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -80,6 +83,32 @@ class Elsewhere(Executor):
     def map(self, fn: Callable[..., T], *iterables: Iterable[Any], **kwargs: Any) -> Iterator[T]:
         """On threads, closures too."""
         return self.threads.map(fn, *iterables, **kwargs)
+
+
+def as_finished(jobs: Mapping[Key, Callable[[], T]], executor: Executor) -> Iterator[tuple[Key, T]]:
+    """Each job's key and result as jobs finish; they begin in the order given.
+
+    Jobs must be picklable where the executor's workers are processes. If one fails, or the caller stops, those not yet begun
+    are cancelled.
+    """
+    futures: dict[Future[T], Key] = {executor.submit(job): key for key, job in jobs.items()}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def share(grid: Iterable[Address], part: tuple[int, int]) -> list[Address]:
+    """The K-th of M shares of a grid, of about equal cost, whatever is there of it already: no two have a run in common.
+
+    Runs are dealt out as to players around a table, large ones first, the direction turning after each round.
+    """
+    number, of = part
+    order = sorted(grid, reverse=True)
+    seats = [*range(1, of + 1), *range(of, 0, -1)]
+    return [address for at, address in enumerate(order) if seats[at % len(seats)] == number]
 
 
 @contextmanager

@@ -153,7 +153,7 @@ _NETWORK_HELPS = {
     "n_relevant": "Bits whose parity is asked for.",
     "train_fraction": "Of all examples.",
     "network": "One-layer transformer, or MLP on embeddings.",
-    "width": "Of the stream, or hidden units.",
+    "width": "Of the stream, or hidden units; several give several networks.",
     "heads": "Of attention.",
     "unit": "Of the MLP.",
     "layer_norm": "Norm before attention, MLP and unembedding.",
@@ -170,7 +170,7 @@ _NETWORK_HELPS = {
     "nulls": "Null models.",
     "n_null_draws": "Draws of each null model probed with every snapshot.",
     "seed": "Seed of everything random.",
-    "replicate": "Which of the runs of this seed and width.",
+    "replicate": "Which of the runs of this seed and width, or several.",
 }
 _SYNTHETIC_HELPS = {
     "hidden": "Scales: h, of N = 4h + 1 sites.",
@@ -209,6 +209,8 @@ _SYNTHETIC_TYPES: dict[str, Any] = {
 }
 _NETWORK_TYPES: dict[str, Any] = {
     "task": click.Choice(TASKS),
+    "width": Counts(),
+    "replicate": Counts(),
     "network": click.Choice(NETWORKS),
     "unit": click.Choice(UNIT_NAMES),
     "precision": click.Choice(PRECISIONS),
@@ -259,7 +261,7 @@ def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `NetworkConfig`; settings that are not given keep their default."""
-    return _decorated(command, _settings(NetworkConfig(), _NETWORK_HELPS, _NETWORK_TYPES))
+    return _decorated(on_workers(command), _settings(NetworkConfig(), _NETWORK_HELPS, _NETWORK_TYPES))
 
 
 def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -285,7 +287,7 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 #: Settings of `log_options`, by name.
-LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "workers", "dry_run")
+LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "part", "workers", "dry_run")
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -302,7 +304,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
-        WORKERS,
+        PART,
         click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
     ]
-    return _decorated(command, options)
+    return _decorated(on_workers(command), options)

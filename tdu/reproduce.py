@@ -11,15 +11,16 @@ import numpy as np
 from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
 from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
 from tdu.errors import InputError
-from tdu.executors import Workers, opened
+from tdu.executors import Address, Workers, opened, share
+from tdu.logs.claims import until_made
 from tdu.logs.log import every_epoch
 from tdu.logs.store import Store
 from tdu.results import figures, report
 from tdu.results.assemble import as_one, results_of
 from tdu.results.published import compare
 from tdu.results.store import save_results
-from tdu.training.ensembles import Address, compile_kernels, share, study_store, train_all, train_with_fields
-from tdu.training.finishing import complete, finish
+from tdu.training.ensembles import compile_kernels, study_store, train_all, train_with_fields
+from tdu.training.finishing import finish
 from tdu.training.sweeps import sweep
 from tdu.training.xor import probe_of
 from tdu.types import Estimate, Findings, Log, Results
@@ -55,13 +56,14 @@ def train_study(
     probe_of(config, 0)  # an unknown null is an error before anything is written
     store = study_store(path, config)
     with opened(Workers.of(workers), partial(compile_kernels, config)) as executor:
+
+        def make(missing: list[Address]) -> Iterator[Address]:
+            return finish(store, config, missing, executor)
+
         missing = store.missing()
-        if part is None:
-            made = complete(store, config, missing, executor)
-        else:
+        if part is not None:
             missing = sorted(set(missing) & set(share(store.plan, part)))
-            made = finish(store, config, missing, executor)
-        for _address in watch(made, len(missing)):
+        for _address in watch(make(missing) if part else until_made(make, missing), len(missing)):
             pass
     return store
 

@@ -21,6 +21,7 @@ from tdu.config import (
     StudyConfig,
 )
 from tdu.results.command import commands, without_option
+from tdu.training.network_grid import grid_of
 
 FRACTIONS = st.floats(0, 1)
 OTHER_SETTINGS = {
@@ -97,8 +98,8 @@ def test_runs_of_a_network_come_back_from_their_commands():
     for line in runs:
         name, asked = parsed(line)
         assert name == "grok"
-        known = {key: value for key, value in asked.items() if key not in ("out", "save_gradients") and value is not None}
-        found.append(NetworkConfig(**known))
+        others = {"out", "save_gradients", "part", "workers", "executor", "scheduler", "hand_back"}
+        found += grid_of(**{key: value for key, value in asked.items() if key not in others and value is not None})
     assert found == [NetworkConfig(**settings, width=width, replicate=k) for width in (8, 16) for k in (0, 1)]
 
 

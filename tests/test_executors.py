@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 
@@ -20,12 +21,15 @@ from hypothesis import strategies as st
 
 from tdu import reproduce
 from tdu.cli import main
-from tdu.config import StudyConfig
+from tdu.config import NetworkConfig, StudyConfig
 from tdu.errors import InputError
-from tdu.executors import Workers, opened
+from tdu.executors import Workers, opened, share
+from tdu.logs.claims import until_made
 from tdu.logs.store import Store
 from tdu.training import ensembles, finishing
-from tdu.training.ensembles import addresses, bundles, compile_kernels, share, study_store, train_with_fields
+from tdu.training.ensembles import addresses, bundles, compile_kernels, study_store, train_with_fields
+from tdu.training.finishing import finish
+from tdu.training.network import train_network
 
 CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60, n_null_draws=1)
 #: A study of some seconds, in whose middle somebody can be killed.
@@ -299,7 +303,7 @@ def test_runs_handed_back_are_claimed_by_who_waits_for_them(tmp_path, monkeypatc
     def all_of_it(_):
         with ThreadPoolExecutor(1) as threads:
             elsewhere = finishing.Elsewhere(threads, threads, lambda: 1, True)
-            return sorted(finishing.complete(store, CONFIG, store.missing(), elsewhere))
+            return sorted(until_made(lambda left: finish(store, CONFIG, left, elsewhere), store.missing()))
 
     with ThreadPoolExecutor(2) as executor:
         assert list(executor.map(all_of_it, range(2))) == [addresses(CONFIG)] * 2
@@ -331,6 +335,41 @@ def test_who_makes_all_of_it_makes_what_one_that_died_was_at(tmp_path, long):
     dying.communicate()
     assert digests(tmp_path) == long
     assert nothing_is_left_beside_the_runs(tmp_path)
+
+
+# Networks
+
+GROK = ["grok", "--modulus", "5", "--width", "4,8", "--replicate", "0,2", "--epochs", "20", "--n-null-draws", "1"]
+
+
+@pytest.mark.slow
+def test_networks_side_by_side_are_those_alone_and_in_shares(tmp_path):
+    config = NetworkConfig(modulus=5, epochs=20, n_null_draws=1)
+    for width in (4, 8):
+        for replicate in (0, 2):
+            train_network(replace(config, width=width, replicate=replicate), tmp_path / "alone")
+    for name, asked in (
+        ("threads", [[]]),
+        ("processes", [["--executor", "processes"]]),
+        ("shares", [["--part", "1/3"], ["--part", "2/3"], ["--part", "3/3"]]),
+    ):
+        for options in asked:
+            result = CliRunner().invoke(main, [*GROK, "--out", str(tmp_path / name), "--workers", "2", *options])
+            assert result.exit_code == 0, result.output
+        assert digests(tmp_path / name) == digests(tmp_path / "alone")
+    assert len(digests(tmp_path / "alone")) == 4
+
+
+def test_networks_are_asked_for_once_and_not_handed_back(tmp_path):
+    for options, words in (
+        (["--width", "8,8"], "`width` names a value twice: 8,8"),
+        (["--replicate", "1,1"], "`replicate` names a value twice: 1,1"),
+        (["--executor", "processes", "--hand-back"], "cannot be handed back: --no-hand-back"),
+    ):
+        result = CliRunner().invoke(main, ["grok", "--out", str(tmp_path / "log"), *options])
+        assert result.exit_code == 1
+        assert words in result.stderr
+    assert not (tmp_path / "log").exists()
 
 
 # Dask and MPI

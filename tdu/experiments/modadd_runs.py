@@ -10,10 +10,10 @@ import numpy as np
 
 from tdu.analysis.alignment import Aligned
 from tdu.config import GROKKED, GrokkingConfig, NetworkConfig
+from tdu.executors import as_finished
 from tdu.experiments.experiment import Say
 from tdu.logs.log import gather
 from tdu.logs.store import Store
-from tdu.training.ensembles import as_finished
 from tdu.training.network import one_blas_thread, start_together, train_network
 from tdu.types import Log, Run
 
@@ -105,7 +105,7 @@ def paired(study: GrokkingConfig, one: Condition, other: Condition) -> bool:
 def train_all(study: GrokkingConfig, executor: Executor, say: Say, runs: Path) -> dict[Condition, Aligned]:
     """Train every run, going on from what is in the directory `runs`: one group per condition."""
     jobs = {
-        (condition, width, replicate): (condition.run(study, width, replicate), runs / condition.name)
+        (condition, width, replicate): (condition.run(study, width, replicate), runs.absolute() / condition.name)
         for condition in conditions(study)
         for width in study.widths
         for replicate in range(study.replicates)

@@ -16,18 +16,22 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tdu.errors import InputError
 
 _HEARTBEAT_SECONDS = 10.0
 _DEAD_AFTER_SECONDS = 300.0  # NFS shows the time of a file up to a minute late
 _POLL_SECONDS = 0.02
+_LOOK_SECONDS = (0.2, 30.0)  # between looks at what others are making, at first and at most
+
+T = TypeVar("T")
 
 
 class TakenError(InputError):
@@ -49,6 +53,25 @@ def held(path: Path, taken: str | None = None) -> Iterator[bool]:
         _HEARTBEAT.drop(mine)
         for file in (*outnumbered, mine):
             file.unlink(missing_ok=True)
+
+
+def until_made(make: Callable[[list[T]], Iterator[T]], wanted: Iterable[T]) -> Iterator[T]:
+    """What is `wanted`, as it comes to be there: `make` makes of it what nobody else has claimed, and yields what is there.
+
+    What others are making is waited for, and made here if they die.
+    """
+    left, pause = list(wanted), _LOOK_SECONDS[0]
+    while left:
+        there = set()
+        for one in make(left):
+            there.add(one)
+            yield one
+        left = [one for one in left if one not in there]
+        if left:
+            if pause == 4 * _LOOK_SECONDS[0]:
+                warnings.warn(f"waiting for {len(left)} runs that other processes are making", stacklevel=2)
+            time.sleep(pause)
+        pause = _LOOK_SECONDS[0] if there else min(2 * pause, _LOOK_SECONDS[1])
 
 
 @dataclass(frozen=True)

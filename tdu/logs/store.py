@@ -7,6 +7,7 @@ name is complete, whenever the process was killed.
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -134,6 +135,21 @@ class Store:
             if after_dead:
                 sweep(self.file(scale, replicate), self.state(scale, replicate))
             yield
+
+    def begun(self) -> bytes:
+        """What a log says of itself, to the second of its beginning; nothing where it is not to be seen."""
+        try:
+            return (self.path / "manifest.json").read_bytes()
+        except OSError:
+            return b""
+
+    def refuse_another(self, begun: bytes) -> None:
+        """A worker on another machine may see none, or another directory of the same name."""
+        if self.begun() != begun:
+            raise InputError(
+                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: put the log on a file "
+                "system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
+            )
 
     @property
     def digest(self) -> str:

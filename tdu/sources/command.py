@@ -13,6 +13,7 @@ from tdu.avalanches.nulls import kept_together
 from tdu.avalanches.probe import Probe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
+from tdu.executors import Workers, share
 from tdu.sources.patterns import found
 from tdu.sources.probing import RunFiles, Selection, probe_runs, runs_in
 from tdu.types import Fields, Layout
@@ -31,12 +32,14 @@ class Asked:
     probe: Probe
     selection: Selection
     grokking_steps: Mapping[tuple[int, int], int]
-    workers: int
+    workers: Workers
+    part: tuple[int, int] | None = None
 
     @property
     def n_fields(self) -> int:
-        """Of all runs, those in the log already included."""
-        return sum(len(run.fields) for run in self.runs)
+        """Of all runs, or the share that is asked for; those in the log already included."""
+        of_address = {(run.scale, run.replicate): run for run in self.runs}
+        return sum(len(of_address[address].fields) for address in (share(of_address, self.part) if self.part else of_address))
 
     @property
     def found(self) -> str:
@@ -48,7 +51,7 @@ class Asked:
 
     def measured(self) -> Iterator[RunFiles]:
         """Measure them; yield when one is done."""
-        return probe_runs(self.out, self.runs, self.probe, self.selection, self.grokking_steps, self.workers)
+        return probe_runs(self.out, self.runs, self.probe, self.selection, self.grokking_steps, self.workers, self.part)
 
     def plan(self) -> Iterator[dict[str, Any]]:
         """One row a scale: runs, fields, N, avalanches with those of the nulls, and about how long and how much memory.
@@ -72,7 +75,7 @@ class Asked:
                 "runs": len(runs),
                 "fields": n_fields,
                 "avalanches": avalanches,
-                "seconds": avalanches * seconds / self.workers,
+                "seconds": avalanches * seconds / self.workers.number,
                 "memory_gib": self._bytes(n_sites) / 2**30,
             }
 
@@ -85,7 +88,7 @@ class Asked:
         return time.perf_counter() - begun
 
     def _bytes(self, n_sites: int) -> float:
-        at_once = 1 if n_sites >= MIN_SITES_THREADED else self.workers
+        at_once = 1 if n_sites >= MIN_SITES_THREADED else self.workers.number
         return n_sites * (_BYTES_A_SITE * at_once + 8 * kept_together(len(self.probe.nulls) * self.probe.draws, n_sites))
 
 
@@ -102,7 +105,8 @@ def asked(
     difference: bool,
     include: str | None,
     exclude: str | None,
-    workers: int,
+    workers: Workers,
+    part: tuple[int, int] | None,
     graph: str,
     seed: int,
     threshold: float | None,
@@ -118,4 +122,4 @@ def asked(
     selection = Selection(include, exclude, difference)
     here = found(patterns[0])
     runs = tuple(runs_in(here.snapshots, selection))
-    return Asked(out, runs, probe, selection, here.grokking_steps, workers)
+    return Asked(out, runs, probe, selection, here.grokking_steps, workers, part)

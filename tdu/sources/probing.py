@@ -1,9 +1,10 @@
 """Fields on disk → runs in a log: each snapshot is read a tensor at a time, measured, and forgotten."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -15,6 +16,8 @@ from tdu.avalanches import gauges
 from tdu.avalanches.probe import GIVEN, SOURCE, Probe, RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
+from tdu.executors import Address, Elsewhere, Workers, as_finished, opened, share
+from tdu.logs.claims import TakenError, until_made
 from tdu.logs.growing import GrowingRun, in_what_it_differs
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
@@ -100,31 +103,79 @@ def probe_runs(
     runs: Sequence[RunFiles],
     probe: Probe,
     selection: Selection,
-    grokking_steps: Mapping[tuple[int, int], int] | None = None,
-    workers: int = 1,
+    grokking_steps: Mapping[Address, int] | None = None,
+    workers: Workers | int = 1,
+    part: tuple[int, int] | None = None,
 ) -> Iterator[RunFiles]:
     """Measure every field of `runs` that the log at `path` does not have yet; a field's run is yielded when it is done.
 
     Fields that are not finite are left out, and a warning says so. What is measured is written every twenty seconds: the same
-    command goes on where it stopped, also with files that have come meanwhile.
+    command goes on where it stopped, also with files that have come meanwhile. Threads share the fields of a run; workers
+    elsewhere have a run each, and must see files and log. With `part` (K, M), the K-th of M shares of the runs is measured.
 
     Raises
     ------
     ValueError
         If the log is of another probe, or a file is not readable or of another layout than the first of its run.
     """
-    store = log_at(path, probe, selection)
-    for run in runs:
-        with GrowingRun(store, run.scale, run.replicate) as growing:
-            growing.keep_to(run.layout)
-            growing.grokking_step = (grokking_steps or {}).get((run.scale, run.replicate))
-            known = {row.step for row in growing.rows}
-            missing = [field for field in run.fields if field.step not in known]
-            yield from [run] * (len(run.fields) - len(missing))
-            for row in _measured(missing, run, probe, selection, workers) if missing else ():
-                if row is not None:
-                    growing.add(row)
-                yield run
+    workers = Workers.of(workers)
+    if workers.hand_back:
+        raise InputError("runs of files are measured and written where the files are: --no-hand-back")
+    store = log_at(path.absolute(), probe, selection)
+    steps = grokking_steps or {}
+    jobs = {
+        (run.scale, run.replicate): partial(_measured_run, store, run, probe, selection, steps.get((run.scale, run.replicate)))
+        for run in runs
+    }
+    of_address = {(run.scale, run.replicate): run for run in runs}
+    with opened(workers, partial(_compile, probe)) as executor:
+
+        def make(missing: list[Address]) -> Iterator[Address]:
+            if isinstance(executor, Elsewhere):
+                there = {address: partial(_on_worker, jobs[address], store, store.begun()) for address in missing}
+                for address, done in as_finished(there, executor):
+                    yield from [address] * (len(of_address[address].fields) if done else 0)
+                return
+            for address in missing:
+                with suppress(TakenError):
+                    for _ in jobs[address](workers.number):
+                        yield address
+
+        for address in make(share(of_address, part)) if part else until_made(make, of_address):
+            yield of_address[address]
+
+
+def _compile(probe: Probe) -> None:
+    layout = Layout((("weight", (8, 8)), ("bias", (8,))))
+    small = replace(probe, graph="ba", draws=min(probe.draws, 1)).of_run(layout)
+    small.snapshot(np.linspace(-1, 1, layout.n_sites), 0)
+
+
+def _on_worker(job: Callable[[int], Iterator[None]], store: Store, begun: bytes) -> bool:
+    """Measure a run on one thread; False where another process is at it."""
+    store.refuse_another(begun)
+    try:
+        for _ in job(1):
+            pass
+    except TakenError:
+        return False
+    return True
+
+
+def _measured_run(
+    store: Store, run: RunFiles, probe: Probe, selection: Selection, grokking_step: int | None, workers: int
+) -> Iterator[None]:
+    """Measure what the log does not have of a run; a field after the other."""
+    with GrowingRun(store, run.scale, run.replicate) as growing:
+        growing.keep_to(run.layout)
+        growing.grokking_step = grokking_step
+        known = {row.step for row in growing.rows}
+        missing = [field for field in run.fields if field.step not in known]
+        yield from [None] * (len(run.fields) - len(missing))
+        for row in _measured(missing, run, probe, selection, workers) if missing else ():
+            if row is not None:
+                growing.add(row)
+            yield
 
 
 def log_at(path: Path, probe: Probe, selection: Selection) -> Store:

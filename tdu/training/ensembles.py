@@ -1,7 +1,7 @@
 """The grid scale × replicate on any `concurrent.futures` executor."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tdu.config import StudyConfig
 from tdu.errors import InputError
-from tdu.executors import Elsewhere
+from tdu.executors import Address, Elsewhere, as_finished
 from tdu.files import with_tuples
 from tdu.logs.log import gather
 from tdu.logs.store import Store
@@ -17,30 +17,12 @@ from tdu.training.xor import Trained, run_of_study, with_fields
 from tdu.types import Log
 
 T = TypeVar("T")
-Key = TypeVar("Key")
-#: Scale and replicate of a run.
-Address = tuple[int, int]
 _BUNDLES = 32  # jobs a worker: the last to finish is waited for by the others for a thirty-second of the time at most
 
 
 def addresses(config: StudyConfig) -> list[Address]:
     """Every run of a study."""
     return [(hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates)]
-
-
-def as_finished(jobs: Mapping[Key, Callable[[], T]], executor: Executor) -> Iterator[tuple[Key, T]]:
-    """Each job's key and result as jobs finish; they begin in the order given.
-
-    Jobs must be picklable where the executor's workers are processes. If one fails, or the caller stops, those not yet begun
-    are cancelled.
-    """
-    futures: dict[Future[T], Key] = {executor.submit(job): key for key, job in jobs.items()}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def over_grid(
@@ -88,17 +70,6 @@ def compile_kernels(config: StudyConfig) -> None:
     """Compile what the runs of a study need, or read it from the cache."""
     least = replace(config, hidden=(5,), replicates=1, epochs=1, learning_rate=0.5, n_null_draws=min(config.n_null_draws, 1))
     run_of_study(least, 5, 0)
-
-
-def share(grid: Iterable[Address], part: tuple[int, int]) -> list[Address]:
-    """The K-th of M shares of a grid, of about equal cost, whatever is there of it already: no two have a run in common.
-
-    Runs are dealt out as to players around a table, large ones first, the direction turning after each round.
-    """
-    number, of = part
-    order = sorted(grid, reverse=True)
-    seats = [*range(1, of + 1), *range(of, 0, -1)]
-    return [address for at, address in enumerate(order) if seats[at % len(seats)] == number]
 
 
 def study_store(path: Path, config: StudyConfig) -> Store:

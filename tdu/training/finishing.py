@@ -1,7 +1,6 @@
 """Runs that a log on disk misses are made and written, while other processes may be at it too."""
 
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack, suppress
@@ -11,15 +10,14 @@ from itertools import islice
 
 from tdu.config import StudyConfig
 from tdu.errors import InputError
-from tdu.executors import Elsewhere
+from tdu.executors import Address, Elsewhere, as_finished
 from tdu.logs.claims import TakenError
 from tdu.logs.store import BITS, Store
-from tdu.training.ensembles import Address, as_finished, bundles
+from tdu.training.ensembles import bundles
 from tdu.training.xor import run_of_study
 from tdu.types import Run
 
 _AHEAD = 64  # jobs handed out, at the least, before the first comes back: their runs are claimed
-_POLL_SECONDS = (0.2, 30.0)  # between looks at what others are making, at first and at most
 
 
 def finish(store: Store, config: StudyConfig, missing: list[Address], executor: Executor) -> Iterator[Address]:
@@ -28,31 +26,14 @@ def finish(store: Store, config: StudyConfig, missing: list[Address], executor: 
         yield from _handed_back(store, config, missing, executor)
         return
     store = replace(store, path=store.path.absolute())  # workers may be in another directory
-    jobs = {part: partial(_make, store, config, part, _manifest(store)) for part in bundles(missing, executor)}
+    jobs = {part: partial(_make, store, config, part, store.begun()) for part in bundles(missing, executor)}
     for _, made in as_finished(jobs, executor):
         yield from made
 
 
-def complete(store: Store, config: StudyConfig, missing: list[Address], executor: Executor) -> Iterator[Address]:
-    """As `finish`, until the log misses none of these: what others are making is waited for, and made here if they die."""
-    left, pause = set(missing), _POLL_SECONDS[0]
-    while left:
-        before = len(left)
-        for address in finish(store, config, sorted(left), executor):
-            left.discard(address)
-            yield address
-        pause = _POLL_SECONDS[0] if len(left) < before else min(2 * pause, _POLL_SECONDS[1])
-        if left:
-            time.sleep(pause)
-
-
-def _make(store: Store, config: StudyConfig, part: tuple[Address, ...], manifest: bytes) -> list[Address]:
+def _make(store: Store, config: StudyConfig, part: tuple[Address, ...], begun: bytes) -> list[Address]:
     """Make runs and write them, each unless it is there or somebody is at it; those that are there now."""
-    if _manifest(store) != manifest:  # another directory of the same name
-        raise InputError(
-            f"the worker on {socket.gethostname()} does not see {store.path}, where it is to write: put the log on a file "
-            "system that all share, or let runs be handed back (--hand-back)"
-        )
+    store.refuse_another(begun)
     made = []
     for address in part:
         try:
@@ -63,14 +44,6 @@ def _make(store: Store, config: StudyConfig, part: tuple[Address, ...], manifest
             continue
         made.append(address)
     return made
-
-
-def _manifest(store: Store) -> bytes:
-    """What a log says of itself, to the second of its beginning; nothing where it is not to be seen."""
-    try:
-        return (store.path / "manifest.json").read_bytes()
-    except OSError:
-        return b""
 
 
 def _handed_back(store: Store, config: StudyConfig, missing: list[Address], executor: Elsewhere) -> Iterator[Address]:

@@ -83,13 +83,17 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
         if save_gradients:
             raise InputError("`save_gradients` needs a `directory` to keep them in")
         return _trained(config, network, probe, method, state)
-    left_out = {*_OF_RUN, *tasks.settings_of_others(config.task)}
-    settings = {name: value for name, value in asdict(config).items() if name not in left_out}
-    store = Store.begin(directory, "network", settings)
+    store = network_store(config, directory)
     with store.claim(*address), _kept(store, config, state, save_gradients) as (save, keep):
         run = _trained(config, network, probe, method, state, save, keep)
         store.write(run)
     return run
+
+
+def network_store(config: NetworkConfig, directory: Path) -> Store:
+    """The log that a network's run is added to, begun if it is not there."""
+    left_out = {*_OF_RUN, *tasks.settings_of_others(config.task)}
+    return Store.begin(directory, "network", {name: value for name, value in asdict(config).items() if name not in left_out})
 
 
 def _trained(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import tdu
 from tdu.avalanches import threads
 from tdu.avalanches.gauges import of_weights
 from tdu.cli import main
-from tdu.logs import growing
+from tdu.logs import claims, growing
 from tdu.logs.store import Store
+from tdu.sources import probing
 from tdu.sources.formats import open_tensors
+from tdu.sources.patterns import found
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -73,6 +76,33 @@ def test_files_give_what_the_recorder_gives(files, recorded, tmp_path, workers):
     assert result.stdout.strip() == str(tmp_path / "log")
     same(tdu.load(tmp_path / "log"), recorded)
     assert Store.open(tmp_path / "log").source == "gradients"
+
+
+@pytest.mark.slow
+def test_on_processes_and_in_shares_files_give_the_same(files, recorded, tmp_path):
+    of_probe = ["--draws", 2, "--seed", 3, "--workers", 2]
+    run("probe", files, "--out", tmp_path / "processes", *of_probe, "--executor", "processes")
+    for part in ("2/2", "1/2"):
+        run("probe", files, "--out", tmp_path / "shares", *of_probe, "--part", part)
+        if part == "2/2":
+            assert len(Store.open(tmp_path / "shares").addresses()) == 3
+    for name in ("processes", "shares"):
+        same(tdu.load(tmp_path / name), recorded)
+        assert not list((tmp_path / name).glob(".*"))
+
+
+def test_a_run_that_somebody_is_measuring_is_waited_for_and_the_others_come_first(files, recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_LOOK_SECONDS", (0.02, 0.1))
+    probe, selection = tdu.Probe(draws=2, seed=3), probing.Selection()
+    runs = probing.runs_in(found(files).snapshots, selection)
+    with probe.record(tmp_path / "log", scale=6, replicate=0) as somebody:
+        measuring = probing.probe_runs(tmp_path / "log", runs, probe, selection)
+        seen = [next(measuring).scale for _ in range(12)]
+        threading.Timer(0.5, somebody.close).start()
+        with pytest.warns(UserWarning, match="waiting for 1 runs that other processes are making"):
+            seen += [run.scale for run in measuring]
+    assert seen == [6] * 3 + [10] * 6 + [16] * 6 + [6] * 3
+    same(tdu.load(tmp_path / "log"), recorded)
 
 
 def test_large_fields_share_their_threads_and_give_the_same(files, recorded, tmp_path, monkeypatch):
