@@ -46,16 +46,32 @@ def main() -> None:
 @main.command()
 @click.option("--out", type=DIRECTORY, default="tdu-run", show_default=True, help="Run directory, made or gone on with.")
 @PART
+@click.option("--dry-run", is_flag=True, help="Say core-hours, disk and memory, and how long workers take; train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Of --dry-run, one JSON object per row and line.")
 @study_options
-def train(out: Path, quick: bool, workers: "Workers", part: tuple[int, int] | None, **settings: Any) -> None:
+def train(
+    out: Path,
+    quick: bool,
+    workers: "Workers",
+    part: tuple[int, int] | None,
+    dry_run: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """Train the XOR study and log its avalanches.
 
     Any number of these commands may work at one directory at once, on machines that share it: each run is made by one. The
     last to end leaves a whole log; with --part K/M, each makes its own share of the study and no more.
     """
+    if as_json and not dry_run:
+        raise click.UsageError("--json is for --dry-run: a trained study is a directory")
     announce_compilation()
-    from tdu.reproduce import train_study
+    from tdu.reproduce import planned, train_study
 
+    if dry_run:
+        for rows in planned(out, _config(quick, settings), workers.number, part):
+            print_rows(rows, as_json)
+        return
     train_study(out, _config(quick, settings), workers, progress, part=part)
     click.echo(out)
 

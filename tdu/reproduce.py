@@ -19,8 +19,9 @@ from tdu.results import figures, report
 from tdu.results.assemble import as_one, results_of
 from tdu.results.published import compare
 from tdu.results.store import save_results
-from tdu.training.ensembles import compile_kernels, study_store, train_all, train_with_fields
+from tdu.training.ensembles import addresses, compile_kernels, study_store, train_all, train_with_fields
 from tdu.training.finishing import finish
+from tdu.training.planning import CLUSTERS, costs, schedule
 from tdu.training.sweeps import sweep
 from tdu.training.xor import probe_of
 from tdu.types import Estimate, Findings, Log, Results
@@ -66,6 +67,35 @@ def train_study(
         for _address in watch(make(missing) if part else until_made(make, missing), len(missing)):
             pass
     return store
+
+
+def planned(
+    path: Path, config: StudyConfig, workers: int, part: tuple[int, int] | None = None
+) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """What `train_study` would still have to do: a row a scale, and one for so many workers and for those of two clusters."""
+    probe_of(config, 0)
+    begun = (path / "manifest.json").exists()
+    missing = study_store(path, config).missing() if begun else addresses(config)
+    wanted = set(missing) & set(share(addresses(config), part)) if part else missing
+    found = list(costs(config, wanted))
+    of_scales: list[dict[str, float]] = [
+        {
+            "scale": cost.scale,
+            "n": cost.n_sites,
+            "runs": cost.runs,
+            "seconds_a_run": cost.seconds,
+            "core_hours": cost.runs * cost.seconds / 3600,
+            "disk_gib": cost.runs * cost.disk / 2**30,
+            "memory_gib": cost.memory / 2**30,
+        }
+        for cost in found
+    ]
+    total = {name: sum(row[name] for row in of_scales) for name in ("runs", "core_hours", "disk_gib")}
+    of_workers = [
+        {"workers": one.workers, **total, "hours": one.seconds / 3600, "efficiency": one.efficiency}
+        for one in (schedule(found, number) for number in sorted({workers, *CLUSTERS}))
+    ]
+    return of_scales, of_workers
 
 
 def fittable(config: StudyConfig) -> StudyConfig:

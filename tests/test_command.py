@@ -57,7 +57,7 @@ def study_of(line):
     name, settings = parsed(line)
     out, quick = str(settings.pop("out")), settings.pop("quick")
     assert out == "RUN"
-    for not_of_the_study in ("workers", "executor", "scheduler", "hand_back", "part", "as_json"):
+    for not_of_the_study in ("workers", "executor", "scheduler", "hand_back", "part", "dry_run", "as_json"):
         settings.pop(not_of_the_study, None)
     return name, cli._config(quick, settings), quick
 
