@@ -74,13 +74,13 @@ def test_time_is_added_up_from_parts_timed_apart(monkeypatch):
     assert planning._seconds(replace(config, epochs=0, n_null_draws=0), 5) == pytest.approx(1)
 
 
-def test_beyond_100_000_sites_time_grows_by_a_power(monkeypatch):
+def test_beyond_a_million_sites_time_grows_by_a_power(monkeypatch):
     monkeypatch.setattr(planning, "_seconds", lambda _config, scale: 2.0 * scale)
-    config = StudyConfig(hidden=(10, 25_000, 250_000), replicates=2)
-    found = list(planning.costs(config, [(10, 0), (250_000, 0), (250_000, 1)]))
-    assert [(one.scale, one.n_sites, one.runs) for one in found] == [(10, 41, 1), (250_000, 1_000_001, 2)]
-    assert [one.seconds for one in found] == pytest.approx([20, 50_000 * 10**1.22])
-    assert found[1].memory == 1_000_001 * (100 + 24 * 51)
+    config = StudyConfig(hidden=(10, 2_500_000), replicates=2)
+    found = list(planning.costs(config, [(10, 0), (2_500_000, 0), (2_500_000, 1)]))
+    assert [(one.scale, one.n_sites, one.runs) for one in found] == [(10, 41, 1), (2_500_000, 10_000_001, 2)]
+    assert [one.seconds for one in found] == pytest.approx([20, 500_000 * 10**1.22])
+    assert found[1].memory == 10_000_001 * (100 + 24 * 51)
 
 
 def test_a_plan_is_of_what_is_missing_and_of_a_share(tmp_path):
