@@ -1,7 +1,7 @@
 """The main job: the paper's study, stage by stage, from training to the table."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -115,10 +115,19 @@ def measure_study(config: StudyConfig, log: Log, scope: Scope, executor: Executo
     Side studies are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits. The
     quantities of further studies of the same design, of the seeds that follow, are pooled with those of this one.
     """
+    results = measure_alone(config, log, scope, executor, say)
+    return beside_pooled(results, measure_pooled(config, scope, executor, say))
+
+
+def measure_alone(config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
+    """As `measure_study`, of this one study alone."""
     results = results_of(config, scope, findings_of(config, log, scope, executor, say))
-    over_studies = measure_pooled(config, scope, executor, say)
-    made_by = {**results.provenance, "log": log.digest}
-    return replace(results, provenance=made_by, pooled={key: compare(over_studies[key], key) for key in results.quantities})
+    return replace(results, provenance={**results.provenance, "log": log.digest})
+
+
+def beside_pooled(results: Results, over_studies: Mapping[str, Estimate]) -> Results:
+    """Results of one study with the quantities of many beside them."""
+    return replace(results, pooled={key: compare(over_studies[key], key) for key in results.quantities})
 
 
 def measure_pooled(config: StudyConfig, scope: Scope, executor: Executor, say: Say = _silent) -> dict[str, Estimate]:
@@ -174,10 +183,14 @@ def reproduce(
 ) -> Results:
     """The whole job in `out`: run directory, results.json, figures, report.html."""
     log = train_study(out, fittable(config), workers, watch).log()
-    with opened(Workers.of(workers), partial(compile_kernels, config)) as executor:
-        results = measure_study(config, log, scope, executor, say)
-    save_results(out / "results.json", results)
-    say("figures and report")
-    figures.draw(results, out / "figures", Workers.of(workers).number)
+    number = Workers.of(workers).number
+    with opened(Workers.of(workers), partial(compile_kernels, config)) as executor, ThreadPoolExecutor(1) as aside:
+        alone = measure_alone(config, log, scope, executor, say)
+        draw = partial(figures.draw, alone, out / "figures", number)
+        drawing = aside.submit(draw) if number > 1 else None  # by processes of their own, while further studies are measured
+        results = beside_pooled(alone, measure_pooled(config, scope, executor, say))
+        save_results(out / "results.json", results)
+        say("figures and report")
+        drawing.result() if drawing else draw()
     report.write(results, out)
     return results

@@ -57,7 +57,7 @@ def _handed_back(store: Store, config: StudyConfig, missing: list[Address], exec
             for held, free, there in islice(claimed, room):
                 yield from there
                 if free:
-                    futures[executor.submit(partial(_trained, config, free, BITS))] = held
+                    futures[executor.submit(partial(_trained, config, free, BITS[store.source]))] = held
             if not futures:
                 return
             for future in wait(futures, return_when=FIRST_COMPLETED).done:
@@ -86,9 +86,9 @@ def _claimed(
 
 def _trained(config: StudyConfig, part: tuple[Address, ...], bits: int) -> list[Run]:
     """Runs of a study, made by a worker whose tdu must be that of who asks."""
-    if bits != BITS:
+    if bits != BITS["xor"]:
         raise InputError(
-            f"the tdu of the worker on {socket.gethostname()} makes other bits ({BITS}) than that which asks ({bits}): "
+            f"the tdu of the worker on {socket.gethostname()} makes other bits ({BITS['xor']}) than that which asks ({bits}): "
             "install the same version"
         )
     return [run_of_study(config, *address) for address in part]
