@@ -17,7 +17,8 @@ from tdu.training.xor import Trained, run_of_study, with_fields
 from tdu.types import Log
 
 T = TypeVar("T")
-_BUNDLES = 32  # jobs a worker: the last to finish is waited for by the others for a thirty-second of the time at most
+_BUNDLES = 64  # jobs a worker: the others wait for the last to finish for so small a part of the time
+_OF_EACH_RUN = 100  # hidden units in which a run takes as long as it does to begin, and to be written
 
 
 def addresses(config: StudyConfig) -> list[Address]:
@@ -54,7 +55,7 @@ def bundles(grid: Iterable[Address], executor: Executor) -> list[tuple[Address, 
     order = sorted(grid, reverse=True)
     if not isinstance(executor, Elsewhere):
         return [(address,) for address in order]
-    enough = sum(scale for scale, _ in order) / (_BUNDLES * max(executor.n_workers(), 1))
+    enough = sum(scale + _OF_EACH_RUN for scale, _ in order) / (_BUNDLES * max(executor.n_workers(), 1))
     parts: list[list[Address]] = []
     cost = enough
     for address in order:
@@ -62,7 +63,7 @@ def bundles(grid: Iterable[Address], executor: Executor) -> list[tuple[Address, 
             parts.append([])
             cost = 0
         parts[-1].append(address)
-        cost += address[0]
+        cost += address[0] + _OF_EACH_RUN
     return [tuple(part) for part in parts]
 
 
