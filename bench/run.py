@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from tdu import files
 from tdu.avalanches import nulls
 from tdu.avalanches.graphs import barabasi_albert, seeded_igraph
-from tdu.avalanches.threads import relax_on_threads
+from tdu.avalanches.threads import relax_in_blocks
 from tdu.avalanches.throughput import Workload, probe_all, pushes, synthetic
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE, GrokkingConfig, Scope, StudyConfig
 from tdu.kernels.avalanche import relax, workspace
@@ -171,7 +171,7 @@ def one_field(n, rounds):
         return relaxed
 
     def shared():
-        relax_on_threads(relaxed, work.graph, ALPHA, threshold, MAX_STEPS, profile, 2)
+        relax_in_blocks(relaxed, work.graph, ALPHA, threshold, MAX_STEPS, profile, 2)
         return relaxed
 
     put_back()

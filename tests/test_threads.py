@@ -1,6 +1,5 @@
 """Threads that share one field give the bits of one."""
 
-from itertools import pairwise
 from unittest import mock
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tdu
-from tdu.avalanches.threads import ranges, relax_on_threads
+from tdu.avalanches.threads import even_cuts, relax_in_blocks
 from tdu.kernels.avalanche import relax, workspace
 from tests.strategies import float_fields, graphs
 
@@ -22,46 +21,44 @@ def used(n):
     return work
 
 
-def both(field, graph, alpha, threshold, max_steps, workers):
+def both(field, graph, alpha, threshold, max_steps, workers, block_bits):
     alone, shared = field.copy(), field.copy()
     profiles = np.full((2, max_steps), -1)
     one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], used(field.size))
     with mock.patch("tdu.avalanches.threads.workspace", used):
-        other = relax_on_threads(shared, graph, alpha, threshold, max_steps, profiles[1], workers)
+        other = relax_in_blocks(shared, graph, alpha, threshold, max_steps, profiles[1], workers, block_bits)
     assert tuple(one) == tuple(other)
     assert np.array_equal(profiles[0], profiles[1])
     assert alone.tolist() == shared.tolist()
 
 
-@given(st.data(), graphs(), st.sampled_from([0.3, 0.5, 1.0]), st.integers(0, 20), st.integers(2, 3))
+@given(st.data(), graphs(), st.sampled_from([0.3, 0.5, 1.0]), st.integers(0, 20), st.integers(1, 3))
 def test_small_graphs_with_isolated_sites(data, graph, alpha, max_steps, workers):
     field = data.draw(float_fields(len(graph)))
-    both(field, graph, alpha, float(np.quantile(np.abs(field), 0.7)), max_steps, workers)
+    both(field, graph, alpha, float(np.quantile(np.abs(field), 0.7)), max_steps, workers, 6)
 
 
-@pytest.mark.parametrize("workers", [2, 3, 7])
+@pytest.mark.parametrize("block_bits", [6, 9, 15])
+@pytest.mark.parametrize("workers", [1, 2, 7])
 @pytest.mark.parametrize("build", [tdu.barabasi_albert, tdu.ring, tdu.random_graph], ids=lambda build: build.__name__)
-def test_graphs_of_many_words(build, workers):
-    graph, rng = build(5000), np.random.default_rng(3)
-    field = rng.normal(size=5000) * np.exp(rng.normal(size=5000))
-    both(field, graph, 0.3, float(np.quantile(np.abs(field), 0.9)), 20, workers)
+def test_graphs_of_many_blocks(build, workers, block_bits):
+    graph, rng = build(12_345), np.random.default_rng(3)  # so many that sites are looked at one and all as well as by marks
+    field = rng.normal(size=12_345) * np.exp(rng.normal(size=12_345))
+    both(field, graph, 0.3, float(np.quantile(np.abs(field), 0.9)), 20, workers, block_bits)
 
 
-@pytest.mark.parametrize("per_end", [0, 1])
-@pytest.mark.parametrize("n", [5, 64, 65, 1000])
-def test_ranges_cover_every_site_once_in_whole_words(n, per_end):
-    found = ranges(tdu.barabasi_albert(n), 3, per_end)
-    assert found[0][0] == 0
-    assert found[-1][1] == n
-    assert all(one[1] == other[0] and other[0] % 64 == 0 for one, other in pairwise(found))
-
-
-def test_ranges_are_of_as_many_sites_or_of_as_much_work():
-    graph = tdu.barabasi_albert(100_000)
-    (_, middle), _ = ranges(graph, 2, per_end=0)
-    assert middle == 100_000 // 2 // 64 * 64
-    cost = [6 * (high - low) + graph.indptr[high] - graph.indptr[low] for low, high in ranges(graph, 2, per_end=1)]
-    assert cost[0] == pytest.approx(cost[1], rel=0.01)
+@pytest.mark.parametrize(
+    ("costs", "n_parts", "wanted"),
+    [
+        ([1, 1, 1, 1], 2, [(0, 2), (2, 4)]),
+        ([3, 1, 1, 1], 2, [(0, 1), (1, 4)]),
+        ([1, 1], 5, [(0, 1), (1, 2)]),
+        ([0, 0, 0], 2, [(0, 3)]),
+        ([5], 3, [(0, 1)]),
+    ],
+)
+def test_parts_cover_every_block_once_and_cost_about_the_same(costs, n_parts, wanted):
+    assert even_cuts(np.array(costs), n_parts) == wanted
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from tdu import _check, _validate
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.observables import Avalanches
-from tdu.avalanches.threads import MIN_SITES_THREADED, relax_on_threads
+from tdu.avalanches.threads import MIN_SITES_THREADED, relax_in_blocks
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import relax, workspace
@@ -79,7 +79,7 @@ def avalanche(
         threshold = _check.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
     if _check.integer(workers, "workers", 1) > 1 and n >= MIN_SITES_THREADED:
-        found = relax_on_threads(relaxed, graph, alpha, threshold, max_steps, profile, workers)
+        found = relax_in_blocks(relaxed, graph, alpha, threshold, max_steps, profile, workers)
     else:
         found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n))
     size, duration, extent, peak, dissipated, capped = found

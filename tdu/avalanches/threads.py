@@ -1,86 +1,85 @@
-"""One field relaxed by several threads, to the same bits as by one.
+"""One large field relaxed in blocks of the cache's size, by one thread or several, to the same bits as in one go.
 
-A step has two phases, and in each a thread changes only the sites of its own range. In the first, it finds those that are
-active and lowers them; in the second, it goes through the rows of all active sites, in their order, and pushes to the
-neighbours in its range. Every site thus receives its shares in the same order as from a single thread. Each thread reads all
-these rows, which costs less than writing down which share goes to which thread.
+A step has two phases. In the first, the shares of the active sites are written down by the block of sites they go to, each
+thread writing those of a run of blocks. In the second, a thread gives a block the shares that all runs have for it, in their
+order, and lowers the sites of the block that are active next. Every site thus receives its shares in the order in which a
+single thread would push them.
 """
 
-from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
 from tdu.avalanches.graphs import Graph
-from tdu.kernels.avalanche import Work, count, find_marked, lower, mark_above, push_within, shed, workspace
+from tdu.kernels.avalanche import any_above, count, reaches_many, shed, workspace
+from tdu.kernels.blocks import BLOCK_BITS, Blocks, bins_for, sweep, write_run
 from tdu.types import Floats, Integers
 
-#: Fields of fewer sites are relaxed on one thread: a step of theirs takes no longer than waking the others.
+#: Fields of fewer sites are relaxed in one go on one thread: a step of theirs takes no longer than waking the others.
 MIN_SITES_THREADED = 1 << 21
-_WORD = 64  # sites to a word of marks, which two threads must not both write
-_SITE = 6  # cost of a site to the thread that pushes to it, in ends of edges: its entry is seldom in the cache
+_SITE = 6  # cost of a site to the thread whose block it is in, in ends of edges
+_PARTS = 4  # of the blocks for each thread: one that has finished takes the next, as threads are seldom equally fast
 
 
-def relax_on_threads(
-    field: Floats, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int
-) -> tuple[int, int, int, int, float, bool]:
+def relax_in_blocks(
+    field: Floats, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int = 1,
+    block_bits: int = BLOCK_BITS,
+) -> tuple[int, int, int, int, float, bool]:  # fmt: skip
     """As `tdu.kernels.avalanche.relax`, on `workers` threads; `field` (N,) and `profile` (max_steps,) are overwritten."""
-    work = workspace(field.size)
+    n, n_blocks = field.size, -(-field.size >> block_bits)
+    work = workspace(n)
+    blocks = Blocks(*np.zeros((3, n_blocks), np.int64))
+    room, bins = 0, bins_for(workers, n_blocks, 0)
+    owned = even_cuts(_costs(graph, n_blocks, block_bits), workers * _PARTS if workers > 1 else 1)
+    work.toppled[:] = 0
     profile[:] = 0
-    found_in, pushed_to = (ranges(graph, workers, per_end) for per_end in (0, 1))
-    parts = [_stretch(work, low, high) for low, high in found_in]  # as long as its range: all of it may be active
-    looked, owned = (tuple(zip(*cuts, strict=True)) for cuts in (found_in, pushed_to))
     duration, dissipated = 0, 0.0
 
-    def look(low: int, high: int) -> None:
-        work.toppled[low:high] = 0
-        mark_above(field, threshold, low, high, work.marks)
+    def swept(n_runs: int, marking: bool, lowering: bool) -> tuple[Integers, Integers]:
+        """How many sites of each part are active, and how many of these, now lowered, have no neighbours."""
 
-    def topple(part: Work, low: int, high: int) -> tuple[int, int]:
-        """How many sites of a range are active, and how many of these, lowered if a step is left, have no neighbours."""
-        n_active = find_marked(field, threshold, work.marks, low, high, part.active)
-        if duration == max_steps:
-            return n_active, 0
-        return n_active, lower(field, graph.indptr, alpha, threshold, n_active, *part)
+        def one(part: tuple[int, int]) -> tuple[int, int]:
+            settings = (n_runs, marking, lowering, work, blocks, bins, block_bits)
+            n_active, n_isolated, _ = sweep(field, graph.indptr, alpha, threshold, *part, *settings)
+            return n_active, n_isolated
 
-    def receive(low: int, high: int) -> None:
-        for part, n_active in zip(parts, counts, strict=True):
-            rows = part.begin, part.end, part.share
-            push_within(field, graph.targets, threshold, np.uint32(low), np.uint32(high), n_active, *rows, work.marks)
+        n_active, n_isolated = np.transpose(list(executor.map(one, owned)))
+        return n_active, n_isolated
+
+    def written(run: int, part: tuple[int, int]) -> None:
+        write_run(graph.targets, *part, work, blocks, bins, run, block_bits)
 
     with ThreadPoolExecutor(workers) as executor:
-        list(executor.map(look, *looked))
-        while True:
-            counts, isolated = zip(*executor.map(topple, parts, *looked), strict=True)
-            if sum(counts) == 0 or duration == max_steps:
-                break
-            if sum(isolated) > 0:
-                for part, n_active in zip(parts, counts, strict=True):
-                    dissipated = shed(n_active, part.begin, part.end, part.share, dissipated)
-            list(executor.map(receive, *owned))
-            profile[duration] = sum(counts)
+        active, isolated = swept(0, marking=False, lowering=max_steps > 0)
+        while active.sum() > 0:
+            if isolated.sum() > 0:
+                for (low, _), n_active in zip(owned, active, strict=True):
+                    rows = slice(low << block_bits, (low << block_bits) + int(n_active))
+                    dissipated = shed(n_active, work.begin[rows], work.end[rows], work.share[rows], dissipated)
+            profile[duration] = active.sum()
             duration += 1
-        extent = sum(executor.map(lambda low, high: int(count(work.toppled[low:high])), *looked))
-    capped = sum(counts) > 0
-    return int(profile.sum()), duration, extent, int(profile.max(initial=0)), dissipated, capped
+            runs = even_cuts(blocks.n_ends, workers)
+            most = max(int(blocks.n_ends[low:high].sum()) for low, high in runs)
+            if most > room:
+                room, bins = most, bins_for(workers, n_blocks, most)
+            list(executor.map(written, range(len(runs)), runs))
+            last = duration == max_steps
+            marking = not last and not reaches_many(n, int(blocks.n_ends.sum()))
+            active, isolated = swept(len(runs), marking, not last)
+    capped = duration == max_steps and bool(any_above(field, threshold))
+    return int(profile.sum()), duration, int(count(work.toppled)), int(profile.max(initial=0)), dissipated, capped
 
 
-def _stretch(work: Work, low: int, high: int) -> Work:
-    lists = {name: getattr(work, name)[low:high] for name in ("active", "begin", "end", "share")}
-    return work._replace(**lists)
+def _costs(graph: Graph, n_blocks: int, block_bits: int) -> Integers:
+    """Cost of receiving in every block, in ends of edges."""
+    edges = np.minimum(np.arange(n_blocks + 1) << block_bits, len(graph))
+    before: Integers = graph.indptr[edges] + _SITE * edges
+    return np.diff(before)
 
 
-def ranges(graph: Graph, workers: int, per_end: int) -> list[tuple[int, int]]:
-    """At most one range of sites for each worker, in whole words of marks, of about equal work.
-
-    A site costs `_SITE`, and `per_end` more for every edge that ends there.
-    """
-    n = len(graph)
-
-    def work(i: int) -> int:
-        """Cost of the sites before `i`."""
-        return per_end * int(graph.indptr[i]) + _SITE * i
-
-    cuts = [bisect_left(range(n), work(n) * k // workers, key=work) // _WORD * _WORD for k in range(1, workers)]
-    return list(pairwise(sorted({0, *cuts, n})))
+def even_cuts(costs: Integers, n_parts: int) -> list[tuple[int, int]]:
+    """At most `n_parts` ranges that cover all blocks, of about equal cost."""
+    before = np.concatenate([[0], np.cumsum(costs)])
+    cuts = np.searchsorted(before, before[-1] * np.arange(1, n_parts) / n_parts)
+    return list(pairwise(sorted({0, *cuts.tolist(), costs.size})))

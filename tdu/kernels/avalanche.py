@@ -1,8 +1,8 @@
 """Threshold-driven diffusion of a gradient field on a graph: one avalanche (arXiv:2604.04655, eq. 1).
 
-A step has three parts: the active sites are lowered, their shares are pushed to the neighbours, and the sites now above the
-threshold are found, by one bit a site. While many sites are active, the bits come from a vectorised scan of all sites; once few
-are, each share sets the bit of the site it reaches. The parts take a range of sites, so that threads can share one field.
+A step has two parts: the active sites are found and lowered, and then their shares are pushed to the neighbours. Active sites
+are found by one bit a site. While shares reach many sites, the bits come from a vectorised scan of all sites; once they reach
+few, each share sets the bit of the site it reaches. The parts take a range of sites, so that threads can share one field.
 
 Sites and rows are unsigned: a signed index would be tested for a negative value, which counts from the end, at every access.
 """
@@ -11,20 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdu._jit import kernel, trailing_zeros
+from tdu._jit import bit_count, kernel, prefetch, trailing_zeros
 
-_ONE, _SIX, _LOW = np.uint32(1), np.uint32(6), np.uint32(63)
+_SIX, _LOW = np.uint64(6), np.uint64(63)
 _NONE, _BIT = np.uint64(0), np.uint64(1)
+_AHEAD = 16  # rows from the one pushed to the one prefetched
+#: On fewer sites, everything stays in the first levels of the cache, where a branch costs less than a bit set in vain.
+_FEW_SITES = 10_000
 
 
 class Work(NamedTuple):
     """Work space of an avalanche on n sites, overwritten; only what the avalanche touches is ever written.
 
-    active (n,) uint32, the sites of a step in ascending order; begin and end (n,) uint64, their rows; share (n,) what each
-    neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (n,) uint8.
+    begin and end (n,) uint64, the rows of the sites of a step in ascending order; share (n,) what each neighbour gains; marks
+    (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (⌈n/64⌉,) uint64.
     """
 
-    active: np.ndarray
     begin: np.ndarray
     end: np.ndarray
     share: np.ndarray
@@ -34,63 +36,84 @@ class Work(NamedTuple):
 
 def workspace(n):
     """Work space for n sites, allocated by NumPy because it puts large arrays in large pages, which kernels do not."""
+    words = (n + 63) // 64
     return Work(
-        np.empty(n, np.uint32), np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n),
-        np.empty((n + 63) // 64, np.uint64), np.empty(n, np.uint8),
+        np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n),
+        np.empty(words, np.uint64), np.empty(words, np.uint64),
     )  # fmt: skip
 
 
 @kernel
-def mark_above(field, threshold, low, high, marks):
-    """Set the marks of [low, high): on where ``|field| > threshold``, else off; `low` is a multiple of 64."""
+def lower(field, indptr, alpha, threshold, i, a, begin, end, share):
+    """Take ``alpha`` of its field from site `i`, the a-th active; record its row and what each neighbour gains.
+
+    A site without neighbours gives all of it away, out of the system. Returns whether the site is still above the threshold,
+    and its degree.
+    """
+    given = alpha * field[i]
+    value = field[i] - given
+    field[i] = value
+    begin[a] = indptr[i]
+    end[a] = indptr[i + _BIT]
+    degree = indptr[i + _BIT] - indptr[i]
+    share[a] = given / max(degree, 1)
+    return np.uint64(abs(value) > threshold), degree
+
+
+@kernel
+def lower_above(field, indptr, alpha, threshold, low, high, begin, end, share, marks, toppled):
+    """`lower` the sites of [low, high) that are above the threshold, found by a look at all; `low` is a multiple of 64.
+
+    All sites are lowered before any share arrives: that is what makes the step synchronous. Marks are set to those that are
+    still above. Returns how many were active, how many of these are isolated, and the ends of edges in their rows.
+    """
+    n_active = 0
+    n_isolated = 0
+    n_ends = 0
     for w in range(low // 64, (high + 63) // 64):
         word = _NONE
         first = 64 * w
         for bit in range(min(64, high - first)):
             word |= np.uint64(abs(field[first + bit]) > threshold) << np.uint64(bit)
-        marks[w] = word
+        toppled[w] |= word
+        still = _NONE
+        while word != 0:
+            bit = np.uint64(trailing_zeros(word))
+            word &= word - _BIT
+            above, degree = lower(field, indptr, alpha, threshold, np.uint64(first) + bit, n_active, begin, end, share)
+            still |= above << bit
+            n_isolated += degree == 0
+            n_ends += degree
+            n_active += 1
+        marks[w] = still
+    return n_active, n_isolated, n_ends
 
 
 @kernel
-def find_marked(field, threshold, marks, low, high, active):
-    """Write the sites of [low, high) that are marked, and still above the threshold, to `active`, in ascending order.
-
-    Their marks are cleared; `low` is a multiple of 64. Returns how many there are.
-    """
-    count = 0
+def lower_marked(field, indptr, alpha, threshold, low, high, begin, end, share, marks, toppled):
+    """As `lower_above`, but only sites that are marked are looked at: shares may have taken them below the threshold again."""
+    n_active = 0
+    n_isolated = 0
+    n_ends = 0
     for w in range(low // 64, (high + 63) // 64):
         word = marks[w]
         if word != 0:
-            marks[w] = 0
+            active = _NONE
+            still = _NONE
             while word != 0:
-                i = np.uint32(64 * w + trailing_zeros(word))
+                bit = np.uint64(trailing_zeros(word))
                 word &= word - _BIT
-                active[count] = i
-                count += abs(field[i]) > threshold
-    return count
-
-
-@kernel
-def lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled):
-    """Take ``alpha`` of their field from the first `n_active` of `active`; record their rows and what each neighbour gains.
-
-    All sites are lowered before any share arrives: that is what makes the step synchronous. Those still above the threshold
-    are marked. A site without neighbours gives all of it away, out of the system. Returns how many of those there are.
-    """
-    n_isolated = 0
-    for a in range(n_active):
-        i = active[a]
-        given = alpha * field[i]
-        value = field[i] - given
-        field[i] = value
-        marks[i >> _SIX] |= np.uint64(abs(value) > threshold) << np.uint64(i & _LOW)
-        toppled[i] = 1
-        begin[a] = indptr[i]
-        end[a] = indptr[i + _ONE]
-        degree = indptr[i + _ONE] - indptr[i]
-        n_isolated += degree == 0
-        share[a] = given / max(degree, 1)
-    return n_isolated
+                i = np.uint64(64 * w) + bit
+                if abs(field[i]) > threshold:
+                    active |= _BIT << bit
+                    above, degree = lower(field, indptr, alpha, threshold, i, n_active, begin, end, share)
+                    still |= above << bit
+                    n_isolated += degree == 0
+                    n_ends += degree
+                    n_active += 1
+            toppled[w] |= active
+            marks[w] = still
+    return n_active, n_isolated, n_ends
 
 
 @kernel
@@ -103,12 +126,21 @@ def shed(n_active, begin, end, share, dissipated):
 
 
 @kernel
+def push_row(field, indices, begin, end, due):
+    """Add the share `due` to the neighbours in a row."""
+    for e in range(begin, end):
+        field[indices[e]] += due
+
+
+@kernel
 def push(field, indices, n_active, begin, end, share):
     """Add the shares to the neighbours, in ascending order of active sites and along each row."""
-    for a in range(n_active):
-        due = share[a]
-        for e in range(begin[a], end[a]):
-            field[indices[e]] += due
+    near = max(n_active - _AHEAD, 0)
+    for a in range(near):
+        prefetch(indices, begin[a + _AHEAD])
+        push_row(field, indices, begin[a], end[a], share[a])
+    for a in range(near, n_active):
+        push_row(field, indices, begin[a], end[a], share[a])
 
 
 @kernel
@@ -119,47 +151,53 @@ def add_marking(field, threshold, j, due, marks):
     """
     value = field[j] + due
     field[j] = value
-    marks[j >> _SIX] |= np.uint64(abs(value) > threshold) << np.uint64(j & _LOW)
+    marks[j >> _SIX] |= np.uint64(abs(value) > threshold) << (j & _LOW)
+
+
+@kernel
+def push_row_marking(field, indices, threshold, begin, end, due, marks):
+    """As `push_row`, marking the sites that are then above the threshold."""
+    for e in range(begin, end):
+        add_marking(field, threshold, np.uint64(indices[e]), due, marks)
 
 
 @kernel
 def push_marking(field, indices, threshold, n_active, begin, end, share, marks):
     """As `push`, marking the sites that are then above the threshold."""
+    near = max(n_active - _AHEAD, 0)
+    for a in range(near):
+        prefetch(indices, begin[a + _AHEAD])
+        push_row_marking(field, indices, threshold, begin[a], end[a], share[a], marks)
+    for a in range(near, n_active):
+        push_row_marking(field, indices, threshold, begin[a], end[a], share[a], marks)
+
+
+@kernel
+def push_near(field, indices, threshold, n_active, begin, end, share, marks):
+    """As `push_marking`, for fields that are near in the cache: a branch costs less there than a bit set in vain."""
     for a in range(n_active):
         due = share[a]
         for e in range(begin[a], end[a]):
-            add_marking(field, threshold, indices[e], due, marks)
+            j = np.uint64(indices[e])
+            value = field[j] + due
+            field[j] = value
+            if abs(value) > threshold:
+                marks[j >> _SIX] |= _BIT << (j & _LOW)
 
 
 @kernel
-def push_within(field, indices, threshold, low, high, n_active, begin, end, share, marks):
-    """As `push_marking`, but only to the sites of [low, high), while other threads push to theirs.
-
-    Rows are sorted, so each is read from the end where this thread's sites lie, and left at the first site of another thread.
-    """
-    if low == 0:
-        for a in range(n_active):
-            for e in range(begin[a], end[a]):
-                j = indices[e]
-                if j >= high:
-                    break
-                add_marking(field, threshold, j, share[a], marks)
-    else:
-        for a in range(n_active):
-            e = end[a]
-            while e > begin[a]:
-                e -= _BIT
-                j = indices[e]
-                if j < low:
-                    break
-                if j < high:
-                    add_marking(field, threshold, j, share[a], marks)
+def reaches_many(n_sites, n_ends):
+    """Whether shares reach so many sites that it costs less to look at every site than to mark those reached."""
+    return n_sites > _FEW_SITES and 8 * n_ends > n_sites
 
 
 @kernel
-def marking_limit(n_sites, n_ends):
-    """Up to how many active sites it costs less to mark what their shares reach than to scan every site."""
-    return 16 + n_sites * (n_sites / (8.0 * max(n_ends, 1)))
+def any_above(field, threshold):
+    """Whether a site is above the threshold."""
+    i = 0
+    while i < field.size and not abs(field[i]) > threshold:
+        i += 1
+    return i < field.size
 
 
 @kernel
@@ -170,36 +208,41 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     after the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
     """
     n = field.size
-    limit = marking_limit(n, indices.size)
-    active, begin, end, share, marks, toppled = work
+    begin, end, share, marks, toppled = work
     toppled[:] = 0
     profile[:] = 0
     duration = 0
     dissipated = 0.0
-    mark_above(field, threshold, 0, n, marks)
-    n_active = find_marked(field, threshold, marks, 0, n, active)
-    # Two loops, not one with a branch: as one, a small avalanche takes twice as long.
-    while n_active > limit and duration < max_steps:
+    n_active, n_isolated, n_ends = 0, 0, 0
+    if max_steps > 0:
+        n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, end, share, marks, toppled)
+    while n_active > 0:
         profile[duration] = n_active
         duration += 1
-        if lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled) > 0:
+        if n_isolated > 0:
             dissipated = shed(n_active, begin, end, share, dissipated)
-        push(field, indices, n_active, begin, end, share)
-        mark_above(field, threshold, 0, n, marks)
-        n_active = find_marked(field, threshold, marks, 0, n, active)
-    while n_active > 0 and duration < max_steps:
-        profile[duration] = n_active
-        duration += 1
-        if lower(field, indptr, alpha, threshold, n_active, active, begin, end, share, marks, toppled) > 0:
-            dissipated = shed(n_active, begin, end, share, dissipated)
-        push_marking(field, indices, threshold, n_active, begin, end, share, marks)
-        n_active = find_marked(field, threshold, marks, 0, n, active)
+        if reaches_many(n, n_ends):
+            push(field, indices, n_active, begin, end, share)
+            if duration == max_steps:
+                break
+            n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, end, share, marks, toppled)
+        else:
+            if n > _FEW_SITES:
+                push_marking(field, indices, threshold, n_active, begin, end, share, marks)
+            else:
+                push_near(field, indices, threshold, n_active, begin, end, share, marks)
+            if duration == max_steps:
+                break
+            n_active, n_isolated, n_ends = lower_marked(
+                field, indptr, alpha, threshold, 0, n, begin, end, share, marks, toppled
+            )
+    capped = duration == max_steps and any_above(field, threshold)
     size = 0
     peak = 0
     for step in range(duration):
         size += profile[step]
         peak = max(peak, profile[step])
-    return size, duration, count(toppled), peak, dissipated, n_active > 0
+    return size, duration, count(toppled), peak, dissipated, capped
 
 
 @kernel
@@ -210,9 +253,9 @@ def copy(source, target):
 
 
 @kernel
-def count(flags):
-    """How many of `flags` (n,) uint8 are set."""
+def count(words):
+    """How many bits of `words` are set."""
     total = 0
-    for i in range(flags.size):
-        total += flags[i] != 0
+    for w in range(words.size):
+        total += np.int64(bit_count(words[w]))
     return total

@@ -57,6 +57,18 @@ def test_equals_the_reference_on_a_scale_free_graph(seed):
     assert_same(tdu.avalanche(field, graph), *expected(field, graph, 0.3, None, 20))
 
 
+@pytest.mark.parametrize("max_steps", [1, 2, 20])
+@pytest.mark.parametrize("build", [tdu.barabasi_albert, tdu.ring, tdu.random_graph], ids=lambda build: build.__name__)
+def test_equals_the_reference_where_shares_reach_many_sites_and_then_few(build, max_steps):
+    n = 10_007  # fewer are marked in another way
+    graph, rng = build(n), np.random.default_rng(5)
+    field = rng.integers(-40, 41, n) / 8 * 2.0 ** rng.integers(0, 4, n)
+    found = tdu.avalanche(field, graph, 0.5, threshold=16.0, max_steps=max_steps)
+    assert_same(found, *expected(field, graph, 0.5, 16.0, max_steps))
+    if max_steps == 20:
+        assert found.profile[0] > n / 8 > n / 80 > found.profile[-1]
+
+
 @given(st.data(), dyadic_graphs())
 def test_conserves_the_field_exactly_on_dyadic_inputs(data, graph):
     field = data.draw(dyadic_fields(len(graph)))
