@@ -62,10 +62,15 @@ def test_parts_cover_every_block_once_and_cost_about_the_same(costs, n_parts, wa
 
 
 @pytest.mark.slow
-def test_a_field_of_millions_is_the_same_for_any_number_of_workers():
+def test_a_field_of_millions_is_the_same_for_any_number_of_workers_and_with_bins_or_without():
     n = (1 << 21) + 5
     graph, field = tdu.barabasi_albert(n), np.random.default_rng(0).standard_cauchy(n)
-    one, two = (tdu.avalanche(field, graph, workers=workers) for workers in (1, 2))
-    assert (one.size, one.duration, one.extent, one.peak) == (two.size, two.duration, two.extent, two.peak)
-    assert np.array_equal(one.gradient, two.gradient)
-    assert np.array_equal(one.profile, two.profile)
+    found = []
+    for workers, bins_from in [(1, np.inf), (1, 0), (2, np.inf)]:
+        with mock.patch("tdu.avalanches.cascades.sites_from_which_bins_pay", lambda bins_from=bins_from: bins_from):
+            found.append(tdu.avalanche(field, graph, workers=workers))
+    one, *others = found
+    for other in others:
+        assert (one.size, one.duration, one.extent, one.peak) == (other.size, other.duration, other.extent, other.peak)
+        assert np.array_equal(one.gradient, other.gradient)
+        assert np.array_equal(one.profile, other.profile)

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _check, _validate
+from tdu.avalanches.binning import sites_from_which_bins_pay
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.observables import Avalanches
 from tdu.avalanches.threads import MIN_SITES_THREADED, relax_in_blocks
@@ -78,7 +79,8 @@ def avalanche(
     else:
         threshold = _check.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
-    if _check.integer(workers, "workers", 1) > 1 and n >= MIN_SITES_THREADED:
+    shared = _check.integer(workers, "workers", 1) > 1
+    if n >= MIN_SITES_THREADED and (shared or n >= sites_from_which_bins_pay()):
         found = relax_in_blocks(relaxed, graph, alpha, threshold, max_steps, profile, workers)
     else:
         found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n))
