@@ -56,7 +56,7 @@ def relax_in_blocks(
             if isolated.sum() > 0:
                 for (low, _), n_active in zip(owned, active, strict=True):
                     rows = slice(low << block_bits, (low << block_bits) + int(n_active))
-                    dissipated = shed(n_active, work.begin[rows], work.end[rows], work.share[rows], dissipated)
+                    dissipated = shed(n_active, work.degree[rows], work.share[rows], dissipated)
             profile[duration] = active.sum()
             duration += 1
             runs = even_cuts(blocks.n_ends, workers)

@@ -23,12 +23,13 @@ _FEW_SITES = 10_000
 class Work(NamedTuple):
     """Work space of an avalanche on n sites, overwritten; only what the avalanche touches is ever written.
 
-    begin and end (n,) uint64, the rows of the sites of a step in ascending order; share (n,) what each neighbour gains; marks
-    (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (⌈n/64⌉,) uint64.
+    begin (n,) uint64 and degree (n,) uint32, the rows of the sites of a step in ascending order; share (n,) what each
+    neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (⌈n/64⌉,)
+    uint64, likewise.
     """
 
     begin: np.ndarray
-    end: np.ndarray
+    degree: np.ndarray
     share: np.ndarray
     marks: np.ndarray
     toppled: np.ndarray
@@ -38,13 +39,13 @@ def workspace(n):
     """Work space for n sites, allocated by NumPy because it puts large arrays in large pages, which kernels do not."""
     words = (n + 63) // 64
     return Work(
-        np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n),
+        np.empty(n, np.uint64), np.empty(n, np.uint32), np.empty(n),
         np.empty(words, np.uint64), np.empty(words, np.uint64),
     )  # fmt: skip
 
 
 @kernel
-def lower(field, indptr, alpha, threshold, i, a, begin, end, share):
+def lower(field, indptr, alpha, threshold, i, a, begin, degree, share):
     """Take ``alpha`` of its field from site `i`, the a-th active; record its row and what each neighbour gains.
 
     A site without neighbours gives all of it away, out of the system. Returns whether the site is still above the threshold,
@@ -54,20 +55,20 @@ def lower(field, indptr, alpha, threshold, i, a, begin, end, share):
     value = field[i] - given
     field[i] = value
     begin[a] = indptr[i]
-    end[a] = indptr[i + _BIT]
-    degree = indptr[i + _BIT] - indptr[i]
-    share[a] = given / max(degree, 1)
-    return np.uint64(abs(value) > threshold), degree
+    n_neighbours = indptr[i + _BIT] - indptr[i]
+    degree[a] = n_neighbours
+    share[a] = given / max(n_neighbours, 1)
+    return np.uint64(abs(value) > threshold), n_neighbours
 
 
 @kernel
-def lower_above(field, indptr, alpha, threshold, low, high, begin, end, share, marks, toppled):
+def lower_above(field, indptr, alpha, threshold, low, high, begin, degree, share, marks, toppled):
     """`lower` the sites of [low, high) that are above the threshold, found by a look at all; `low` is a multiple of 64.
 
     All sites are lowered before any share arrives: that is what makes the step synchronous. Marks are set to those that are
     still above. Returns how many were active, how many of these are isolated, and the ends of edges in their rows.
     """
-    n_active = 0
+    n_active = _NONE
     n_isolated = 0
     n_ends = 0
     for w in range(low // 64, (high + 63) // 64):
@@ -80,19 +81,19 @@ def lower_above(field, indptr, alpha, threshold, low, high, begin, end, share, m
         while word != 0:
             bit = np.uint64(trailing_zeros(word))
             word &= word - _BIT
-            above, degree = lower(field, indptr, alpha, threshold, np.uint64(first) + bit, n_active, begin, end, share)
+            above, n_neighbours = lower(field, indptr, alpha, threshold, np.uint64(first) + bit, n_active, begin, degree, share)
             still |= above << bit
-            n_isolated += degree == 0
-            n_ends += degree
-            n_active += 1
+            n_isolated += n_neighbours == 0
+            n_ends += n_neighbours
+            n_active += _BIT
         marks[w] = still
-    return n_active, n_isolated, n_ends
+    return np.int64(n_active), n_isolated, n_ends
 
 
 @kernel
-def lower_marked(field, indptr, alpha, threshold, low, high, begin, end, share, marks, toppled):
+def lower_marked(field, indptr, alpha, threshold, low, high, begin, degree, share, marks, toppled):
     """As `lower_above`, but only sites that are marked are looked at: shares may have taken them below the threshold again."""
-    n_active = 0
+    n_active = _NONE
     n_isolated = 0
     n_ends = 0
     for w in range(low // 64, (high + 63) // 64):
@@ -106,41 +107,41 @@ def lower_marked(field, indptr, alpha, threshold, low, high, begin, end, share, 
                 i = np.uint64(64 * w) + bit
                 if abs(field[i]) > threshold:
                     active |= _BIT << bit
-                    above, degree = lower(field, indptr, alpha, threshold, i, n_active, begin, end, share)
+                    above, n_neighbours = lower(field, indptr, alpha, threshold, i, n_active, begin, degree, share)
                     still |= above << bit
-                    n_isolated += degree == 0
-                    n_ends += degree
-                    n_active += 1
+                    n_isolated += n_neighbours == 0
+                    n_ends += n_neighbours
+                    n_active += _BIT
             toppled[w] |= active
             marks[w] = still
-    return n_active, n_isolated, n_ends
+    return np.int64(n_active), n_isolated, n_ends
 
 
 @kernel
-def shed(n_active, begin, end, share, dissipated):
+def shed(n_active, degree, share, dissipated):
     """`dissipated` plus what isolated sites shed out of the system, added one by one."""
     for a in range(n_active):
-        if begin[a] == end[a]:
+        if degree[a] == 0:
             dissipated += share[a]
     return dissipated
 
 
 @kernel
-def push_row(field, indices, begin, end, due):
+def push_row(field, indices, begin, degree, due):
     """Add the share `due` to the neighbours in a row."""
-    for e in range(begin, end):
+    for e in range(begin, begin + degree):
         field[indices[e]] += due
 
 
 @kernel
-def push(field, indices, n_active, begin, end, share):
+def push(field, indices, n_active, begin, degree, share):
     """Add the shares to the neighbours, in ascending order of active sites and along each row."""
     near = max(n_active - _AHEAD, 0)
     for a in range(near):
         prefetch(indices, begin[a + _AHEAD])
-        push_row(field, indices, begin[a], end[a], share[a])
+        push_row(field, indices, begin[a], degree[a], share[a])
     for a in range(near, n_active):
-        push_row(field, indices, begin[a], end[a], share[a])
+        push_row(field, indices, begin[a], degree[a], share[a])
 
 
 @kernel
@@ -155,29 +156,29 @@ def add_marking(field, threshold, j, due, marks):
 
 
 @kernel
-def push_row_marking(field, indices, threshold, begin, end, due, marks):
+def push_row_marking(field, indices, threshold, begin, degree, due, marks):
     """As `push_row`, marking the sites that are then above the threshold."""
-    for e in range(begin, end):
+    for e in range(begin, begin + degree):
         add_marking(field, threshold, np.uint64(indices[e]), due, marks)
 
 
 @kernel
-def push_marking(field, indices, threshold, n_active, begin, end, share, marks):
+def push_marking(field, indices, threshold, n_active, begin, degree, share, marks):
     """As `push`, marking the sites that are then above the threshold."""
     near = max(n_active - _AHEAD, 0)
     for a in range(near):
         prefetch(indices, begin[a + _AHEAD])
-        push_row_marking(field, indices, threshold, begin[a], end[a], share[a], marks)
+        push_row_marking(field, indices, threshold, begin[a], degree[a], share[a], marks)
     for a in range(near, n_active):
-        push_row_marking(field, indices, threshold, begin[a], end[a], share[a], marks)
+        push_row_marking(field, indices, threshold, begin[a], degree[a], share[a], marks)
 
 
 @kernel
-def push_near(field, indices, threshold, n_active, begin, end, share, marks):
+def push_near(field, indices, threshold, n_active, begin, degree, share, marks):
     """As `push_marking`, for fields that are near in the cache: a branch costs less there than a bit set in vain."""
     for a in range(n_active):
         due = share[a]
-        for e in range(begin[a], end[a]):
+        for e in range(begin[a], begin[a] + degree[a]):
             j = np.uint64(indices[e])
             value = field[j] + due
             field[j] = value
@@ -208,33 +209,35 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     after the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
     """
     n = field.size
-    begin, end, share, marks, toppled = work
+    begin, degree, share, marks, toppled = work
     toppled[:] = 0
     profile[:] = 0
     duration = 0
     dissipated = 0.0
     n_active, n_isolated, n_ends = 0, 0, 0
     if max_steps > 0:
-        n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, end, share, marks, toppled)
+        n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled)
     while n_active > 0:
         profile[duration] = n_active
         duration += 1
         if n_isolated > 0:
-            dissipated = shed(n_active, begin, end, share, dissipated)
+            dissipated = shed(n_active, degree, share, dissipated)
         if reaches_many(n, n_ends):
-            push(field, indices, n_active, begin, end, share)
+            push(field, indices, n_active, begin, degree, share)
             if duration == max_steps:
                 break
-            n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, end, share, marks, toppled)
+            n_active, n_isolated, n_ends = lower_above(
+                field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled
+            )
         else:
             if n > _FEW_SITES:
-                push_marking(field, indices, threshold, n_active, begin, end, share, marks)
+                push_marking(field, indices, threshold, n_active, begin, degree, share, marks)
             else:
-                push_near(field, indices, threshold, n_active, begin, end, share, marks)
+                push_near(field, indices, threshold, n_active, begin, degree, share, marks)
             if duration == max_steps:
                 break
             n_active, n_isolated, n_ends = lower_marked(
-                field, indptr, alpha, threshold, 0, n, begin, end, share, marks, toppled
+                field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled
             )
     capped = duration == max_steps and any_above(field, threshold)
     size = 0

@@ -61,7 +61,7 @@ def bins_for(n_runs, n_blocks, n_ends):
 @kernel
 def write_run(indices, low, high, work, blocks, bins, run, block_bits):
     """Write the shares of the active sites of blocks [low, high) into the bins of a run, in ascending order of these sites."""
-    begin, end, share, _, _ = work
+    begin, degree, share, _, _ = work
     cursor, link = bins.cursor[run], bins.link[run]
     shares, sites = bins.share[run], bins.site[run]
     bits, within = np.uint64(block_bits), np.uint64((1 << block_bits) - 1)
@@ -73,7 +73,7 @@ def write_run(indices, low, high, work, blocks, bins, run, block_bits):
         for a in range(blocks.first[b], last):
             prefetch(indices, begin[min(a + _ROWS_AHEAD, last - 1)])
             due = share[a]
-            for e in range(begin[a], end[a]):
+            for e in range(begin[a], begin[a] + degree[a]):
                 j = np.uint64(indices[e])
                 c = cursor[j >> bits]
                 prefetch_write(shares, c + _SHARES_AHEAD)
@@ -137,7 +137,7 @@ def sweep(field, indptr, alpha, threshold, low, high, n_runs, marking, lowering,
     `lowering`, no site is lowered. Returns how many were active, how many of these are isolated, and a number to be ignored.
     """
     n = field.size
-    begin, end, share, marks, toppled = work
+    begin, degree, share, marks, toppled = work
     position = low << block_bits
     n_active = 0
     n_isolated = 0
@@ -150,7 +150,7 @@ def sweep(field, indptr, alpha, threshold, low, high, n_runs, marking, lowering,
         for run in range(n_runs):
             take(field, threshold, b, np.uint64(first), bins, run, marking, marks)
         if lowering:
-            rows = begin[position:], end[position:], share[position:]
+            rows = begin[position:], degree[position:], share[position:]
             if marking:
                 active, isolated, ends = lower_marked(field, indptr, alpha, threshold, first, last, *rows, marks, toppled)
             else:

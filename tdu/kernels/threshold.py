@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tdu._jit import kernel, trailing_zeros
+from tdu._jit import bit_count, kernel, trailing_zeros
 
 _NONE, _BIT = np.uint64(0), np.uint64(1)
 
@@ -59,8 +59,8 @@ def bracket(field, level, scratch):
 def keep(field, first, word, scratch, within):
     """Append the magnitudes from `first` on whose bit is set in `word` to the `within` in `scratch`; return the new number."""
     while word != 0:
-        scratch[within] = abs(field[first + trailing_zeros(word)])
-        within += 1
+        scratch[within] = abs(field[first + np.uint64(trailing_zeros(word))])
+        within += _BIT
         word &= word - _BIT
     return within
 
@@ -68,22 +68,25 @@ def keep(field, first, word, scratch, within):
 @kernel
 def gather(field, low, high, scratch):
     """Copy the magnitudes within [low, high] to the front of `scratch`; return the numbers below `low` and within."""
-    below = 0
-    within = 0
+    not_below = 0
+    within = _NONE
     whole = field.size - field.size % 64
     for first in range(0, whole, 64):  # a length known at compile time vectorises; then only the set bits
-        word = _NONE
+        up, over = _NONE, _NONE
         for bit in range(64):
             magnitude = abs(field[first + bit])
-            below += magnitude < low
-            word |= np.uint64((magnitude >= low) & (magnitude <= high)) << np.uint64(bit)
-        within = keep(field, first, word, scratch, within)
-    word = _NONE
+            up |= np.uint64(magnitude >= low) << np.uint64(bit)
+            over |= np.uint64(magnitude > high) << np.uint64(bit)
+        not_below += np.int64(bit_count(up))
+        within = keep(field, np.uint64(first), up & ~over, scratch, within)
+    up, over = _NONE, _NONE
     for bit in range(field.size - whole):
         magnitude = abs(field[whole + bit])
-        below += magnitude < low
-        word |= np.uint64((magnitude >= low) & (magnitude <= high)) << np.uint64(bit)
-    return below, keep(field, whole, word, scratch, within)
+        up |= np.uint64(magnitude >= low) << np.uint64(bit)
+        over |= np.uint64(magnitude > high) << np.uint64(bit)
+    not_below += np.int64(bit_count(up))
+    within = keep(field, np.uint64(whole), up & ~over, scratch, within)
+    return field.size - not_below, np.int64(within)
 
 
 @kernel
