@@ -3,14 +3,22 @@
  *     cc -O3 -march=native -shared -fPIC -o reference.so reference.c -lm
  *
  * `relax_plain` is what one writes first: two passes over the active sites and a scan of the field. `relax` keeps a bitmap of
- * the sites above the threshold, from a look at all of them while many topple, and the rows of the active sites. `train` is one run of the XOR study with a probe every
- * so many epochs. Orders of addition are those of the kernels, so that avalanches have the same bits; compilers may contract
- * multiplications and additions in `train`, whose curves then agree to rounding.
+ * the sites above the threshold, from a look at all of them while many topple, and the rows of the active sites, which are
+ * prefetched; in fields of `bins_from` sites or more, shares are first sorted into blocks of sites that fit into the cache.
+ * `train` is one run of the XOR study with a probe every so many epochs. Orders of addition are those of the kernels, so that
+ * avalanches have the same bits; compilers may contract multiplications and additions in `train`, whose curves then agree to
+ * rounding. Graphs have fewer than 2^32 ends of edges.
  */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { AHEAD = 16, FEW_SITES = 10000, BLOCK_BITS = 15, BLOCK = 1 << BLOCK_BITS };
+
+/* Fields of so many sites are relaxed in blocks; the caller says, by what it has measured. */
+int64_t bins_from = INT64_MAX;
 
 typedef struct {
     int64_t size, duration, extent, peak;
@@ -19,28 +27,51 @@ typedef struct {
 } avalanche;
 
 typedef struct {
-    int64_t begin;
+    uint32_t begin, degree;
     double share;
-    uint32_t degree;
 } row;
 
+typedef struct __attribute__((packed)) {
+    double share;
+    uint32_t site;
+} gift;
+
 typedef struct {
-    uint32_t *active;
     row *rows;
-    uint64_t *marks;
-    uint8_t *toppled;
+    uint64_t *marks, *toppled;
+    gift *gifts, **next;
 } work;
 
-static work workspace(int64_t n) {
-    work w = {malloc(n * sizeof *w.active), malloc(n * sizeof *w.rows), malloc((n + 63) / 64 * 8), malloc(n)};
+/* Memory in large pages, where it is much and the system has them. */
+static void *room(int64_t bytes) {
+    char *memory = malloc(bytes);
+#ifdef MADV_HUGEPAGE
+    if (bytes >= 1 << 22) {
+        char *first = (char *)(((uintptr_t)memory + 4095) & ~(uintptr_t)4095);
+        madvise(first, memory + bytes - first, MADV_HUGEPAGE);
+    }
+#endif
+    return memory;
+}
+
+static int64_t n_blocks(int64_t n) { return (n + BLOCK - 1) >> BLOCK_BITS; }
+
+static work workspace(const int64_t *indptr, int64_t n) {
+    int64_t words = (n + 63) / 64;
+    work w = {room((n + AHEAD) * sizeof *w.rows), room(words * 8), room(words * 8), NULL, NULL};
+    if (n >= bins_from) {
+        w.gifts = room((indptr[n] + AHEAD) * sizeof *w.gifts);
+        w.next = malloc(n_blocks(n) * sizeof *w.next);
+    }
     return w;
 }
 
 static void release(work w) {
-    free(w.active);
     free(w.rows);
     free(w.marks);
     free(w.toppled);
+    free(w.gifts);
+    free(w.next);
 }
 
 /* The first thing to write. */
@@ -78,81 +109,176 @@ avalanche relax_plain(double *field, const int64_t *indptr, const uint32_t *indi
     return found;
 }
 
-/* A bit for every site above the threshold. */
-static void mark_above(const double *restrict field, int64_t n, double threshold, uint64_t *restrict marks) {
-    for (int64_t k = 0; k < (n + 63) / 64; k++) {
+typedef struct {
+    int64_t active, ends;
+    double dissipated;
+} found;
+
+/* Lower site `i`, write down its row; whether it is still above the threshold. */
+static inline uint64_t lower(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t i,
+                             row *restrict r, found *f) {
+    double given = alpha * field[i], value = field[i] - given;
+    uint32_t degree = indptr[i + 1] - indptr[i];
+    field[i] = value;
+    *r = (row){indptr[i], degree, given / (degree ? degree : 1)};
+    f->active++;
+    f->ends += degree;
+    if (!degree) f->dissipated += given;
+    return fabs(value) > threshold;
+}
+
+/* Lower the sites of [low, high) that are above the threshold: from a look at all of them, or at those that are marked. */
+static void lower_all(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t low,
+                      int64_t high, work w, found *f) {
+    row *rows = w.rows;
+    found here = *f;
+    for (int64_t k = low / 64; k < (high + 63) / 64; k++) {
         const double *first = field + 64 * k;
-        int64_t number = n - 64 * k < 64 ? n - 64 * k : 64;
-        uint64_t word = 0;
-        for (int64_t bit = 0; bit < number; bit++) word |= (uint64_t)(fabs(first[bit]) > threshold) << bit;
-        marks[k] = word;
+        int64_t number = high - 64 * k < 64 ? high - 64 * k : 64;
+        uint64_t word = 0, still = 0;
+        if (number == 64)
+            for (int64_t bit = 0; bit < 64; bit++) word |= (uint64_t)(fabs(first[bit]) > threshold) << bit;
+        else
+            for (int64_t bit = 0; bit < number; bit++) word |= (uint64_t)(fabs(first[bit]) > threshold) << bit;
+        w.toppled[k] |= word;
+        for (; word; word &= word - 1) {
+            int bit = __builtin_ctzll(word);
+            still |= lower(field, indptr, alpha, threshold, 64 * k + bit, rows + here.active, &here) << bit;
+        }
+        w.marks[k] = still;
+    }
+    *f = here;
+}
+
+static void lower_marked(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t low,
+                         int64_t high, work w, found *f) {
+    row *rows = w.rows;
+    found here = *f;
+    for (int64_t k = low / 64; k < (high + 63) / 64; k++) {
+        uint64_t word = w.marks[k], active = 0, still = 0;
+        if (!word) continue;
+        for (; word; word &= word - 1) {
+            int bit = __builtin_ctzll(word);
+            if (!(fabs(field[64 * k + bit]) > threshold)) continue;
+            active |= 1ull << bit;
+            still |= lower(field, indptr, alpha, threshold, 64 * k + bit, rows + here.active, &here) << bit;
+        }
+        w.toppled[k] |= active;
+        w.marks[k] = still;
+    }
+    *f = here;
+}
+
+static inline void add_marking(double *restrict field, double threshold, uint32_t j, double share, uint64_t *restrict marks) {
+    double value = field[j] + share;
+    field[j] = value;
+    marks[j >> 6] |= (uint64_t)(fabs(value) > threshold) << (j & 63);
+}
+
+/* The shares of a step go to the neighbours: all then looked at; marked; or marked by a branch, where nothing is far away. */
+static void push(double *restrict field, const uint32_t *restrict indices, const row *restrict rows, int64_t count) {
+    for (int64_t a = 0; a < count; a++) {
+        row r = rows[a];
+        __builtin_prefetch(indices + rows[a + AHEAD].begin);
+        for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) field[*j] += r.share;
     }
 }
 
-/* The marked sites that are above the threshold, in order; their marks are cleared. */
-static int64_t find_marked(const double *restrict field, int64_t n, double threshold, work w) {
-    int64_t count = 0;
-    for (int64_t k = 0; k < (n + 63) / 64; k++)
-        for (uint64_t word = w.marks[k]; word; word &= word - 1) {
-            w.marks[k] = 0;
-            uint32_t i = 64 * k + __builtin_ctzll(word);
-            w.active[count] = i;
-            count += fabs(field[i]) > threshold;
+static void push_marking(double *restrict field, const uint32_t *restrict indices, double threshold, const row *restrict rows,
+                         int64_t count, uint64_t *restrict marks) {
+    for (int64_t a = 0; a < count; a++) {
+        row r = rows[a];
+        __builtin_prefetch(indices + rows[a + AHEAD].begin);
+        for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++)
+            add_marking(field, threshold, *j, r.share, marks);
+    }
+}
+
+static void push_near(double *restrict field, const uint32_t *restrict indices, double threshold, const row *restrict rows,
+                      int64_t count, uint64_t *restrict marks) {
+    for (int64_t a = 0; a < count; a++) {
+        row r = rows[a];
+        for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) {
+            double value = field[*j] + r.share;
+            field[*j] = value;
+            if (fabs(value) > threshold) marks[*j >> 6] |= 1ull << (*j & 63);
         }
-    return count;
+    }
+}
+
+static void sort_gifts(const int64_t *restrict indptr, const uint32_t *restrict indices, int64_t n, work w, int64_t count) {
+    const row *restrict rows = w.rows;
+    gift **restrict next = w.next;
+    for (int64_t b = 0; b < n_blocks(n); b++) next[b] = w.gifts + indptr[b << BLOCK_BITS];
+    for (int64_t a = 0; a < count; a++) {
+        row r = rows[a];
+        __builtin_prefetch(indices + rows[a + AHEAD].begin);
+        for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) {
+            gift *g = next[*j >> BLOCK_BITS]++;
+            __builtin_prefetch(g + AHEAD, 1);
+            *g = (gift){r.share, *j};
+        }
+    }
+}
+
+/* Block by block, the gifts of a step are taken, and the sites lowered that are active in the next. */
+static void sweep(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t n, int marking,
+                  int last, work w, found *f) {
+    for (int64_t b = 0; b < n_blocks(n); b++) {
+        int64_t low = b << BLOCK_BITS, high = n - low < BLOCK ? n : low + BLOCK;
+        const gift *g = w.gifts + indptr[low], *end = w.next[b];
+        if (marking)
+            for (; g < end; g++) add_marking(field, threshold, g->site, g->share, w.marks);
+        else {
+            double read = 0; /* the block comes into the cache from end to end */
+            for (int64_t i = low; i < high; i += 8) read += field[i];
+            *(volatile double *)&read;
+            for (; g < end; g++) field[g->site] += g->share;
+        }
+        if (last) continue;
+        if (marking) lower_marked(field, indptr, alpha, threshold, low, high, w, f);
+        else lower_all(field, indptr, alpha, threshold, low, high, w, f);
+    }
 }
 
 static avalanche relax_in(double *restrict field, const int64_t *restrict indptr, const uint32_t *restrict indices, int64_t n,
                           double alpha, double threshold, int64_t max_steps, work w) {
-    avalanche found = {0};
-    double many = 16 + n * (n / (8.0 * (indptr[n] > 0 ? indptr[n] : 1)));
-    memset(w.toppled, 0, n);
-    mark_above(field, n, threshold, w.marks);
-    int64_t count = find_marked(field, n, threshold, w);
-    while (count > 0 && found.duration < max_steps) {
-        for (int64_t a = 0; a < count; a++) {
-            uint32_t i = w.active[a];
-            double given = alpha * field[i];
-            field[i] -= given;
-            w.toppled[i] = 1;
-            w.rows[a].begin = indptr[i];
-            w.rows[a].degree = indptr[i + 1] - indptr[i];
-            if (w.rows[a].degree) w.rows[a].share = given / w.rows[a].degree;
-            else found.dissipated += given;
+    avalanche result = {0};
+    found f = {0};
+    memset(w.toppled, 0, (n + 63) / 64 * 8);
+    if (max_steps > 0) lower_all(field, indptr, alpha, threshold, 0, n, w, &f);
+    while (f.active > 0) {
+        int64_t count = f.active;
+        int look = n > FEW_SITES && 8 * f.ends > n, last = ++result.duration == max_steps;
+        result.size += count;
+        if (count > result.peak) result.peak = count;
+        f.active = f.ends = 0;
+        for (int k = 0; k < AHEAD; k++) w.rows[count + k].begin = 0; /* prefetched, but no rows */
+        if (n >= bins_from) {
+            sort_gifts(indptr, indices, n, w, count);
+            sweep(field, indptr, alpha, threshold, n, !look && !last, last, w, &f);
+            continue;
         }
-        if (count > many) {
-            for (int64_t a = 0; a < count; a++) {
-                row r = w.rows[a];
-                for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) field[*j] += r.share;
-            }
-            mark_above(field, n, threshold, w.marks);
-        } else
-            for (int64_t a = 0; a < count; a++) {
-                uint32_t i = w.active[a];
-                row r = w.rows[a];
-                w.marks[i >> 6] |= (uint64_t)(fabs(field[i]) > threshold) << (i & 63);
-                for (const uint32_t *j = indices + r.begin, *end = j + r.degree; j < end; j++) {
-                    double value = field[*j] + r.share;
-                    field[*j] = value;
-                    w.marks[*j >> 6] |= (uint64_t)(fabs(value) > threshold) << (*j & 63);
-                }
-            }
-        found.size += count;
-        found.duration++;
-        if (count > found.peak) found.peak = count;
-        count = find_marked(field, n, threshold, w);
+        if (look) push(field, indices, w.rows, count);
+        else if (n > FEW_SITES) push_marking(field, indices, threshold, w.rows, count, w.marks);
+        else push_near(field, indices, threshold, w.rows, count, w.marks);
+        if (last) break;
+        if (look) lower_all(field, indptr, alpha, threshold, 0, n, w, &f);
+        else lower_marked(field, indptr, alpha, threshold, 0, n, w, &f);
     }
-    for (int64_t i = 0; i < n; i++) found.extent += w.toppled[i];
-    found.capped = count > 0;
-    return found;
+    result.dissipated = f.dissipated;
+    if (result.duration == max_steps)
+        for (int64_t i = 0; i < n && !result.capped; i++) result.capped = fabs(field[i]) > threshold;
+    for (int64_t k = 0; k < (n + 63) / 64; k++) result.extent += __builtin_popcountll(w.toppled[k]);
+    return result;
 }
 
 avalanche relax(double *field, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha, double threshold,
                 int64_t max_steps) {
-    work w = workspace(n);
-    avalanche found = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w);
+    work w = workspace(indptr, n);
+    avalanche result = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w);
     release(w);
-    return found;
+    return result;
 }
 
 static double select_rank(double *values, int64_t n, int64_t rank) {
@@ -225,8 +351,8 @@ static double quantile(const double *restrict field, int64_t n, double level, do
 /* Avalanche sizes of T fields, each with its own threshold. */
 void probe(const double *fields, int64_t n_fields, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha,
            double level, int64_t max_steps, int64_t *sizes) {
-    work w = workspace(n);
-    double *field = malloc(n * sizeof *field), *scratch = malloc(n * sizeof *scratch), threshold = 0;
+    work w = workspace(indptr, n);
+    double *field = room(n * sizeof *field), *scratch = room(n * sizeof *scratch), threshold = 0;
     for (int64_t t = 0; t < n_fields; t++) {
         threshold = quantile(fields + t * n, n, level, threshold, scratch);
         memcpy(field, fields + t * n, n * sizeof *field);
@@ -365,7 +491,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     double *relaxed = malloc(n * 8), *scratch = malloc(n * 8), *magnitudes = malloc(n * 8), dlogits[B], threshold = 0;
     uint32_t *places = malloc(n * sizeof *places);
     const double *bias = theta + 2 * h, *readout = theta + 3 * h;
-    work w = workspace(n);
+    work w = workspace(indptr, n);
     for (int64_t i = 0; i < n; i++) places[i] = i;
     for (int64_t epoch = 0; epoch <= epochs; epoch++) {
         for (int64_t j = 0; j < h; j++)
@@ -403,9 +529,9 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
             for (int k = 0; k < 2; k++) gradient[2 * j + k] = columns[k * h + j];
         threshold = quantile(gradient, n, level, threshold, scratch);
         memcpy(relaxed, gradient, n * 8);
-        avalanche found = relax_in(relaxed, indptr, indices, n, alpha, threshold, max_steps, w);
+        avalanche result = relax_in(relaxed, indptr, indices, n, alpha, threshold, max_steps, w);
         if (epoch % every == 0) {
-            sizes[epoch / every] = found.size;
+            sizes[epoch / every] = result.size;
             angles[epoch / every] = angle(gradient, relaxed, n);
         }
         if (epoch < epochs)
