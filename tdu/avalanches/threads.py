@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from tdu.avalanches.graphs import Graph
-from tdu.kernels.avalanche import any_above, count, reaches_many, shed, workspace
+from tdu.kernels.avalanche import any_above, count, shed, workspace
 from tdu.kernels.blocks import BLOCK_BITS, Blocks, bins_for, sweep, write_run
 from tdu.types import Floats, Integers
 
@@ -36,11 +36,11 @@ def relax_in_blocks(
     profile[:] = 0
     duration, dissipated = 0, 0.0
 
-    def swept(n_runs: int, marking: bool, lowering: bool) -> tuple[Integers, Integers]:
+    def swept(n_runs: int, lowering: bool) -> tuple[Integers, Integers]:
         """How many sites of each part are active, and how many of these, now lowered, have no neighbours."""
 
         def one(part: tuple[int, int]) -> tuple[int, int]:
-            settings = (n_runs, marking, lowering, work, blocks, bins, block_bits)
+            settings = (n_runs, lowering, work, blocks, bins, block_bits)
             n_active, n_isolated, _ = sweep(field, graph.indptr, alpha, threshold, *part, *settings)
             return n_active, n_isolated
 
@@ -51,7 +51,7 @@ def relax_in_blocks(
         write_run(graph.targets, *part, work, blocks, bins, run, block_bits)
 
     with ThreadPoolExecutor(workers) as executor:
-        active, isolated = swept(0, marking=False, lowering=max_steps > 0)
+        active, isolated = swept(0, lowering=max_steps > 0)
         while active.sum() > 0:
             if isolated.sum() > 0:
                 for (low, _), n_active in zip(owned, active, strict=True):
@@ -64,9 +64,7 @@ def relax_in_blocks(
             if most > room:
                 room, bins = most, bins_for(workers, n_blocks, most)
             list(executor.map(written, range(len(runs)), runs))
-            last = duration == max_steps
-            marking = not last and not reaches_many(n, int(blocks.n_ends.sum()))
-            active, isolated = swept(len(runs), marking, not last)
+            active, isolated = swept(len(runs), lowering=duration < max_steps)
     capped = duration == max_steps and bool(any_above(field, threshold))
     return int(profile.sum()), duration, int(count(work.toppled)), int(profile.max(initial=0)), dissipated, capped
 

@@ -18,7 +18,9 @@ from tdu.kernels.avalanche import add_marking, lower_above, lower_marked
 
 BLOCK_BITS = 15  # 2¹⁵ sites, 256 KiB of the field: half of a second-level cache
 _CHUNK_BITS = np.uint64(12)  # bins are chains of chunks of 2¹² shares, so that together they take the memory of what is written
-_CHUNK = np.uint64(1 << 12)
+_FULL = 1 << 12
+_CHUNK = np.uint64(_FULL)
+_MANY = 20  # a block with a share for one site in so many is looked at as a whole, as it comes into the cache for them anyway
 _ONE = np.uint64(1)
 _LINE = 8  # numbers to a line of the cache
 _ROWS_AHEAD, _SHARES_AHEAD, _SITES_AHEAD = 24, np.uint64(16), np.uint64(64)  # how far ahead to prefetch
@@ -50,8 +52,8 @@ class Bins(NamedTuple):
 
 def bins_for(n_runs, n_blocks, n_ends):
     """Bins of `n_runs` runs that write at most `n_ends` shares each."""
-    n_chunks = n_blocks + n_ends // int(_CHUNK)  # a chunk that is full has a next, were it empty
-    n_shares = n_chunks * int(_CHUNK)
+    n_chunks = n_blocks + n_ends // _FULL  # a chunk that is full has a next, were it empty
+    n_shares = n_chunks * _FULL
     return Bins(
         np.empty((n_runs, n_blocks), np.uint64), np.empty((n_runs, n_chunks), np.uint32),
         np.empty((n_runs, n_shares)), np.empty((n_runs, n_shares), np.uint16),
@@ -130,11 +132,25 @@ def in_cache(field, low, high):
 
 
 @kernel
-def sweep(field, indptr, alpha, threshold, low, high, n_runs, marking, lowering, work, blocks, bins, block_bits):
+def number_of_shares(bins, n_runs, b):
+    """How many shares the first `n_runs` runs have for block `b`."""
+    number = 0
+    for run in range(n_runs):
+        final = bins.cursor[run, b]
+        chunk = np.uint64(b)
+        while chunk != final >> _CHUNK_BITS:
+            number += _FULL
+            chunk = np.uint64(bins.link[run, chunk])
+        number += np.int64(final & (_CHUNK - _ONE))
+    return number
+
+
+@kernel
+def sweep(field, indptr, alpha, threshold, low, high, n_runs, lowering, work, blocks, bins, block_bits):
     """Give the blocks [low, high) what the first `n_runs` runs have for them, and lower the sites that are then active.
 
-    `marking`: look for these only where a share arrived, for which all marks must be those of the step before. Without
-    `lowering`, no site is lowered. Returns how many were active, how many of these are isolated, and a number to be ignored.
+    With no runs, sites are lowered that are active at the start. Without `lowering`, none is lowered. Returns how many were
+    active, how many of these are isolated, and a number to be ignored.
     """
     n = field.size
     begin, degree, share, marks, toppled = work
@@ -145,6 +161,7 @@ def sweep(field, indptr, alpha, threshold, low, high, n_runs, marking, lowering,
     for b in range(low, high):
         first = b << block_bits
         last = min(first + (1 << block_bits), n)
+        marking = lowering and n_runs > 0 and _MANY * number_of_shares(bins, n_runs, b) < last - first
         if not marking:
             read += in_cache(field, first, last)
         for run in range(n_runs):
