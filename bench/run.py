@@ -167,7 +167,7 @@ def one_field(n, rounds):
         relaxed[:] = field
 
     def alone():
-        relax(relaxed, work.graph.indptr, work.graph.targets, ALPHA, threshold, MAX_STEPS, profile, workspace(n))
+        relax(relaxed, work.graph.indptr, work.graph.targets, ALPHA, threshold, MAX_STEPS, profile, workspace(n), False)
         return relaxed
 
     def shared():

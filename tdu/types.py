@@ -69,6 +69,7 @@ class Avalanche:
     threshold : the |g| above which a site topples, fixed for the whole avalanche.
     dissipated : what isolated sites shed out of the system; Σ `gradient` + `dissipated` is the sum of the field before.
     capped : True if sites were still active after the last step allowed.
+    transport : Σ |α g_i| over all topplings, what they gave away in all.
     gradient : (N,) float64, the relaxed field.
 
     Examples
@@ -88,6 +89,7 @@ class Avalanche:
     threshold: float
     dissipated: float
     capped: bool
+    transport: float
     gradient: Floats
 
 

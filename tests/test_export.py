@@ -227,7 +227,7 @@ def test_the_table_of_any_log_has_the_numbers_of_its_grid(tmp_path, made):
 
 def test_counts_and_truths_are_those_of_the_observables():
     counts = {name: np.ones(2, np.int64) for name in ("size", "duration", "extent", "peak")}
-    measures = {name: np.ones(2) for name in ("threshold", "dissipated", "deviation_angle")}
+    measures = {name: np.ones(2) for name in ("threshold", "dissipated", "transport", "deviation_angle")}
     found = columns(Avalanches(**counts, profile=np.ones((2, 3), np.int64), capped=np.zeros(2, bool), **measures))
     assert list(found) == list(OBSERVABLES)
     assert {name for name, values in found.items() if values.dtype.kind == "i"} == set(export.COUNTS)

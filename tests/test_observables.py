@@ -1,5 +1,7 @@
 """Observables of planted avalanches, in the log of every source."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ PROFILE = np.array([[4, 2, 1, 0], [5, 5, 5, 5], [3, 0, 0, 0], [0, 0, 0, 0]])
 
 def planted(profile):
     counts = {name: np.zeros(len(profile), int) for name in ("duration", "extent", "peak")}
-    measures = {name: np.zeros(len(profile)) for name in ("threshold", "dissipated", "deviation_angle")}
+    measures = {name: np.zeros(len(profile)) for name in ("threshold", "dissipated", "transport", "deviation_angle")}
     capped = profile[:, -1] > 0
     return Avalanches(size=profile.sum(axis=1), profile=profile, capped=capped, **counts, **measures)
 
@@ -23,14 +25,20 @@ def test_the_branching_ratio_is_topplings_one_step_later_over_topplings_that_hav
     np.testing.assert_allclose(found, [3 / 7, 1, 0, np.nan])
 
 
+def test_the_efficiency_is_transport_by_toppling():
+    found = replace(planted(PROFILE), transport=np.array([3.5, 5.0, 6.0, 0.0]))
+    np.testing.assert_allclose(columns(found)["efficiency"], [0.5, 0.25, 2, np.nan])
+
+
 def test_of_many_fields_every_observable_is_that_of_each_avalanche():
     graph, fields = tdu.barabasi_albert(101), np.random.default_rng(0).standard_t(2, (5, 101))
     found = columns(avalanches(fields, graph, 0.3, 0.9, 20))
     assert list(found) == list(OBSERVABLES)
     for t, field in enumerate(fields):
         one = tdu.avalanche(field, graph)
-        for name in ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped"):
+        for name in ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped", "transport"):
             assert found[name][t] == getattr(one, name), name
+        assert found["efficiency"][t] == one.transport / one.size
         profile = np.append(one.profile, np.zeros(20 - one.profile.size))
         assert found["branching_ratio"][t] == pytest.approx(profile[1:].sum() / profile[:-1].sum())
         cosine = field @ one.gradient / np.linalg.norm(field) / np.linalg.norm(one.gradient)

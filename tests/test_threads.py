@@ -24,7 +24,7 @@ def used(n):
 def both(field, graph, alpha, threshold, max_steps, workers, block_bits):
     alone, shared = field.copy(), field.copy()
     profiles = np.full((2, max_steps), -1)
-    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], used(field.size))
+    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], used(field.size), True)
     with mock.patch("tdu.avalanches.threads.workspace", used):
         other = relax_in_blocks(shared, graph, alpha, threshold, max_steps, profiles[1], workers, block_bits)
     assert tuple(one) == tuple(other)

@@ -42,7 +42,7 @@ def avalanche(
     Returns
     -------
     Avalanche
-        Size, duration, extent, peak, profile, threshold, dissipated, capped, and the relaxed field.
+        Size, duration, extent, peak, profile, threshold, dissipated, capped, transport, and the relaxed field.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def avalanche(
     if n >= MIN_SITES_THREADED and (shared or n >= sites_from_which_bins_pay()):
         found = relax_in_blocks(relaxed, graph, alpha, threshold, max_steps, profile, workers)
     else:
-        found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n))
-    size, duration, extent, peak, dissipated, capped = found
+        found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n), True)
+    size, duration, extent, peak, dissipated, capped, transport = found
     return Avalanche(
         size=int(size),
         duration=int(duration),
@@ -94,6 +94,7 @@ def avalanche(
         threshold=float(threshold),
         dissipated=float(dissipated),
         capped=bool(capped),
+        transport=float(transport),
         gradient=relaxed,
     )
 
@@ -131,16 +132,16 @@ def avalanches(
     """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
     many = _fields(fields, graph)
     profile = np.zeros((len(many), max_steps), np.int64)
-    counts, measures = np.empty((4, len(many)), np.int64), np.empty((3, len(many)))
+    counts, measures = np.empty((4, len(many)), np.int64), np.empty((4, len(many)))
     capped = np.empty(len(many), np.bool_)
     for t, field in enumerate(many):
         one = avalanche(field, graph, alpha, quantile, max_steps=max_steps, workers=workers)
         profile[t, : one.duration], capped[t] = one.profile, one.capped
         counts[:, t] = one.size, one.duration, one.extent, one.peak
-        measures[:, t] = one.threshold, one.dissipated, angle(field, one.gradient)
+        measures[:, t] = one.threshold, one.dissipated, one.transport, angle(field, one.gradient)
     size, duration, extent, peak = counts
-    threshold, dissipated, deviation_angle = measures
-    return Avalanches(size, duration, extent, peak, profile, threshold, dissipated, capped, deviation_angle)
+    threshold, dissipated, transport, deviation_angle = measures
+    return Avalanches(size, duration, extent, peak, profile, threshold, dissipated, capped, transport, deviation_angle)
 
 
 def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:

@@ -24,6 +24,7 @@ class Avalanches:
     threshold: Floats
     dissipated: Floats
     capped: Booleans
+    transport: Floats
     deviation_angle: Floats
 
 
@@ -47,6 +48,11 @@ def branching_ratio(found: Avalanches) -> Floats:
     return np.asarray(np.divide(then, first, out=np.full(first.shape, np.nan), where=first > 0))
 
 
+def efficiency(found: Avalanches) -> Floats:
+    """(T,): what a toppling gives away on average, transport / size; nan where nothing topples."""
+    return np.asarray(np.divide(found.transport, found.size, out=np.full(found.size.shape, np.nan), where=found.size > 0))
+
+
 #: By name, in the order of columns.
 OBSERVABLES: dict[str, Observable] = {
     one.name: one
@@ -60,6 +66,8 @@ OBSERVABLES: dict[str, Observable] = {
         Observable("capped", "stopped at the last step allowed", "yes or no", False, lambda found: found.capped),
         Observable("deviation_angle", "angle to the relaxed field", "radians", False, lambda found: found.deviation_angle),
         Observable("branching_ratio", "topplings that follow one", "topplings", False, branching_ratio),
+        Observable("transport", "Σ |α g| over all topplings", "as g", True, lambda found: found.transport),
+        Observable("efficiency", "|α g| of a toppling, on average", "as g", False, efficiency),
     )
 }
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from tdu.avalanches.graphs import Graph
-from tdu.kernels.avalanche import any_above, count, shed, workspace
+from tdu.kernels.avalanche import any_above, carry, count, shed, workspace
 from tdu.kernels.blocks import BLOCK_BITS, Blocks, bins_for, sweep, write_run
 from tdu.types import Floats, Integers
 
@@ -25,7 +25,7 @@ _PARTS = 4  # of the blocks for each thread: one that has finished takes the nex
 def relax_in_blocks(
     field: Floats, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int = 1,
     block_bits: int = BLOCK_BITS,
-) -> tuple[int, int, int, int, float, bool]:  # fmt: skip
+) -> tuple[int, int, int, int, float, bool, float]:  # fmt: skip
     """As `tdu.kernels.avalanche.relax`, on `workers` threads; `field` (N,) and `profile` (max_steps,) are overwritten."""
     n, n_blocks = field.size, -(-field.size >> block_bits)
     work = workspace(n)
@@ -34,7 +34,7 @@ def relax_in_blocks(
     owned = even_cuts(_costs(graph, n_blocks, block_bits), workers * _PARTS if workers > 1 else 1)
     work.toppled[:] = 0
     profile[:] = 0
-    duration, dissipated = 0, 0.0
+    duration, dissipated, transport = 0, 0.0, 0.0
 
     def swept(n_runs: int, lowering: bool) -> tuple[Integers, Integers]:
         """How many sites of each part are active, and how many of these, now lowered, have no neighbours."""
@@ -53,9 +53,10 @@ def relax_in_blocks(
     with ThreadPoolExecutor(workers) as executor:
         active, isolated = swept(0, lowering=max_steps > 0)
         while active.sum() > 0:
-            if isolated.sum() > 0:
-                for (low, _), n_active in zip(owned, active, strict=True):
-                    rows = slice(low << block_bits, (low << block_bits) + int(n_active))
+            for (low, _), n_active in zip(owned, active, strict=True):
+                rows = slice(low << block_bits, (low << block_bits) + int(n_active))
+                transport = carry(n_active, work.degree[rows], work.share[rows], transport)
+                if isolated.sum() > 0:
                     dissipated = shed(n_active, work.degree[rows], work.share[rows], dissipated)
             profile[duration] = active.sum()
             duration += 1
@@ -66,7 +67,7 @@ def relax_in_blocks(
             list(executor.map(written, range(len(runs)), runs))
             active, isolated = swept(len(runs), lowering=duration < max_steps)
     capped = duration == max_steps and bool(any_above(field, threshold))
-    return int(profile.sum()), duration, int(count(work.toppled)), int(profile.max(initial=0)), dissipated, capped
+    return int(profile.sum()), duration, int(count(work.toppled)), int(profile.max(initial=0)), dissipated, capped, transport
 
 
 def _costs(graph: Graph, n_blocks: int, block_bits: int) -> Integers:

@@ -15,6 +15,7 @@ from tdu._jit import bit_count, kernel, prefetch, trailing_zeros
 
 _SIX, _LOW = np.uint64(6), np.uint64(63)
 _NONE, _BIT = np.uint64(0), np.uint64(1)
+_ONE_SITE = np.uint32(1)
 _AHEAD = 16  # rows from the one pushed to the one prefetched
 #: On fewer sites, everything stays in the first levels of the cache, where a branch costs less than a bit set in vain.
 _FEW_SITES = 10_000
@@ -127,6 +128,14 @@ def shed(n_active, degree, share, dissipated):
 
 
 @kernel
+def carry(n_active, degree, share, transport):
+    """`transport` plus what the active sites gave away, without its sign, added one by one."""
+    for a in range(n_active):
+        transport += abs(share[a]) * max(degree[a], _ONE_SITE)
+    return transport
+
+
+@kernel
 def push_row(field, indices, begin, degree, due):
     """Add the share `due` to the neighbours in a row."""
     for e in range(begin, begin + degree):
@@ -202,11 +211,12 @@ def any_above(field, threshold):
 
 
 @kernel
-def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
+def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work, carrying):
     """Let the avalanche run until no site is active, or for `max_steps` steps; `field` (n,) is relaxed in place.
 
     indptr (n+1,) int64, indices (2E,) uint32, rows sorted. Overwritten: profile (max_steps,) int64, topplings a step, 0
-    after the last; `work`. Returns size, duration, extent, peak, dissipated, capped.
+    after the last; `work`. Returns size, duration, extent, peak, dissipated, capped, and the transport, Σ |α g_i| over all
+    topplings, which is 0 where it is not asked for by `carrying`.
     """
     n = field.size
     begin, degree, share, marks, toppled = work
@@ -214,6 +224,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     profile[:] = 0
     duration = 0
     dissipated = 0.0
+    transport = 0.0
     n_active, n_isolated, n_ends = 0, 0, 0
     if max_steps > 0:
         n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled)
@@ -222,6 +233,8 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
         duration += 1
         if n_isolated > 0:
             dissipated = shed(n_active, degree, share, dissipated)
+        if carrying:
+            transport = carry(n_active, degree, share, transport)
         if reaches_many(n, n_ends):
             push(field, indices, n_active, begin, degree, share)
             if duration == max_steps:
@@ -245,7 +258,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work):
     for step in range(duration):
         size += profile[step]
         peak = max(peak, profile[step])
-    return size, duration, count(toppled), peak, dissipated, capped
+    return size, duration, count(toppled), peak, dissipated, capped, transport
 
 
 @kernel

@@ -24,6 +24,6 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relax
             return t
         threshold = magnitude_quantile(fields[t], level, threshold, scratch)
         copy(fields[t], relaxed)
-        found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, work)
+        found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, work, False)
         sizes[t] = found[0]
     return fields.shape[0]

@@ -58,6 +58,7 @@ class Snapshots(NamedTuple):
     threshold: np.ndarray
     dissipated: np.ndarray
     capped: np.ndarray
+    transport: np.ndarray
     deviation_angle: np.ndarray
     field: np.ndarray
 
@@ -101,9 +102,9 @@ def train(theta, problem, diffusion, curves, snapshots, work):
         if sized:
             t = epoch // diffusion.snapshot_every
             copy(gradient, relaxed)
-            size, duration, extent, peak, dissipated, capped = relax(
+            size, duration, extent, peak, dissipated, capped, transport = relax(
                 relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha, threshold, diffusion.max_steps,
-                snapshots.profile[t] if measured else profile, work,
+                snapshots.profile[t] if measured else profile, work, measured,
             )  # fmt: skip
             if curves.size.size > 0:
                 curves.size[epoch] = size
@@ -115,6 +116,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             snapshots.threshold[t] = threshold
             snapshots.dissipated[t] = dissipated
             snapshots.capped[t] = capped
+            snapshots.transport[t] = transport
             snapshots.deviation_angle[t] = angle(gradient, relaxed)
             if snapshots.field.shape[0] > 0:
                 snapshots.field[t] = gradient
@@ -122,7 +124,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             copy(gradient, relaxed)
             relax(
                 relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha_train, threshold, diffusion.max_steps,
-                profile, work,
+                profile, work, False,
             )  # fmt: skip
 
         if epoch < last:

@@ -160,6 +160,6 @@ def probe_of(config: StudyConfig, n_draws: int) -> Probe:
 
 def _empty_snapshots(n_snapshots: int, max_steps: int, field: Floats) -> kernels.Snapshots:
     counts = {name: np.empty(n_snapshots, np.int64) for name in ("size", "duration", "extent", "peak")}
-    measures = {name: np.empty(n_snapshots) for name in ("threshold", "dissipated", "deviation_angle")}
+    measures = {name: np.empty(n_snapshots) for name in ("threshold", "dissipated", "transport", "deviation_angle")}
     profile, capped = np.empty((n_snapshots, max_steps), np.int64), np.empty(n_snapshots, np.bool_)
     return kernels.Snapshots(**counts, **measures, profile=profile, capped=capped, field=field)

@@ -33,6 +33,7 @@ def assert_same(found, tau, wanted):
     assert found.capped == wanted.capped
     assert found.gradient.tolist() == wanted.gradient
     assert found.dissipated == wanted.dissipated
+    assert found.transport == pytest.approx(wanted.transport, rel=1e-12, abs=1e-300)  # of the shares, which were rounded
 
 
 @settings(max_examples=300)
@@ -94,6 +95,7 @@ def test_counts_are_bounded_by_each_other(data, graph, alpha):
     assert found.size == found.profile.sum()
     assert found.duration == found.profile.size <= 20
     assert (found.profile > 0).all()
+    assert alpha * found.threshold * found.size <= found.transport * (1 + 1e-12)
     assert found.capped == bool((np.abs(found.gradient) > found.threshold).any())
 
 
@@ -122,6 +124,7 @@ def test_sign_and_power_of_two_scale_change_no_count(data, graph, alpha, power):
         assert [getattr(one, name) for name in COUNTS] == [getattr(other, name) for name in COUNTS]
         assert other.gradient.tolist() == (factor * one.gradient).tolist()
         assert other.dissipated == factor * one.dissipated
+        assert other.transport == abs(factor) * one.transport
 
 
 def test_a_site_at_the_threshold_does_not_topple():
@@ -147,6 +150,14 @@ def test_shares_are_by_the_degree_of_the_giver():
     star = tdu.Graph.from_edges(3, [(0, 1), (0, 2)])
     assert tdu.avalanche([8.0, 0, 0], star, alpha=0.5, threshold=4.0, max_steps=1).gradient.tolist() == [4.0, 2.0, 2.0]
     assert tdu.avalanche([0, 8.0, 0], star, alpha=0.5, threshold=4.0, max_steps=1).gradient.tolist() == [4.0, 4.0, 0.0]
+
+
+def test_transport_is_what_all_topplings_give_away_whatever_its_sign():
+    path = tdu.Graph.from_edges(3, [(0, 1), (1, 2)])
+    found = tdu.avalanche([8.0, 1.0, -8.0], path, alpha=0.5, threshold=1.0, max_steps=2)  # 8 and −8, then 4 and −4
+    assert found.transport == 12.0
+    alone = tdu.Graph.from_edges(1, [])
+    assert tdu.avalanche([-16.0], alone, alpha=0.5, threshold=1.0).transport == 15.0
 
 
 def test_the_last_step_allowed_is_taken_and_capped_says_that_more_would_follow():

@@ -48,7 +48,7 @@ def test_follows_the_plain_run_of_other_recipes(recipe):
 def same_run(found, wanted):
     # tanh may differ in its last bit from one mathematical library to another: curves to rounding, counts as they are
     of_run = {**found.curves, **found.columns, "epoch": found.epoch}
-    for name in ("loss", "accuracy", "gini", "threshold", "deviation_angle"):
+    for name in ("loss", "accuracy", "gini", "threshold", "transport", "deviation_angle"):
         np.testing.assert_allclose(of_run[name], wanted[name], rtol=1e-9, atol=1e-7, err_msg=name)
     for name in ("epoch", "size", "duration", "extent", "peak"):
         assert of_run[name].tolist() == wanted[name], name

@@ -13,6 +13,7 @@ class Avalanche:
     profile: list
     dissipated: object
     capped: bool
+    transport: object
     gradient: list
 
 
@@ -34,12 +35,14 @@ def relax(gradient, neighbours, alpha, threshold, max_steps):
     profile = []
     toppled = set()
     dissipated = 0
+    transport = 0
     for _ in range(max_steps):
         active = [i for i, value in enumerate(g) if abs(value) > threshold]
         if not active:
             break
         before = list(g)  # everybody topples at once: shares are of the field before the step
         for i in active:
+            transport += abs(alpha * before[i])
             g[i] -= alpha * before[i]
         for i in active:
             if not neighbours[i]:
@@ -56,5 +59,6 @@ def relax(gradient, neighbours, alpha, threshold, max_steps):
         profile=profile,
         dissipated=dissipated,
         capped=any(abs(value) > threshold for value in g),
+        transport=transport,
         gradient=g,
     )
