@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tdu.commands_of_logs import export, figures, fit, report
 from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig, SyntheticConfig
 from tdu.options import (
+    DIRECTORY,
     LOG_SETTINGS,
     PART,
+    QUANTITIES_AS_JSON,
     WORKERS,
-    Counts,
-    NullName,
     log_options,
     network_options,
     on_workers,
@@ -21,13 +22,11 @@ from tdu.options import (
     study_options,
     synthetic_options,
 )
+from tdu.parameters import Counts, NullName
 from tdu.terminal import OneLineErrors, announce_compilation, print_rows, progress, say
 
 if TYPE_CHECKING:
     from tdu.executors import Workers
-
-DIRECTORY = click.Path(file_okay=False, path_type=Path)
-QUANTITIES_AS_JSON = click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
 
 
 def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
@@ -41,6 +40,10 @@ def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
 @click.version_option(package_name="tdu-ofc")
 def main() -> None:
     """Criticality in training: gradients → avalanches → exponents, with intervals."""
+
+
+for _command in (fit, figures, report, export):
+    main.add_command(_command)
 
 
 @main.command()
@@ -159,83 +162,6 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
 
     rows = null_files(files, graph, seed, names or ("permuted", "signs"), read=fields_in, **settings)
     print_rows(rows, as_json)
-
-
-@main.command()
-@click.argument("log", type=DIRECTORY)
-@QUANTITIES_AS_JSON
-@WORKERS
-def fit(log: Path, as_json: bool, workers: int) -> None:
-    """Fit the exponents of LOG, a directory of runs of any source, beside the null models that were probed with them.
-
-    Those of the XOR study are compared with the published ones.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from tdu.fitting import fit as fit_log
-    from tdu.results.assemble import table
-    from tdu.results.store import results_as_json
-
-    with ThreadPoolExecutor(workers) as executor:
-        results = fit_log(log, executor)
-    click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
-
-
-@main.command()
-@click.argument("run", type=DIRECTORY)
-def figures(run: Path) -> None:
-    """Draw the figures of RUN, a directory that `tdu reproduce` made."""
-    from tdu.results.figures import draw
-    from tdu.results.store import load_results
-
-    for path in draw(load_results(run / "results.json"), run / "figures"):
-        click.echo(path)
-
-
-@main.command()
-@click.argument("run", type=DIRECTORY)
-@WORKERS
-def report(run: Path, workers: int) -> None:
-    """Draw the figures of RUN, and write RUN/report.html, one page of all that was found in it.
-
-    What `tdu reproduce` found is in RUN/results.json; a log that other commands made is fitted first.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from tdu.fitting import results_in
-    from tdu.results.figures import draw
-    from tdu.results.report import write
-
-    with ThreadPoolExecutor(workers) as executor:
-        results = results_in(run, executor)
-    draw(results, run / "figures")
-    click.echo(write(results, run))
-
-
-@main.command()
-@click.argument("log", type=DIRECTORY)
-@click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), help="[default: csv, or as the name of --out says]")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File; CSV goes to standard output without one.")
-def export(log: Path, kind: str | None, out: Path | None) -> None:
-    """Write LOG, a directory of runs of any source, as one table, one row per snapshot, for pandas, Polars, DuckDB, R, ….
-
-    Columns are scale, replicate, step, n (the system size N), size, what else is known of a snapshot, a column for each draw of
-    each null model, as permuted_00, and grokking_step. What is not known is an empty cell, in Parquet a null. Curves at every
-    epoch, which the XOR study has beside its snapshots, are not in the table. Parquet has the log's settings and versions in
-    the file's metadata, and needs the extra tdu-ofc[parquet].
-    """
-    kind = kind or ("parquet" if out and out.suffix == ".parquet" else "csv")
-    if kind == "parquet" and out is None:
-        raise click.UsageError("--format parquet needs --out, the file to write")
-    from tdu.logs import export as exports
-
-    table = exports.table(log)
-    if out is None:
-        for piece in exports.csv_pieces(table):
-            click.echo(piece, nl=False)
-    else:
-        (exports.write_csv if kind == "csv" else exports.write_parquet)(table, out)
-        click.echo(out)
 
 
 @main.command()

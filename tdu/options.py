@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -27,6 +27,7 @@ from tdu.config import (
     StudyConfig,
     SyntheticConfig,
 )  # fmt: skip
+from tdu.parameters import Counts, Names, NullName, Part
 
 FRACTION = click.FloatRange(0, 1)
 
@@ -35,6 +36,8 @@ def _n_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+QUANTITIES_AS_JSON = click.option("--json", "as_json", is_flag=True, help="The quantities as one JSON object.")
 WORKERS = click.option("--workers", type=click.IntRange(1), default=_n_processors(), help="Threads.  [default: all processors]")
 
 
@@ -66,69 +69,9 @@ def on_workers(command: Callable[..., Any]) -> Callable[..., Any]:
     return _decorated(with_workers, _ON_WORKERS)
 
 
-if TYPE_CHECKING:
-    _TupleType = click.ParamType[tuple[Any, ...]]
-else:  # before click 8.4 the class takes no type argument at run time
-    _TupleType = click.ParamType
-
-
-class Counts(_TupleType):
-    """Whole numbers as a comma-separated list."""
-
-    name = "N,N,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """``"20,50"`` → ``(20, 50)``."""
-        try:
-            return tuple(int(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a comma-separated list of whole numbers", param, ctx)
-
-
-class Part(_TupleType):
-    """Which of how many shares."""
-
-    name = "K/M"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """``"2/8"`` → ``(2, 8)``."""
-        try:
-            part, of = (int(number) for number in value.split("/"))
-        except ValueError:
-            self.fail(f"{value!r} is not K/M, the K-th of M shares, as 2/8", param, ctx)
-        if not 1 <= part <= of:
-            self.fail(f"{value!r} is not K/M with K from 1 to M, as 2/8", param, ctx)
-        return part, of
-
-
 PART = click.option("--part", type=Part(), help="The K-th of M shares, as 2/8 in the second of eight jobs.  [default: all]")
 
 
-class NullName(_TupleType):
-    """The name of a null model; all are known to `tdu.avalanches.nulls` alone, which loads NumPy."""
-
-    name = "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The name, if there is such a null."""
-        from tdu.avalanches.nulls import MODELS
-
-        if value not in MODELS:
-            self.fail(f"{value!r} is not one of {', '.join(MODELS)}", param, ctx)
-        return value
-
-
-class Names(_TupleType):
-    """Names as a comma-separated list."""
-
-    name = "NAME,NAME,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """``"permuted,signs"`` → ``("permuted", "signs")``."""
-        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
-
-
-#: The help text of each setting.
 _STUDY_HELPS = {
     "hidden": "Scales: hidden units h.",
     "replicates": "Runs per scale.",

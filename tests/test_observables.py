@@ -26,8 +26,9 @@ def test_the_branching_ratio_is_topplings_one_step_later_over_topplings_that_hav
 
 
 def test_the_efficiency_is_transport_by_toppling():
-    found = replace(planted(PROFILE), transport=np.array([3.5, 5.0, 6.0, 0.0]))
-    np.testing.assert_allclose(columns(found)["efficiency"], [0.5, 0.25, 2, np.nan])
+    found = replace(planted(PROFILE), transport=np.array([7.0, 5.0, 6.0, 0.0]), threshold=np.array([2.0, 1.0, 0.0, 3.0]))
+    np.testing.assert_allclose(columns(found)["transport"], [3.5, 5, np.nan, 0])
+    np.testing.assert_allclose(columns(found)["efficiency"], [0.5, 0.25, np.nan, np.nan])
 
 
 def test_of_many_fields_every_observable_is_that_of_each_avalanche():
@@ -36,9 +37,10 @@ def test_of_many_fields_every_observable_is_that_of_each_avalanche():
     assert list(found) == list(OBSERVABLES)
     for t, field in enumerate(fields):
         one = tdu.avalanche(field, graph)
-        for name in ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped", "transport"):
+        for name in ("size", "duration", "extent", "peak", "threshold", "dissipated", "capped"):
             assert found[name][t] == getattr(one, name), name
-        assert found["efficiency"][t] == one.transport / one.size
+        assert found["transport"][t] == one.transport / one.threshold
+        assert found["efficiency"][t] == one.transport / one.threshold / one.size
         profile = np.append(one.profile, np.zeros(20 - one.profile.size))
         assert found["branching_ratio"][t] == pytest.approx(profile[1:].sum() / profile[:-1].sum())
         cosine = field @ one.gradient / np.linalg.norm(field) / np.linalg.norm(one.gradient)

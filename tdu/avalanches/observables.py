@@ -45,12 +45,21 @@ def branching_ratio(found: Avalanches) -> Floats:
     A step is one that is allowed: with none left, as where an avalanche is capped, its last has no next.
     """
     first, then = (found.size - edge.sum(axis=1) for edge in (found.profile[:, -1:], found.profile[:, :1]))
-    return np.asarray(np.divide(then, first, out=np.full(first.shape, np.nan), where=first > 0))
+    return _ratio(then, first)
+
+
+def transport(found: Avalanches) -> Floats:
+    """(T,): what all topplings gave away, Σ |α g|, in thresholds, so that fields of any size compare; nan at threshold 0."""
+    return _ratio(found.transport, found.threshold)
 
 
 def efficiency(found: Avalanches) -> Floats:
     """(T,): what a toppling gives away on average, transport / size; nan where nothing topples."""
-    return np.asarray(np.divide(found.transport, found.size, out=np.full(found.size.shape, np.nan), where=found.size > 0))
+    return _ratio(transport(found), found.size)
+
+
+def _ratio(above: Column, below: Column) -> Floats:
+    return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0))
 
 
 #: By name, in the order of columns.
@@ -66,8 +75,8 @@ OBSERVABLES: dict[str, Observable] = {
         Observable("capped", "stopped at the last step allowed", "yes or no", False, lambda found: found.capped),
         Observable("deviation_angle", "angle to the relaxed field", "radians", False, lambda found: found.deviation_angle),
         Observable("branching_ratio", "topplings that follow one", "topplings", False, branching_ratio),
-        Observable("transport", "Σ |α g| over all topplings", "as g", True, lambda found: found.transport),
-        Observable("efficiency", "|α g| of a toppling, on average", "as g", False, efficiency),
+        Observable("transport", "Σ |α g| over all topplings", "thresholds", True, transport),
+        Observable("efficiency", "|α g| of a toppling, on average", "thresholds", False, efficiency),
     )
 }
 

@@ -54,6 +54,29 @@ def test_the_exponents_are_of_these_means():
     assert "branching_ratio" not in found
 
 
+def test_exponents_of_transport_and_efficiency_come_back_and_close():
+    rng = np.random.default_rng(2)
+    size, each = scattered(1.1, rng), scattered(-0.2, rng)
+    found = transport.analyse(log_of(size, transport=size * each, efficiency=each)).estimates
+    for key, value in {"transport_exponent": 0.9, "efficiency_exponent": -0.2, "efficiency_closure": 0.0}.items():
+        assert found[key].value == pytest.approx(value, abs=0.01), key
+        assert found[key].low - 0.005 < value < found[key].high + 0.005, key
+        assert found[key].high - found[key].low < 0.03, key
+
+
+def test_the_closure_of_the_efficiency_is_of_these_means():
+    rng = np.random.default_rng(3)
+    size, moved = rng.integers(1, 500, SHAPE).astype(float), rng.exponential(size=SHAPE) * N[:, None, None] ** 0.7
+    found = transport.analyse(log_of(size, transport=moved, efficiency=moved / size)).estimates
+    of_size, of_moved, of_each = (
+        planted.slope(N, planted.known_mean(planted.known_mean(v))) for v in (size, moved, moved / size)
+    )
+    assert found["transport_exponent"].value == pytest.approx(of_moved)
+    assert found["efficiency_exponent"].value == pytest.approx(of_each)
+    assert found["efficiency_closure"].value == pytest.approx(of_each - of_moved + of_size)
+    assert abs(found["efficiency_closure"].value) > 0.001
+
+
 def test_scales_say_what_stands_behind_and_where_the_step_limit_bends():
     rng = np.random.default_rng(0)
     size, capped = scattered(1.0, rng), np.zeros(SHAPE)
