@@ -189,11 +189,12 @@ def test_the_cache_of_kernels_is_of_the_processor():
 # Jobs and errors
 
 
-def test_a_grid_goes_elsewhere_in_parts_of_equal_cost_large_scales_first():
+def test_a_grid_is_done_in_parts_of_equal_cost_large_scales_first(monkeypatch):
     grid = addresses(StudyConfig(hidden=(10, 100, 1000), replicates=100))
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     with ThreadPoolExecutor(1) as executor, opened(Workers(1, "processes"), lambda: None) as elsewhere:
-        assert bundles(grid, executor) == [(address,) for address in sorted(grid, reverse=True)]
         parts = bundles(grid, elsewhere)
+        assert bundles(grid, executor) == parts
     assert [address for part in parts for address in part] == sorted(grid, reverse=True)
     enough = (111_000 + 300 * 100) / 64
     costs = [sum(scale + 100 for scale, _ in part) for part in parts]

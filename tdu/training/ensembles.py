@@ -1,5 +1,6 @@
 """The grid scale × replicate on any `concurrent.futures` executor."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields, replace
@@ -49,13 +50,12 @@ def _of_each(f: Callable[[StudyConfig, int, int], T], config: StudyConfig, part:
 def bundles(grid: Iterable[Address], executor: Executor) -> list[tuple[Address, ...]]:
     """The grid, large scales first, in parts that are one job each.
 
-    To hand a job to another process takes as long as a small run: what goes there is in about `_BUNDLES` parts a worker, of
-    equal cost as far as single runs allow.
+    To hand a job to another process takes as long as a small run, and to wake this thread for each a quarter of one: there are
+    about `_BUNDLES` parts a worker, of equal cost as far as single runs allow.
     """
     order = sorted(grid, reverse=True)
-    if not isinstance(executor, Elsewhere):
-        return [(address,) for address in order]
-    enough = sum(scale + _OF_EACH_RUN for scale, _ in order) / (_BUNDLES * max(executor.n_workers(), 1))
+    n_workers = executor.n_workers() if isinstance(executor, Elsewhere) else os.cpu_count() or 1
+    enough = sum(scale + _OF_EACH_RUN for scale, _ in order) / (_BUNDLES * max(n_workers, 1))
     parts: list[list[Address]] = []
     cost = enough
     for address in order:
