@@ -24,8 +24,7 @@ NETWORKS = ("transformer", "mlp")
 UNIT_NAMES = ("relu", "gelu")
 OPTIMISERS = ("adamw", "sgd", "momentum")
 PRECISIONS = ("float32", "float64")
-#: Where runs are made (`tdu.executors`).
-EXECUTORS = ("threads", "processes", "dask", "mpi")
+EXECUTORS = ("threads", "processes", "dask", "mpi")  # tdu.executors
 FIGURE_FORMATS = ("pdf", "svg", "png")
 
 #: Defaults of the probe: diffusion strength, quantile of |g| that is the threshold, steps allowed.

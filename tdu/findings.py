@@ -1,4 +1,4 @@
-"""What the analysis finds: estimates with their intervals, and a whole study's of them beside the published figures."""
+"""What the analysis finds: lines, estimates with their intervals, and a whole study's of them beside the published figures."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,6 +9,23 @@ from tdu.series import HoldsSeries, Series
 
 #: Whether a measurement and a published figure agree; empty where nothing was published.
 Verdict = Literal["agrees", "does not agree", "cannot tell", "not measured", ""]
+
+
+@dataclass(frozen=True)
+class ScalingFit:
+    """Least-squares line log s = intercept + exponent · log N, natural logarithms; `stderr` is the exponent's.
+
+    Examples
+    --------
+    >>> fit = tdu.scaling_exponent([100, 200, 400], [10, 40, 160])  # four times the size at twice the N
+    >>> round(fit.exponent, 6), round(fit.r2, 6), round(float(np.exp(fit.intercept)), 6)
+    (2.0, 1.0, 0.001)
+    """
+
+    exponent: float
+    stderr: float
+    intercept: float
+    r2: float
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tdu.findings import Estimate as Estimate
 from tdu.findings import Findings as Findings
 from tdu.findings import Quantity as Quantity
 from tdu.findings import Results as Results
+from tdu.findings import ScalingFit as ScalingFit
 from tdu.findings import Verdict as Verdict
 from tdu.series import Band as Band
 
@@ -295,20 +296,3 @@ class Log:
         True
         """
         return replace(self, columns={**self.columns, "size": np.asarray(size, np.float64)})
-
-
-@dataclass(frozen=True)
-class ScalingFit:
-    """Least-squares line log s = intercept + exponent · log N, natural logarithms; `stderr` is the exponent's.
-
-    Examples
-    --------
-    >>> fit = tdu.scaling_exponent([100, 200, 400], [10, 40, 160])  # four times the size at twice the N
-    >>> round(fit.exponent, 6), round(fit.r2, 6), round(float(np.exp(fit.intercept)), 6)
-    (2.0, 1.0, 0.001)
-    """
-
-    exponent: float
-    stderr: float
-    intercept: float
-    r2: float

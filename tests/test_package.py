@@ -18,6 +18,12 @@ import tdu
 
 ROOT = Path(__file__).parent.parent
 
+
+def test_no_module_is_longer_than_one_reads_at_a_sitting():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "tdu").rglob("*.py")}
+    assert not {name: length for name, length in lengths.items() if length > 300}
+
+
 SIGNATURES = """
 import json, numpy as np, tdu, tdu.kernels, importlib, pkgutil
 graph = tdu.ring(16)
