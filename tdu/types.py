@@ -226,12 +226,12 @@ class Log:
     --------
     >>> from tdu.logs.log import gather
     >>> log = gather(tdu.train_xor(hidden, epochs=20) for hidden in (20, 30, 50))
-    >>> log
+    >>> log  # doctest: +ELLIPSIS
     <Log of 3 scales, 3 runs, 3 steps
       N: 81, 121, 201 (scale 20, 30, 50)
       runs of each: 1, 1, 1
       steps: 0 … 20
-      columns: size, duration, extent, peak, threshold, dissipated, capped, deviation_angle, branching_ratio
+      columns: size, duration, extent, ...
       nulls: none>
     >>> log.size.shape, log.columns["duration"].shape
     ((3, 1, 3), (3, 1, 3))
