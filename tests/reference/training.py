@@ -94,8 +94,8 @@ def train(
 ):
     """Curves and snapshots of one run as lists."""
     theta = list(theta)
-    of_avalanche = ("size", "duration", "extent", "peak", "transport")
-    names = ("loss", "accuracy", "gini", "epoch", "threshold", *of_avalanche, "deviation_angle")
+    of_avalanche = ("size", "duration", "extent", "peak")
+    names = ("loss", "accuracy", "gini", "epoch", "threshold", "transport", *of_avalanche, "deviation_angle")
     log = {name: [] for name in names}
     for epoch in range(epochs + 1):
         log["loss"].append(loss_of(theta, inputs, targets, activation))
@@ -107,6 +107,7 @@ def train(
             found = relax(gradient, neighbours, alpha, threshold, max_steps)
             log["epoch"].append(epoch)
             log["threshold"].append(threshold)
+            log["transport"].append(found.transport / threshold)
             for name in of_avalanche:
                 log[name].append(getattr(found, name))
             log["deviation_angle"].append(angle_between(gradient, found.gradient))
