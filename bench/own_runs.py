@@ -31,9 +31,10 @@ CHILD = """
 import json, re, sys, time
 from pathlib import Path
 begun = time.perf_counter()
+from tdu.executors import Workers
 from tdu.sources.command import asked
 wanted = asked((sys.argv[1],), out=Path(sys.argv[2]), null=("permuted", "blocks"), draws=1, difference=False, include=None,
-               exclude=None, workers=int(sys.argv[3]), graph="ba", seed=0, threshold=None)
+               exclude=None, workers=Workers(int(sys.argv[3])), part=None, graph="ba", seed=0, threshold=None)
 for run in wanted.measured():
     pass
 taken = time.perf_counter() - begun
