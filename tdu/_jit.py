@@ -1,4 +1,4 @@
-"""The only module that imports numba, but for `tdu._lanes`: how a kernel is compiled, and where its machine code is kept.
+"""The only module that imports numba, but for `tdu._llvm`: how a kernel is compiled, and where its machine code is kept.
 
 Kernels call each other across files. Numba notices an edit only in the kernel's own file, so the cache directory is
 named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): after any
@@ -13,14 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llvmlite import binding, ir
+from llvmlite import binding
 from numba import __version__ as numba_version
-from numba import njit, types
+from numba import njit
 from numba.core import config as _numba_config
-from numba.core.cgutils import get_or_insert_function
 from numba.cpython.unsafe.numbers import trailing_zeros as _count_trailing_zeros
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -28,7 +25,7 @@ CONFIG: Any = _numba_config  # its settings are set at run time, where no type c
 
 #: ``error_model="numpy"``: a division by zero gives inf or nan as in NumPy and costs no branch.
 #: ``fastmath`` stays off: results are the bits that the written order of operations gives, on every processor. So a product and
-#: a sum never become one instruction that rounds once, and a sum vectorises only if its order is that of lanes (`tdu._lanes`).
+#: a sum never become one instruction that rounds once, and a sum vectorises only if its order is that of lanes (`tdu._llvm`).
 #: ``forceinline``: an array is passed as seven numbers, and a call with eight arrays costs as much as a small step.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True}
 
@@ -38,46 +35,8 @@ def _trailing_zeros(word: Any) -> int:
     return (value & -value).bit_length() - 1
 
 
-def _bit_count(word: Any) -> int:
-    return int(word).bit_count()
-
-
-def _no_prefetch(array: Any, index: Any) -> None:
-    pass
-
-
-@intrinsic
-def _count_bits(typing_context, word):  # type: ignore[no-untyped-def]
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-def _prefetching(write: int) -> Any:
-    @intrinsic
-    def prefetch(typing_context, array, index):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-            data = make_array(array)(context, builder, arguments[0]).data  # type: ignore[no-untyped-call]
-            kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
-            function = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
-            place = builder.bitcast(builder.gep(data, [arguments[1]]), address)
-            builder.call(function, [place, number(write), number(3), number(1)])
-            return context.get_dummy_value()
-
-        return types.void(array, types.uint64), generate
-
-    return prefetch
-
-
 #: Zeros below the lowest bit of a 64-bit word that is not 0: an instruction in compiled kernels.
 trailing_zeros = _trailing_zeros if CONFIG.DISABLE_JIT else _count_trailing_zeros
-#: Bits that are set in a 64-bit word, likewise.
-bit_count = _bit_count if CONFIG.DISABLE_JIT else _count_bits
-#: Have the entry ``array[index]`` on its way from memory, to be read or to be written; an index past the end does no harm.
-prefetch = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(0)
-prefetch_write = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(1)
 
 
 def _processor() -> str:
@@ -90,7 +49,7 @@ def _source_digest() -> str:
     """Digest of everything that the machine code of the kernels depends on."""
     here = Path(__file__).parent
     digest = hashlib.sha256(f"{numba_version} {_processor()}".encode())
-    for source in [Path(__file__), here / "_lanes.py", *sorted((here / "kernels").glob("*.py"))]:
+    for source in [Path(__file__), here / "_llvm.py", *sorted((here / "kernels").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdu._jit import bit_count, kernel, prefetch, trailing_zeros
+from tdu._jit import kernel, trailing_zeros
+from tdu._llvm import bit_count, prefetch
 
 _SIX, _LOW = np.uint64(6), np.uint64(63)
 _NONE, _BIT = np.uint64(0), np.uint64(1)

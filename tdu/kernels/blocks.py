@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdu._jit import kernel, prefetch, prefetch_write
+from tdu._jit import kernel
+from tdu._llvm import prefetch, prefetch_write
 from tdu.kernels.avalanche import add_marking, lower_above, lower_marked
 
 BLOCK_BITS = 15  # 2¹⁵ sites, 256 KiB of the field: half of a second-level cache

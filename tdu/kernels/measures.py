@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tdu._jit import kernel
-from tdu._lanes import LANES, sums, sums_of_products, sums_of_squares
+from tdu._llvm import LANES, sums, sums_of_products, sums_of_squares
 from tdu.kernels.elementary import arcsine
 
 _ONE = np.uint32(1)

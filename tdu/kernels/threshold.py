@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tdu._jit import bit_count, kernel, trailing_zeros
+from tdu._jit import kernel, trailing_zeros
+from tdu._llvm import bit_count
 
 _NONE, _BIT = np.uint64(0), np.uint64(1)
 

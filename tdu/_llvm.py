@@ -1,8 +1,8 @@
-"""Sums in eight lanes: vectorised, and yet the same bits on every processor.
+"""What Numba has no word for, in LLVM's: sums in eight lanes, prefetches, the bits of a word; each with a stand-in in Python.
 
 No compiler may change the order of a sum, so that a plain loop adds one number at a time. Here entry i belongs to lane i mod 8,
-and each lane is added up by itself: an order that vectors keep. Numba would not find it, so that the instructions are spelled
-out for LLVM, on vectors of eight float64 that it maps to whatever the processor has.
+and each lane is added up by itself: an order that vectors keep, and thus the same bits on every processor. LLVM maps the
+vectors, of eight float64, to whatever the processor has.
 """
 
 import operator
@@ -65,3 +65,35 @@ sums = _in_lanes(lambda _mul, _sub, a: (a,), 1, 1)
 sums_of_products = _in_lanes(lambda mul, _sub, a, b: (mul(a, b),), 2, 1)
 #: Of a, of b, and of their difference.
 sums_of_squares = _in_lanes(lambda mul, sub, a, b: (mul(a, a), mul(b, b), mul(sub(a, b), sub(a, b))), 2, 3)
+
+
+def _bit_count(word: Any) -> int:
+    return int(word).bit_count()
+
+
+def _count_bits(_typing: Any, _word: Any) -> Any:
+    return types.uint64(types.uint64), lambda _context, builder, _signature, arguments: builder.ctpop(arguments[0])
+
+
+def _no_prefetch(_array: Any, _index: Any) -> None:
+    pass
+
+
+def _prefetching(write: int) -> Any:
+    def in_llvm(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        builder.call(function, [place, number(write), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return intrinsic(lambda _typing, array, index: (types.void(array, types.uint64), in_llvm))
+
+
+#: Bits that are set in a 64-bit word: an instruction in compiled kernels.
+bit_count: Any = _bit_count if CONFIG.DISABLE_JIT else intrinsic(_count_bits)
+#: Have the entry ``array[index]`` on its way from memory, to be read or to be written; an index past the end does no harm.
+prefetch: Any = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(0)
+prefetch_write: Any = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(1)
