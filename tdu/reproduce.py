@@ -12,7 +12,7 @@ from tdu.analysis import concentration, control, dimension, excess, grokking, ph
 from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.executors import Address, Workers, opened, share
-from tdu.logs.claims import until_made
+from tdu.logs.filling import filled
 from tdu.logs.log import every_epoch
 from tdu.logs.store import Store
 from tdu.results import figures, report
@@ -64,7 +64,7 @@ def train_study(
         missing = store.missing()
         if part is not None:
             missing = sorted(set(missing) & set(share(store.plan, part)))
-        for _address in watch(make(missing) if part else until_made(make, missing), len(missing)):
+        for _address in watch(filled(store, make, missing, wait=part is None), len(missing)):
             pass
     return store
 

@@ -170,6 +170,50 @@ def test_nor_one_below_a_claim_that_has_come_meanwhile(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == [".claim.2"]
 
 
+def test_a_claim_is_never_seen_without_its_content(tmp_path, monkeypatch):
+    """Who is killed between the two leaves no claim, but a part that the next sweeps."""
+    path = tmp_path / ".claim"
+    link = os.link
+
+    def looked_at(source, target):
+        assert json.loads(source.read_bytes())["pid"] == os.getpid()
+        assert not target.exists()
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", looked_at)
+    (tmp_path / ".claim.0.0123abcd.part").touch()
+    with held(path, "it is taken") as after_dead:
+        assert not after_dead
+        assert json.loads((tmp_path / ".claim.0").read_bytes())["pid"] == os.getpid()
+        with pytest.raises(TakenError), held(path, "it is taken"):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_whose_answer_was_lost_was_made(tmp_path, monkeypatch):
+    link = os.link
+
+    def lost(source, target):
+        link(source, target)
+        raise FileExistsError(target)
+
+    monkeypatch.setattr(os, "link", lost)
+    with held(tmp_path / ".claim", "it is taken"):
+        assert [file.name for file in tmp_path.iterdir()] == [".claim.0"]
+
+
+def test_without_links_a_claim_is_one_all_the_same(tmp_path, monkeypatch):
+    def refused(source, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with held(tmp_path / ".claim", "it is taken"):
+        assert json.loads((tmp_path / ".claim.0").read_bytes())["pid"] == os.getpid()
+        with pytest.raises(TakenError, match=f"process {os.getpid()}"), held(tmp_path / ".claim", "it is taken"):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
 def _count(directory, turns):
     for _ in range(turns):
         with held(directory / ".claim"):

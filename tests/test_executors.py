@@ -25,6 +25,7 @@ from tdu.config import NetworkConfig, StudyConfig
 from tdu.errors import InputError
 from tdu.executors import Workers, opened, share
 from tdu.logs.claims import until_made
+from tdu.logs.filling import filled
 from tdu.logs.store import Store
 from tdu.training import ensembles, finishing
 from tdu.training.ensembles import addresses, bundles, compile_kernels, study_store, train_with_fields
@@ -325,6 +326,22 @@ def test_two_shares_and_a_third_that_dies_give_the_files_of_one_thread(tmp_path,
     assert ended(started("train", "--out", tmp_path, *LONG, "--workers", 1, "--part", "3/3")) == (0, "")
     assert digests(tmp_path) == long
     assert nothing_is_left_beside_the_runs(tmp_path)
+
+
+@pytest.mark.parametrize("part", [None, (1, 2)])
+def test_claims_of_the_dead_on_whole_runs_are_taken_away_those_of_the_living_are_not(tmp_path, part):
+    """One that is killed after its run has its name and before the claim goes leaves the claim."""
+    reproduce.train_study(tmp_path, CONFIG, 1)
+    dead = tmp_path / ".claim-s00005-r00.0"
+    dead.write_text("{}")
+    os.utime(dead, (0, 0))
+    with study_store(tmp_path, CONFIG).claim(8, 1):
+        reproduce.train_study(tmp_path, CONFIG, 1, part=part)
+        assert sorted(path.name for path in tmp_path.glob(".*")) == [".claim-s00008-r01.0"]
+    (tmp_path / ".claim-s00012-r02.0").write_text("{}")
+    (tmp_path / "log" / "s00012-r02.npz").unlink()
+    assert len(list(filled(study_store(tmp_path, CONFIG), iter, [], wait=False))) == 0
+    assert (tmp_path / ".claim-s00012-r02.0").exists()  # whoever makes that run finds what its dead maker has left
 
 
 @pytest.mark.slow

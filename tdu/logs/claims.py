@@ -1,9 +1,10 @@
 """Claims: what one process makes at a time, in a directory that many share, over NFS too.
 
-A claim is a file that one process alone can create (``O_CREAT | O_EXCL``, which NFS keeps since its version 3) and that says
-which process did. No lock of the operating system is asked for: on shared file systems they hold on one machine only, or not
-at all. While its process lives a claim's file is touched every ten seconds. A claim is dead if its process is known to be gone,
-which a process on the same machine sees at once, or if it has not been touched for five minutes by the file system's own clock.
+A claim is a file that says which process made it, and whose name one process alone can give it (``link``, which NFS keeps too):
+it is never seen without its content, whenever that process is killed. No lock of the operating system is asked for: on shared
+file systems they hold on one machine only, or not at all. While its process lives a claim's file is touched every ten seconds.
+A claim is dead if its process is known to be gone, which a process on the same machine sees at once, or if it has not been
+touched for five minutes by the file system's own clock.
 
 A dead claim is not removed by those who want it, since what they remove could be the claim of one who came first. It is
 outnumbered: ``name.0`` by ``name.1``, which again one process alone can create. Whoever lets go of a claim removes those below
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tdu.errors import InputError
+from tdu.files import TEMPORARY, sweep
 
 _HEARTBEAT_SECONDS = 10.0
 _DEAD_AFTER_SECONDS = 300.0  # NFS shows the time of a file up to a minute late
@@ -51,6 +53,7 @@ def held(path: Path, taken: str | None = None) -> Iterator[bool]:
         yield bool(outnumbered)
     finally:
         _HEARTBEAT.drop(mine)
+        sweep(path)
         for file in (*outnumbered, mine):
             file.unlink(missing_ok=True)
 
@@ -116,13 +119,38 @@ def _number(file: Path) -> int:
 
 
 def _create(file: Path) -> bool:
-    """Create a claim's file; False where there is one."""
+    """Create a claim's file with its content; False where there is one."""
+    content = json.dumps({**_process(os.getpid()), "token": secrets.token_hex(8)}).encode()
+    unnamed = file.with_name(f"{file.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        unnamed.write_bytes(content)
+        os.link(unnamed, file)
+    except FileExistsError:
+        return _made_by_link(unnamed)
+    except FileNotFoundError:  # swept by who let go of this claim meanwhile
+        return False
+    except OSError:  # a file system without links
+        return _create_exclusively(file, content)
+    finally:
+        unnamed.unlink(missing_ok=True)
+    return True
+
+
+def _made_by_link(unnamed: Path) -> bool:
+    """Whether a file has two names: where an answer of NFS is lost, the second request finds what the first has made."""
+    try:
+        return unnamed.stat().st_nlink == 2
+    except FileNotFoundError:
+        return False
+
+
+def _create_exclusively(file: Path, content: bytes) -> bool:
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         return False
     with os.fdopen(descriptor, "wb") as opened:
-        opened.write(json.dumps({**_process(os.getpid()), "token": secrets.token_hex(8)}).encode())
+        opened.write(content)
     return True
 
 

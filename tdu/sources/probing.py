@@ -17,7 +17,8 @@ from tdu.avalanches.probe import GIVEN, SOURCE, Probe, RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.executors import Address, Elsewhere, Workers, as_finished, opened, share
-from tdu.logs.claims import TakenError, until_made
+from tdu.logs.claims import TakenError
+from tdu.logs.filling import filled
 from tdu.logs.growing import GrowingRun, in_what_it_differs
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
@@ -141,7 +142,8 @@ def probe_runs(
                     for _ in jobs[address](workers.number):
                         yield address
 
-        for address in make(share(of_address, part)) if part else until_made(make, of_address):
+        wanted = share(of_address, part) if part else list(of_address)
+        for address in filled(store, make, wanted, wait=part is None):
             yield of_address[address]
 
 

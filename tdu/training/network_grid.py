@@ -11,7 +11,8 @@ from typing import Any
 from tdu.config import NetworkConfig
 from tdu.errors import InputError
 from tdu.executors import Address, Workers, as_finished, opened, share
-from tdu.logs.claims import TakenError, until_made
+from tdu.logs.claims import TakenError
+from tdu.logs.filling import filled
 from tdu.logs.store import Store
 from tdu.training.network import network_store, one_blas_thread, train_network
 from tdu.types import Run
@@ -63,7 +64,7 @@ def train_networks(
         def make(missing: list[Address]) -> Iterator[Address]:
             return _made({address: of_address[address] for address in missing}, store, save_gradients, executor)
 
-        for address in make(wanted) if part else until_made(make, wanted):
+        for address in filled(store, make, wanted, wait=part is None):
             yield store.read(*address)
 
 
