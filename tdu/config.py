@@ -274,13 +274,13 @@ class GrokkingConfig:
 
 #: A study that groks within seconds: a small prime, narrow networks.
 QUICK_GROKKING = GrokkingConfig(
-    widths=(40, 48, 56),
-    moduli=(31,),
+    widths=(32, 40, 48),
+    moduli=(23,),
     replicates=2,
-    epochs=600,
-    delayed_epochs=600,
+    epochs=400,
+    delayed_epochs=400,
     train_fraction=0.9,
-    learning_rate=2e-3,
+    learning_rate=4e-3,
     weight_decay=1.5,
     n_null_draws=1,
 )
