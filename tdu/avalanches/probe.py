@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from tdu import _check
 from tdu.avalanches import cascades, nulls, observables
-from tdu.avalanches.graphs import FAMILIES, Graph
+from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.graphs import Graph
 from tdu.avalanches.nulls import Draws
 from tdu.avalanches.recorder import Recorder
 from tdu.avalanches.threads import MIN_SITES_THREADED
@@ -34,7 +35,7 @@ class Probe:
 
     Parameters
     ----------
-    graph : the family (`tdu.avalanches.graphs.FAMILIES`) of which each run has a graph of its own, or one `Graph` for all.
+    graph : the family (`tdu.avalanches.families.FAMILIES`) of which each run has a graph of its own, or one `Graph` for all.
     alpha, quantile, max_steps : as in `tdu.avalanche`.
     nulls : null models whose avalanches are measured beside the real one, by name (`tdu.avalanches.nulls.MODELS`).
     draws : of each null.
@@ -83,7 +84,7 @@ class Probe:
         """
         graph = self.graph
         if not isinstance(graph, Graph):
-            graph = FAMILIES[graph](layout.n_sites, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
+            graph = FAMILIES[graph](layout, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
         models = [nulls.MODELS[name] for name in self.nulls]
         return RunProbe(self, graph, nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate)))
 
