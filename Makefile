@@ -8,6 +8,8 @@ BIN = $(VENV)/bin
 PIP = PIP_CONSTRAINT=$(CONSTRAINTS) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n auto --dist worksteal
+# Python's own files are compiled once, whatever the caller's environment says: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch mutation dist test-sdist docs clean
 .DELETE_ON_ERROR:

@@ -19,8 +19,8 @@ PARAMETRISATIONS = ("standard", "mean-field", "tangent-kernel")
 SITE_ORDERS = ("layer", "reversed", "units", "units-permuted")
 #: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
-#: Families of graphs; `tdu.avalanches.graphs.FAMILIES` builds them, and a test holds the names to it.
-GRAPHS = ("ba", "ring", "small-world", "random")
+#: Families of graphs; `tdu.avalanches.families.FAMILIES` builds them, and a test holds the names to it.
+GRAPHS = ("ba", "ring", "small-world", "random", "units", "rook")
 #: What a study's avalanches are measured on: the graph that trains, another of its family, or a graph of another family.
 MEASURED_ON = ("own", "fresh", *GRAPHS[1:])
 #: What `tdu.models` has by name beyond the paper's network. The tables are there (`tasks.TASKS`, `networks.NETWORKS`,
@@ -266,13 +266,13 @@ class GrokkingConfig:
 
 #: A study that groks within seconds: a small prime, narrow networks.
 QUICK_GROKKING = GrokkingConfig(
-    widths=(40, 48, 56),
-    moduli=(31,),
+    widths=(32, 40, 48),
+    moduli=(23,),
     replicates=2,
-    epochs=600,
-    delayed_epochs=600,
+    epochs=400,
+    delayed_epochs=400,
     train_fraction=0.9,
-    learning_rate=2e-3,
+    learning_rate=4e-3,
     weight_decay=1.5,
     n_null_draws=1,
 )

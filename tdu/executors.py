@@ -174,7 +174,7 @@ def _dask(workers: Workers) -> Iterator[Opened]:
     """The workers of a Dask cluster, which starts a job again elsewhere if the worker that had it is lost."""
     distributed = _extra("distributed", "dask")
     try:
-        client = distributed.Client(workers.scheduler, timeout="20s")
+        client = distributed.Client(workers.scheduler)
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {workers.scheduler}: {error}") from None
     with client, client.get_executor(pure=False) as executor:

@@ -1,11 +1,14 @@
-"""The command line as a user meets it: in a process of its own."""
+"""The command line as a user meets it, at times in a process of its own, which takes a second to begin."""
 
 import json
 import subprocess
 import sys
+from contextlib import chdir
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import tdu
 from tdu import terminal
@@ -19,9 +22,15 @@ from tdu.statistics.scaling import exponent
 STUDY = ["--hidden", "5,8,12", "--replicates", "2", "--epochs", "40", "--workers", "2"]
 
 
-def run(*arguments, cwd=None):
+def run(*arguments, cwd="."):
+    with chdir(cwd):
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
+
+
+def in_a_process(*arguments):
     command = [sys.executable, "-W", "error", "-m", "tdu", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def fails(result, code, *words):
@@ -40,7 +49,7 @@ def field(tmp_path):
 
 
 def test_probe_prints_one_object_a_snapshot(field):
-    result = run("probe", field, "--graph", "ba", "--seed", 7, "--json")
+    result = in_a_process("probe", field, "--graph", "ba", "--seed", 7, "--json")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.returncode == 0
     assert [row["index"] for row in rows] == [0, 1, 2]
@@ -51,7 +60,6 @@ def test_probe_prints_one_object_a_snapshot(field):
         assert row == {"file": str(field), "index": row["index"], "n": 101} | {name: getattr(wanted, name) for name in names}
 
 
-@pytest.mark.slow
 def test_probe_takes_one_field_many_files_other_graphs_and_a_table(field, tmp_path):
     single = tmp_path / "single.npy"
     np.save(single, np.arange(101, dtype=np.float32))
@@ -99,7 +107,7 @@ def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
     (tmp_path / "text.npy").write_text("hello")
     fails(run("probe", tmp_path / "text.npy"), 1, "text.npy", "not a readable .npy file")
     fails(run("probe", tmp_path / "none.npy"), 1, "none.npy", "does not exist")
-    fails(run("probe"), 2, "FILES")
+    fails(in_a_process("probe"), 2, "FILES")
     fails(run("prob"), 2, "prob")
     fails(run("train", "--hidden", "5,x"), 2, "5,x")
     fails(run("train", "--out", tmp_path / "x", "--hidden", "5,5"), 1, "names a scale twice")
@@ -111,7 +119,6 @@ def test_unreadable_files_and_wrong_usage_are_one_line(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.slow
 def test_train_then_fit_and_refuse_another_setting(tmp_path):
     assert run("train", "--out", tmp_path / "run", *STUDY).stdout.strip() == str(tmp_path / "run")
     result = run("fit", tmp_path / "run", "--json")
@@ -134,7 +141,7 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
 def reproduced(tmp_path_factory):
     """A whole, small study, made once."""
     out = tmp_path_factory.mktemp("reproduced")
-    return out, run("reproduce", "--quick", "--out", out, *STUDY)
+    return out, in_a_process("reproduce", "--quick", "--out", out, *STUDY)
 
 
 @pytest.mark.slow
@@ -271,7 +278,6 @@ def test_a_closed_pipe_is_no_traceback(field):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.slow
 def test_nulls_stand_beside_the_real_size(field):
     rows = [
         json.loads(line)
@@ -291,7 +297,6 @@ def test_nulls_stand_beside_the_real_size(field):
     assert run("nulls", field, "--null", "blocks", "--blocks", "50,51", "--draws", 2).returncode == 0
 
 
-@pytest.mark.slow
 def test_a_draw_of_a_null_is_one_arrangement_for_all_snapshots_of_a_file(tmp_path):
     one, other = np.random.default_rng(0).standard_t(2, size=(2, 101))
     np.save(tmp_path / "a.npy", [one, other, one])

@@ -450,7 +450,9 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_files_of_one_thread(tmp_pa
 @needs_dask
 @pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path):
-    process = started("train", "--out", tmp_path, "--quick", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    soon = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+    dask = ["--executor", "dask", "--scheduler", "tcp://127.0.0.1:1"]
+    process = started("train", "--out", tmp_path, "--quick", *dask, env=soon)
     code, said = ended(process)
     assert code == 1
     assert said.startswith("Error: no Dask scheduler answers at tcp://127.0.0.1:1")

@@ -2,22 +2,27 @@
 
 import numpy as np
 
-from tdu.avalanches.graphs import FAMILIES, Graph
+from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.graphs import Graph
 from tdu.config import GRAPHS, MEASURED_ON, SITE_ORDERS, StudyConfig
 from tdu.rng import Stage, derived_seed, generator
 from tdu.types import Integers, Layout
+
+#: Families whose graphs say which parameter a site is: these are not laid out in another order.
+_STRUCTURAL = ("units", "rook")
 
 
 def graphs(config: StudyConfig, layout: Layout, hidden: int, replicate: int) -> tuple[Graph, Graph]:
     """The graph that trains the run of a study at (`hidden`, `replicate`) and the one that measures it, maybe the same.
 
-    Site p is parameter p of the flat vector, whatever the site order: it is the graph that is laid over the parameters.
+    Site p is parameter p of the flat vector, whatever the site order: it is the graph that is laid over the parameters. A graph
+    whose sites mean parameters stays on them.
     """
     order = site_order(config.site_order, layout, generator(config.seed, Stage.SITE_ORDER, hidden, replicate))
 
     def made(family: str, stage: Stage) -> Graph:
-        graph = FAMILIES[family](layout.n_sites, derived_seed(config.seed, stage, hidden, replicate))
-        return graph if config.site_order == SITE_ORDERS[0] else laid_over(graph, order)
+        graph = FAMILIES[family](layout, derived_seed(config.seed, stage, hidden, replicate))
+        return graph if config.site_order == SITE_ORDERS[0] or family in _STRUCTURAL else laid_over(graph, order)
 
     training = made(GRAPHS[0], Stage.GRAPH)
     own, fresh = MEASURED_ON[:2]
