@@ -30,6 +30,8 @@ from tdu.config import (
 from tdu.parameters import Counts, Names, NullName, Part
 
 FRACTION = click.FloatRange(0, 1)
+#: What can be planted in fields: `tdu.avalanches.planted.KINDS`, which loads NumPy; a test holds the names to it.
+PLANTED = ("gaussian", "heavy", "heavy-n", "units", "magnitudes", "signs", "graph", "rank-1", "row-scale")
 
 
 def _n_processors() -> int:
@@ -199,7 +201,16 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `SyntheticConfig`; settings that are not given keep the paper's value."""
     settings = _settings(SyntheticConfig(), _SYNTHETIC_HELPS, _SYNTHETIC_TYPES, nulls="none")
-    return _decorated(command, [*settings, WORKERS])
+    planted = [
+        click.option(
+            "--save-fields", type=DIRECTORY, help="Write {scale}-{replicate}/{step}.npz there, for `tdu probe`, and no log."
+        ),
+        click.option(
+            "--kind", type=click.Choice(PLANTED), default=PLANTED[0], help="What is planted in them.  [default: nothing]"
+        ),
+        click.option("--strength", type=FRACTION, default=0.5, show_default=True, help="ρ of what is planted."),
+    ]
+    return _decorated(command, [*settings, *planted, WORKERS])
 
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:

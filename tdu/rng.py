@@ -20,6 +20,7 @@ class Stage(IntEnum):
     NULL = 5
     PERMUTATION = 6
     SPLIT = 7
+    PLANTED_FIELD = 8
 
 
 def _address(seed: int, stage: Stage, *where: int) -> np.random.SeedSequence:
