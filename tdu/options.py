@@ -129,6 +129,8 @@ _SYNTHETIC_HELPS = {
     "nulls": "Null models.",
     "n_null_draws": "Draws of each null a field.",
     "seed": "Seed of everything random.",
+    "ranked": "Magnitudes by their ranks in each tensor.",
+    "edges": "Moran's I and sign concordance on the graph too.",
 }
 #: Types of options where that of the default does not do; the configuration checks the rest.
 _STUDY_TYPES: dict[str, Any] = {

@@ -146,8 +146,12 @@ class Probe:
     def settings(self) -> dict[str, Any]:
         """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
         graph = GIVEN if isinstance(self.graph, Graph) else self.graph
-        settings = {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
-        return {name: value for name, value in settings.items() if name not in UNASKED or value != UNASKED[name]}
+        return asked_for({item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph})
+
+
+def asked_for(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that are `UNASKED`."""
+    return {name: value for name, value in settings.items() if name not in UNASKED or value != UNASKED[name]}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tdu.avalanches.fields import gaussian
 from tdu.avalanches.planted import planted
-from tdu.avalanches.probe import Probe
+from tdu.avalanches.probe import Probe, asked_for
 from tdu.config import SyntheticConfig
 from tdu.files import write_tensors
 from tdu.logs.rows import Row, stacked
@@ -33,7 +33,7 @@ def synthesise(path: Path, config: SyntheticConfig, workers: int = 1) -> Iterato
         If another log is there, another process makes one of its runs, or a name is not known.
     """
     probe_of(config)  # an unknown null is an error before anything is written
-    settings = {name: value for name, value in asdict(config).items() if name not in ("hidden", "replicates")}
+    settings = asked_for({name: value for name, value in asdict(config).items() if name not in ("hidden", "replicates")})
     plan = tuple((hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates))
     store = Store.begin(path, SOURCE, settings, plan)
     with ExitStack() as claims, ThreadPoolExecutor(workers) as executor:
@@ -82,5 +82,5 @@ def write_fields(directory: Path, config: SyntheticConfig, kind: str = "gaussian
 
 def probe_of(config: SyntheticConfig) -> Probe:
     """The probe that a configuration asks for."""
-    settings = (config.graph, config.alpha, config.quantile, config.max_steps)
-    return Probe(*settings, nulls=config.nulls, draws=config.n_null_draws, seed=config.seed)
+    settings = (config.graph, config.alpha, config.quantile, config.max_steps, config.nulls, config.n_null_draws, config.seed)
+    return Probe(*settings, config.ranked, config.edges)

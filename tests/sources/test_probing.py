@@ -182,6 +182,10 @@ def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse
         ([], "--draws 2 there, --draws 8 here; --seed 3 there, --seed 0 here"),
         (["--draws", 2, "--seed", 3, "--alpha", 0.5], "--alpha 0.3 there, --alpha 0.5 here"),
         (["--draws", 2, "--seed", 3, "--null", "signs"], "--null permuted --null blocks there, --null signs here"),
+        (
+            ["--draws", 2, "--seed", 3, "--ranked", "--edges"],
+            "no --ranked there, --ranked here; no --edges there, --edges here",
+        ),
         (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
         (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
         (
@@ -194,6 +198,20 @@ def test_settings_that_differ_from_the_recorders_are_said_as_options(files, reco
     result = run("probe", files, "--out", tmp_path / "recorded", *options, code=1)
     assert f"recorded holds runs of another probe ({said}" in result.stderr
     assert result.stderr.endswith("here): give the options that are there, or another --out\n")
+
+
+def test_structural_graphs_ranks_and_edge_statistics_are_those_of_the_recorder(files, tmp_path):
+    for width in WIDTHS:
+        for replicate in REPLICATES:
+            with tdu.Probe("rook", draws=2, ranked=True, edges=True).record(tmp_path / "one", width, replicate) as rec:
+                for step in STEPS:
+                    rec(step, gradients(width, replicate, step))
+    asked = ["--graph", "rook", "--ranked", "--edges", "--draws", 2]
+    assert "memory_gib" in run("probe", files, "--out", tmp_path / "two", *asked, "--dry-run").stdout
+    run("probe", files, "--out", tmp_path / "two", *asked)
+    same(tdu.load(tmp_path / "one"), tdu.load(tmp_path / "two"))
+    result = run("probe", files, "--out", tmp_path / "two", "--graph", "rook", "--draws", 2, code=1)
+    assert "(--ranked there, no --ranked here; --edges there, no --edges here)" in result.stderr
 
 
 def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):

@@ -123,3 +123,15 @@ def test_planted_fields_are_written_for_the_probe_to_find_what_is_in_them(tmp_pa
         assert ((log.columns["concordance_z"].mean(axis=(1, 2)) > 3) == seen).all()
     assert not (tmp_path / "tdu-synthetic").exists()
     assert "--kind needs --save-fields" in run("synth", "--out", tmp_path / "log", "--kind", "units", code=2).stderr
+
+
+def test_ranked_fields_and_edges_are_asked_for_and_else_leave_no_trace(tmp_path):
+    run("synth", "--out", tmp_path / "log", *SMALL, "--graph", "rook", "--ranked", "--edges")
+    found = tdu.load(tmp_path / "log")
+    assert {"moran", "moran_z", "concordance", "concordance_z"} <= set(found.columns)
+    assert np.isfinite(found.columns["moran_z"]).all()
+    assert found.columns["threshold"][2].std() < 1e-12, "one distribution has one threshold"
+    run("synth", "--out", tmp_path / "plain", *SMALL)
+    plain = tdu.load(tmp_path / "plain")
+    assert "moran" not in plain.columns
+    assert not {"ranked", "edges"} & set(Store.open(tmp_path / "plain").settings)
