@@ -130,9 +130,9 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     announce_compilation()
     if of_log["out"] is None:
         from tdu.avalanches.sources import probe_files
-        from tdu.sources.formats import fields_in
+        from tdu.sources.formats import fields_in, layout_in
 
-        print_rows(probe_files([Path(file) for file in files], graph, seed, fields_in, **settings), as_json)
+        print_rows(probe_files([Path(file) for file in files], graph, seed, fields_in, layout_in, **settings), as_json)
     else:
         from tdu.sources.command import asked
 
@@ -171,9 +171,10 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
         )
     announce_compilation()
     from tdu.avalanches.sources import null_files
-    from tdu.sources.formats import fields_in
+    from tdu.sources.formats import fields_in, layout_in
 
-    rows = null_files(files, graph, seed, names or ("permuted", "signs"), read=fields_in, **settings)
+    chosen = names or ("permuted", "signs")
+    rows = null_files(files, graph, seed, chosen, read=fields_in, layout_of=layout_in, **settings)
     print_rows(rows, as_json)
 
 

@@ -13,12 +13,14 @@ from click.testing import CliRunner
 import tdu
 from tdu.avalanches import threads
 from tdu.avalanches.gauges import of_weights
+from tdu.avalanches.structure import rook
 from tdu.cli import main
 from tdu.logs import claims, growing
 from tdu.logs.store import Store
 from tdu.sources import probing
 from tdu.sources.formats import open_tensors
 from tdu.sources.patterns import found
+from tdu.types import Layout
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -221,6 +223,19 @@ def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
     assert (
         "(a graph given in Python there, --graph ba here; no --null there, --null permuted --null blocks here)" in result.stderr
     )
+
+
+@pytest.mark.parametrize("command", ["probe", "nulls"])
+def test_a_file_of_tensors_is_measured_on_a_structural_graph_without_a_log(tmp_path, command):
+    tensors = {"weight": np.random.default_rng(0).normal(size=(9, 7)), "bias": np.arange(9.0)}
+    np.savez(tmp_path / "field.npz", **tensors)
+    layout = Layout.of({"bias": (9,), "weight": (9, 7)})
+    field = np.concatenate([tensors["bias"], tensors["weight"].ravel()])
+    row = json.loads(run(command, tmp_path / "field.npz", "--graph", "rook", "--seed", 4, "--json").stdout)
+    assert row["size"] == tdu.avalanche(field, rook(layout, 4)).size
+    np.save(tmp_path / "field.npy", field)
+    result = run(command, tmp_path / "field.npy", "--graph", "rook", code=1)
+    assert "field.npy, snapshot 0: `rook` needs the names and shapes of the tensors" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["probe", "nulls"])
