@@ -82,13 +82,26 @@ def train(
 @main.command()
 @click.option("--out", type=DIRECTORY, default="tdu-synthetic", show_default=True, help="Log, made or gone on with.")
 @synthetic_options
-def synth(out: Path, workers: int, **settings: Any) -> None:
-    """Log the avalanches of Gaussian fields of several sizes, the paper's control, for `tdu fit` to set beside other logs."""
+def synth(out: Path, workers: int, save_fields: Path | None, kind: str, strength: float, **settings: Any) -> None:
+    """Log the avalanches of Gaussian fields of several sizes, the paper's control, for `tdu fit` to set beside other logs.
+
+    With --save-fields, fields are written to files instead, of any --kind: heavy tails, the same at every N or heavier with N;
+    the parameters of each hidden unit alike in value, in magnitude or in sign alone; neighbours on --graph alike; matrices near
+    rank 1; rows of a scale each.
+    """
+    if save_fields is None and kind != "gaussian":
+        raise click.UsageError("--kind needs --save-fields: a log is of Gaussian fields, others are for `tdu probe` to read")
     config = SyntheticConfig(**{name: value for name, value in settings.items() if value is not None})
     announce_compilation()
-    from tdu.sources.synthetic import synthesise
+    from tdu.sources.synthetic import synthesise, write_fields
 
-    for _ in progress(synthesise(out, config, workers), len(config.hidden) * config.replicates):
+    n_runs = len(config.hidden) * config.replicates
+    if save_fields is not None:
+        for _ in progress(write_fields(save_fields, config, kind, strength), n_runs * config.fields, "fields"):
+            pass
+        click.echo(save_fields / "{scale}-{replicate}" / "{step}.npz")
+        return
+    for _ in progress(synthesise(out, config, workers), n_runs):
         pass
     click.echo(out)
 
@@ -117,9 +130,9 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     announce_compilation()
     if of_log["out"] is None:
         from tdu.avalanches.sources import probe_files
-        from tdu.sources.formats import fields_in
+        from tdu.sources.formats import fields_in, layout_in
 
-        print_rows(probe_files([Path(file) for file in files], graph, seed, fields_in, **settings), as_json)
+        print_rows(probe_files([Path(file) for file in files], graph, seed, fields_in, layout_in, **settings), as_json)
     else:
         from tdu.sources.command import asked
 
@@ -158,9 +171,10 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int
         )
     announce_compilation()
     from tdu.avalanches.sources import null_files
-    from tdu.sources.formats import fields_in
+    from tdu.sources.formats import fields_in, layout_in
 
-    rows = null_files(files, graph, seed, names or ("permuted", "signs"), read=fields_in, **settings)
+    chosen = names or ("permuted", "signs")
+    rows = null_files(files, graph, seed, chosen, read=fields_in, layout_of=layout_in, **settings)
     print_rows(rows, as_json)
 
 

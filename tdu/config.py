@@ -43,7 +43,8 @@ _LARGEST_SCALE = (2**31 - 2) // 4
 
 
 def _check_probe(config: "StudyConfig | SyntheticConfig | NetworkConfig") -> None:
-    """Settings of the probe that all have, apart from its strengths and the names of the nulls."""
+    """Settings of the probe that all have, apart from the strength in training and the names of the nulls."""
+    _check.fractions(config, "alpha")
     _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
     _check.integers(config, max_steps=0, n_null_draws=0)
     _check_seed(config.seed)
@@ -97,7 +98,7 @@ class StudyConfig:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
         _check.integers(self, replicates=1, epochs=0, snapshot_every=1)
         _check.rates(self, "learning_rate")
-        _check.fractions(self, "alpha", "alpha_train")
+        _check.fractions(self, "alpha_train")
         _check_probe(self)
         _check.choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
         _check.choices(self, parametrisation=PARAMETRISATIONS, site_order=SITE_ORDERS, measured_on=MEASURED_ON)
@@ -135,8 +136,7 @@ class Scope:
 
 #: A pooled study has this many times fewer of these than a single one: the many studies make up for it.
 POOLED_FRACTION = {"n_gini_runs": 10, "n_draws": 5}
-#: And this many times fewer draws of each null.
-POOLED_NULL_DRAWS = 4
+POOLED_NULL_DRAWS = 4  # likewise, of each null
 
 QUICK_SCOPE = Scope(
     n_gini_runs=50,
@@ -153,7 +153,7 @@ class SyntheticConfig:
     """All that the avalanches of synthetic fields depend on, the paper's control.
 
     A run is of `fields` fields of independent entries from N(0, `std`²), on a graph of the family `graph`. `hidden`: the scales
-    h, whose fields have the N = 4h + 1 sites of the XOR network; `replicates`: runs per scale. The rest is as in `StudyConfig`.
+    h, N = 4h + 1 as of XOR; `replicates`: runs per scale; `ranked`, `edges`: of `tdu.Probe`. The rest is as in `StudyConfig`.
     """
 
     hidden: tuple[int, ...] = StudyConfig.hidden
@@ -167,13 +167,14 @@ class SyntheticConfig:
     nulls: tuple[str, ...] = ()
     n_null_draws: int = 8
     seed: int = 0
+    ranked: bool = False
+    edges: bool = False
 
     def __post_init__(self) -> None:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
         _check.integers(self, replicates=1, fields=1)
         _check.real(self.std, "std", 0, float("inf"), open_interval=True)
         _check.choices(self, graph=GRAPHS)
-        _check.fractions(self, "alpha")
         _check_probe(self)
 
 
@@ -182,11 +183,10 @@ class NetworkConfig:
     """All that one network's training under the probe depends on (`tdu.training.network`).
 
     The task: arithmetic mod `modulus`, or the ``parity`` of `n_relevant` among `n_bits` bits; `train_fraction` of its examples
-    train. The network: ``transformer`` of `width` d, `heads`
-    and `unit`, with or without `layer_norm`, or ``mlp`` of `width` hidden units; in `precision` float32 or float64. The
-    optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with `learning_rate` and decoupled `weight_decay`. The probe is
-    that of `StudyConfig`: `alpha_train` is 0, shadow, or the diffusion strength of what the optimiser is given. `n_null_draws`
-    of each of the `nulls` are probed with every snapshot.
+    train. The network: ``transformer`` of `width` d, `heads` and `unit`, with or without `layer_norm`, or ``mlp`` of `width`
+    hidden units; in `precision` float32 or float64. The optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with
+    `learning_rate` and decoupled `weight_decay`. The probe is that of `StudyConfig`: `alpha_train` is 0, shadow, or how
+    strongly what the optimiser is given diffuses. `n_null_draws` of each of the `nulls` are probed with every snapshot.
 
     >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
     [0, 10, 20]
@@ -220,7 +220,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         _check.choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
         _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
-        _check.fractions(self, "train_fraction", "alpha", "alpha_train")
+        _check.fractions(self, "train_fraction", "alpha_train")
         _check.rates(self, "learning_rate", "weight_decay")
         _check_probe(self)
 

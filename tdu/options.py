@@ -33,6 +33,8 @@ from tdu.config import (
 from tdu.parameters import Counts, Names, NullName, Part
 
 FRACTION = click.FloatRange(0, 1)
+#: What can be planted in fields: `tdu.avalanches.planted.KINDS`, which loads NumPy; a test holds the names to it.
+PLANTED = ("gaussian", "heavy", "heavy-n", "units", "magnitudes", "signs", "graph", "rank-1", "row-scale")
 
 
 def _n_processors() -> int:
@@ -133,6 +135,8 @@ _SYNTHETIC_HELPS = {
     "nulls": "Null models.",
     "n_null_draws": "Draws of each null a field.",
     "seed": "Seed of everything random.",
+    "ranked": "Magnitudes by their ranks in each tensor.",
+    "edges": "Moran's I and sign concordance on the graph too.",
 }
 #: Types of options where that of the default does not do; the configuration checks the rest.
 _STUDY_TYPES: dict[str, Any] = {
@@ -208,7 +212,16 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `SyntheticConfig`; settings that are not given keep the paper's value."""
     settings = _settings(SyntheticConfig(), _SYNTHETIC_HELPS, _SYNTHETIC_TYPES, nulls="none")
-    return _decorated(command, [*settings, WORKERS])
+    planted = [
+        click.option(
+            "--save-fields", type=DIRECTORY, help="Write {scale}-{replicate}/{step}.npz there, for `tdu probe`, and no log."
+        ),
+        click.option(
+            "--kind", type=click.Choice(PLANTED), default=PLANTED[0], help="What is planted in them.  [default: nothing]"
+        ),
+        click.option("--strength", type=FRACTION, default=0.5, show_default=True, help="ρ of what is planted."),
+    ]
+    return _decorated(command, [*settings, *planted, WORKERS])
 
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -242,7 +255,7 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 #: Settings of `log_options`, by name.
-LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "part", "workers", "dry_run")
+LOG_SETTINGS = ("out", "null", "draws", "ranked", "edges", "difference", "include", "exclude", "part", "workers", "dry_run")
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,6 +269,8 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Null model, repeatable; a wrong name lists all.  [default: permuted, blocks]",
         ),
         click.option("--draws", type=click.IntRange(0), help="Draws of each null, for a whole run.  [default: 8]"),
+        click.option("--ranked", is_flag=True, help="Magnitudes by their ranks in each tensor, of fields and nulls."),
+        click.option("--edges", is_flag=True, help="With Moran's I of |g| and sign concordance on the graph's edges."),
         click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),

@@ -20,6 +20,7 @@ class Stage(IntEnum):
     NULL = 5
     PERMUTATION = 6
     SPLIT = 7
+    PLANTED_FIELD = 8
     MEASURING_GRAPH = 9
     SITE_ORDER = 10
 

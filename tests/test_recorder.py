@@ -10,7 +10,10 @@ from click.testing import CliRunner
 
 import tdu
 from tdu.avalanches import gauges, nulls
+from tdu.avalanches.edges import EDGE_STATISTICS, edge_statistics
 from tdu.avalanches.foreign import as_numpy
+from tdu.avalanches.ranked import ranked
+from tdu.avalanches.structure import rook
 from tdu.cli import main
 from tdu.logs import growing
 from tdu.logs.store import Store
@@ -49,6 +52,16 @@ def test_a_row_is_the_avalanche_of_its_step_on_the_graph_of_the_run(tmp_path):
             assert run.columns[name][t] == getattr(found, name), name
         assert run.columns["gradient_norm"][t] == pytest.approx(np.linalg.norm(flat(step)), rel=1e-14)
         assert run.columns["loss"][t] == 1 / (1 + step)
+
+
+def test_edge_statistics_of_the_field_that_is_measured_are_columns_where_asked_for(tmp_path):
+    run = record(tmp_path, probe=tdu.Probe("rook", draws=3, seed=7, ranked=True, edges=True))
+    graph = rook(run.layout, derived_seed(7, Stage.GRAPH, 6, 0))
+    for t, step in enumerate(run.step):
+        measured = ranked(flat(step), run.layout)
+        assert {name: run.columns[name][t] for name in EDGE_STATISTICS} == edge_statistics(measured, graph)
+        assert run.columns["size"][t] == tdu.avalanche(measured, graph).size
+    assert not set(EDGE_STATISTICS) & set(record(tmp_path / "without").columns)
 
 
 def test_the_order_in_which_tensors_are_given_does_not_matter(tmp_path):
@@ -231,6 +244,7 @@ def test_tensors_stay_the_same_over_a_run(tmp_path, second, message):
         (lambda rec: rec(0, {"w": np.array(["a"])}), "`w` must hold real numbers, but its dtype is <U1"),
         (lambda rec: rec(0, {"w": np.zeros(3, np.dtype("V2"))}), r"`w` must hold real numbers, but its dtype is \|V2"),
         (lambda rec: rec(0, {"w": np.ones(9)}, size=3), "`size` is a column of the recorder's own"),
+        (lambda rec: rec(0, {"w": np.ones(9)}, moran=3), "`moran` is a column of the recorder's own"),
         (lambda rec: rec(0, {"w": np.ones(9)}, loss=np.ones(2)), r"`loss` must be one number, but its shape is \(2,\)"),
         (lambda rec: [rec(step, {"w": np.arange(9.0)}) for step in (3, 3)], "step 3 does not come after 3, the last recorded"),
         (lambda rec: rec(-1, {"w": np.ones(9)}), "`step` must be at least 0"),

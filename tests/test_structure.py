@@ -58,7 +58,7 @@ def test_layers_follow_each_other_by_number_where_names_sort_otherwise():
 @pytest.mark.parametrize(
     ("shapes", "said"),
     [
-        ({"": (12,)}, "the graph `units` needs the names and shapes of the tensors, but the field is one array of 12"),
+        ({"": (12,)}, "`units` needs the names and shapes of the tensors, but the field is one array of 12"),
         ({"weight": (4, 3), "bias": (4,)}, "the one layer `weight` has none: `rook`"),
         ({"W1": (4, 3), "W2": (2, 5)}, "`W1` has 4 outputs but `W2` 5 inputs; it is for the layers of an MLP, `rook` for"),
         ({"W1": (4, 3), "W2": (2, 4), "scale": (7,)}, "outputs but `scale` 7 inputs|outputs but `W1` 3 inputs"),
@@ -71,7 +71,7 @@ def test_units_refuses_what_has_none_to_be_told(shapes, said):
 
 
 def test_rook_asks_for_tensors():
-    with pytest.raises(tdu.InputError, match="the graph `rook` needs the names and shapes of the tensors"):
+    with pytest.raises(tdu.InputError, match="`rook` needs the names and shapes of the tensors"):
         rook(Layout.unknown(9))
 
 

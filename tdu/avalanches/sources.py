@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,25 @@ COLUMNS = ("file", "index", "n", "size", "duration", "extent", "peak", "threshol
 
 #: What makes of a file its fields (T, N).
 Reader = Callable[[Path], npt.NDArray[np.generic]]
+#: What knows of a file of N entries a field which tensors these are of.
+LayoutOf = Callable[[Path, int], Layout]
+
+
+def _unknown(_path: Path, n_sites: int) -> Layout:
+    return Layout.unknown(n_sites)
 
 
 def probe_files(
-    files: Sequence[Path], graph: str, seed: int, read: Reader = read_fields, **settings: Any
+    files: Sequence[Path], graph: str, seed: int, read: Reader = read_fields, layout_of: LayoutOf = _unknown, **settings: Any
 ) -> Iterator[dict[str, Any]]:
     """One row of `COLUMNS` per snapshot of each file, in order.
 
-    `graph` is a name in `tdu.avalanches.families.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2).
+    `graph` is a name in `tdu.avalanches.families.FAMILIES`, built for the layout of each file, or a .npy file of edges (E, 2).
     `settings` are those of `tdu.avalanche`. A ValueError names the file and the snapshot.
     """
-    for row, field, on in _snapshots(files, graph, seed, read):
+    for row, field, on in _snapshots(files, graph, seed, read, layout_of):
         with _named(row):
-            found = avalanche(field, on(field.size), **settings)
+            found = avalanche(field, on(), **settings)
         yield row | {name: getattr(found, name) for name in COLUMNS if name not in row}
 
 
@@ -48,6 +54,7 @@ def null_files(
     draws: int,
     blocks: Sequence[int] | None = None,
     read: Reader = read_fields,
+    layout_of: LayoutOf = _unknown,
     **settings: Any,
 ) -> Iterator[dict[str, Any]]:
     """One row per snapshot: its size, and for each null in `names` the mean of its draws, their 95 % range, and a p-value.
@@ -57,10 +64,10 @@ def null_files(
     two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
     """
     number = -1
-    for row, field, on in _snapshots(files, graph, seed, read):
+    for row, field, on in _snapshots(files, graph, seed, read, layout_of):
         number += row["index"] == 0
         with _named(row):
-            graph_of_field, layout = on(field.size), _layout(field.size, blocks)
+            graph_of_field, layout = on(), _layout(field.size, blocks)
             size = avalanche(field, graph_of_field, **settings).size
             found: dict[str, Any] = {"size": size}
             fields, steps = np.asarray(field, np.float64)[None], np.array([row["index"]])
@@ -89,15 +96,17 @@ def _layout(n_sites: int, blocks: Sequence[int] | None) -> Layout:
 
 
 def _snapshots(
-    files: Sequence[Path], graph: str, seed: int, read: Reader
-) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Callable[[int], Graph]]]:
-    """Each snapshot of each file: where it is from, the field, and the graph as a function of its size."""
+    files: Sequence[Path], graph: str, seed: int, read: Reader, layout_of: LayoutOf
+) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Callable[[], Graph]]]:
+    """Each snapshot of each file: where it is from, the field, and what makes its graph."""
     if graph not in FAMILIES and not graph.endswith(".npy"):
         raise InputError(f"`graph` must be one of {', '.join(FAMILIES)}, or a .npy file of edges, but it is {graph!r}")
 
     @lru_cache(maxsize=1)
-    def of_size(n: int) -> Graph:
-        return FAMILIES[graph](Layout.unknown(n), seed) if graph in FAMILIES else Graph.from_edges(n, read_array(Path(graph)))
+    def of_layout(layout: Layout) -> Graph:
+        if graph in FAMILIES:
+            return FAMILIES[graph](layout, seed)
+        return Graph.from_edges(layout.n_sites, read_array(Path(graph)))
 
     # every file is read and checked before the first row is given out; none is kept, as not all can be mapped into memory
     each = dict.fromkeys(files)
@@ -107,7 +116,8 @@ def _snapshots(
                 _validate.field(field)
     for path in each:
         for index, field in enumerate(read(path)):
-            yield {"file": str(path), "index": index, "n": field.size}, field, of_size
+            on = partial(of_layout, layout_of(path, field.size))
+            yield {"file": str(path), "index": index, "n": field.size}, field, on
 
 
 @contextmanager

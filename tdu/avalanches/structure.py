@@ -20,7 +20,7 @@ _KIND = re.compile(r"(?:^|(?<=[./_]))(?:(?P<weight>weight|kernel|w)|(?P<bias>bia
 _MOST_EDGES = 64  # a site, of `units`: from some 130 parameters a unit on, a clique says no more than its size
 
 
-class _Layer(NamedTuple):
+class Layer(NamedTuple):
     """Sites of a layer: `weight` (out, in), and `bias` (out,), or (0,) where there is none."""
 
     name: str
@@ -47,7 +47,18 @@ def units(layout: Layout) -> Graph:
     >>> units(tdu.types.Layout.of({"W1": (3, 2), "b1": (3,), "W2": (3,), "b2": (1,)})).degree.tolist()
     [3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0]
     """
-    chain = sorted(_layers(layout, "units"), key=lambda layer: [int(digits) for digits in re.findall(r"\d+", layer.name)])
+    cliques = hidden_units(layout)
+    pairs = [np.triu_indices(clique.shape[1], 1) for clique in cliques]
+    if sum(len(clique) * left.size for clique, (left, _) in zip(cliques, pairs, strict=True)) > _MOST_EDGES * layout.n_sites:
+        largest = max(clique.shape[1] for clique in cliques)
+        raise InputError(f"`units` would join the {largest} parameters of a hidden unit each to all others: `rook` is sparse")
+    edges = [clique[:, np.transpose(pair)].reshape(-1, 2) for clique, pair in zip(cliques, pairs, strict=True)]
+    return Graph.from_edges(layout.n_sites, np.concatenate(edges))
+
+
+def hidden_units(layout: Layout) -> list[Integers]:
+    """Sites of the parameters of each hidden unit, (units, parameters of one) for each hidden layer; errors as of `units`."""
+    chain = sorted(layers_of(layout, "units"), key=lambda layer: [int(digits) for digits in re.findall(r"\d+", layer.name)])
     if len(chain) < 2:
         raise InputError(f"`units` joins the parameters of hidden units, but the one layer `{chain[0].name}` has none: `rook`")
     for layer, after in pairwise(chain):
@@ -56,13 +67,7 @@ def units(layout: Layout) -> Graph:
                 f"`units` cannot tell the hidden units: `{layer.name}` has {layer.weight.shape[0]} outputs but `{after.name}` "
                 f"{after.weight.shape[1]} inputs; it is for the layers of an MLP, `rook` for any tensors"
             )
-    cliques = [np.column_stack([a.weight, a.bias.reshape(len(a.weight), -1), b.weight.T]) for a, b in pairwise(chain)]
-    pairs = [np.triu_indices(clique.shape[1], 1) for clique in cliques]
-    if sum(len(clique) * left.size for clique, (left, _) in zip(cliques, pairs, strict=True)) > _MOST_EDGES * layout.n_sites:
-        largest = max(clique.shape[1] for clique in cliques)
-        raise InputError(f"`units` would join the {largest} parameters of a hidden unit each to all others: `rook` is sparse")
-    edges = [clique[:, np.transpose(pair)].reshape(-1, 2) for clique, pair in zip(cliques, pairs, strict=True)]
-    return Graph.from_edges(layout.n_sites, np.concatenate(edges))
+    return [np.column_stack([a.weight, a.bias.reshape(len(a.weight), -1), b.weight.T]) for a, b in pairwise(chain)]
 
 
 def rook(layout: Layout, seed: int = 0) -> Graph:
@@ -84,7 +89,7 @@ def rook(layout: Layout, seed: int = 0) -> Graph:
     n = layout.n_sites
     rng = np.random.default_rng(seed)
     neighbours = np.full((n, 4), n, np.int32)  # n where there is none
-    for _, weight, bias in _layers(layout, "rook"):
+    for _, weight, bias in layers_of(layout, "rook"):
         _join(neighbours[:, :2], rng.permuted(np.column_stack([weight, bias]) if bias.size else weight, axis=1))
         _join(neighbours[:, 2:], rng.permuted(weight.T, axis=1))
     neighbours.sort(axis=1)
@@ -100,12 +105,12 @@ def _join(neighbours: Indices, cycles: Integers) -> None:
         neighbours[cycles, 1] = np.roll(cycles, 1, axis=1)
 
 
-def _layers(layout: Layout, graph: str) -> list[_Layer]:
-    """The layers in the order of their weights; a bias without its weight is a layer of one row."""
+def layers_of(layout: Layout, what: str) -> list[Layer]:
+    """The layers in the order of their weights, for `what` needs them; a bias without its weight is a layer of one row."""
     if layout.sizes is None:
         raise InputError(
-            f"the graph `{graph}` needs the names and shapes of the tensors, but the field is one array of {layout.n_sites} "
-            "entries: give named tensors, or another graph"
+            f"`{what}` needs the names and shapes of the tensors, but the field is one array of {layout.n_sites} "
+            "entries: give named tensors, or leave it out"
         )
     sites = {name: of for name, of in layout.views(np.arange(layout.n_sites)).items() if of.size}
     biases = {_layer_name(name): name for name, of in sites.items() if of.ndim == 1 and _is_bias(name)}
@@ -117,9 +122,9 @@ def _layers(layout: Layout, graph: str) -> list[_Layer]:
         bias = biases.get(_layer_name(name), "")
         fits = bias not in taken and bias in sites and sites[bias].shape == weight.shape[:1]
         taken |= {bias} if fits else set()
-        found.append(_Layer(name, weight, sites[bias] if fits else sites[name].ravel()[:0]))
+        found.append(Layer(name, weight, sites[bias] if fits else sites[name].ravel()[:0]))
     alone = [name for name in biases.values() if name not in taken]
-    return found + [_Layer(name, sites[name].reshape(1, -1), sites[name].ravel()[:0]) for name in alone]
+    return found + [Layer(name, sites[name].reshape(1, -1), sites[name].ravel()[:0]) for name in alone]
 
 
 def _is_bias(name: str) -> bool:

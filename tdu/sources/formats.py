@@ -11,6 +11,7 @@ from tdu.errors import InputError
 from tdu.files import read_fields
 from tdu.sources import numpy_files, safetensors, torch_files
 from tdu.sources.tensors import Stored, Tensors
+from tdu.types import Layout
 
 
 def open_tensors(path: Path) -> Tensors:
@@ -46,6 +47,11 @@ def open_tensors(path: Path) -> Tensors:
 def fields_in(path: Path) -> npt.NDArray[np.generic]:
     """Fields (T, N): one or many of a .npy file; of any other the one that its tensors (`open_tensors`) make up together."""
     return read_fields(path) if path.suffix == ".npy" else open_tensors(path).field()[None]
+
+
+def layout_in(path: Path, n_sites: int) -> Layout:
+    """Which tensors a field of `n_sites` in a file is of; of a .npy nobody knows."""
+    return Layout.unknown(n_sites) if path.suffix == ".npy" else open_tensors(path).layout
 
 
 def _of_index(path: Path) -> dict[str, Stored]:

@@ -1,4 +1,4 @@
-"""Synthetic fields as a log: what the probe makes of noise, in the form that every other log has."""
+"""Synthetic fields as a log, in the form that every other has, or as files, to see what a probe makes of what is known."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from tdu.avalanches.fields import gaussian
-from tdu.avalanches.probe import Probe
+from tdu.avalanches.planted import planted
+from tdu.avalanches.probe import Probe, asked_for
 from tdu.config import SyntheticConfig
+from tdu.files import write_tensors
 from tdu.logs.rows import Row, stacked
 from tdu.logs.store import Store
 from tdu.models import mlp
 from tdu.rng import Stage, generator
-from tdu.types import Run
+from tdu.types import Layout, Run
 
 #: What a log of synthetic fields says of its source.
 SOURCE = "synthetic"
@@ -31,7 +33,7 @@ def synthesise(path: Path, config: SyntheticConfig, workers: int = 1) -> Iterato
         If another log is there, another process makes one of its runs, or a name is not known.
     """
     probe_of(config)  # an unknown null is an error before anything is written
-    settings = {name: value for name, value in asdict(config).items() if name not in ("hidden", "replicates")}
+    settings = asked_for({name: value for name, value in asdict(config).items() if name not in ("hidden", "replicates")})
     plan = tuple((hidden, replicate) for hidden in config.hidden for replicate in range(config.replicates))
     store = Store.begin(path, SOURCE, settings, plan)
     with ExitStack() as claims, ThreadPoolExecutor(workers) as executor:
@@ -54,7 +56,31 @@ def run_of(config: SyntheticConfig, hidden: int, replicate: int) -> Run:
     return Run(hidden, replicate, layout, step, columns, nulls, {}, grokking_step=-1)
 
 
+def write_fields(directory: Path, config: SyntheticConfig, kind: str = "gaussian", strength: float = 0.0) -> Iterator[Path]:
+    """Write fields in which something is planted (`tdu.avalanches.planted`) as files that `tdu probe` reads; yield each.
+
+    The fields of run k of scale h are ``{h}-{k}/{step}.npz``, with the tensors of the XOR network as members, so that the
+    layout is beside them; entries are in units of the configuration's `std`. ``graph`` plants along the very graph on which
+    `tdu probe --graph` measures with the same family and seed.
+
+    Raises
+    ------
+    ValueError
+        For a kind that is not known, or a strength out of [0, 1].
+    """
+    for hidden in config.hidden:
+        layout = Layout(tuple(sorted(mlp.layout(hidden).tensors)))  # the order that tensors of a file are read in
+        for replicate in range(config.replicates):
+            graph = probe_of(config).of_run(layout, hidden, replicate).graph
+            rng = generator(config.seed, Stage.PLANTED_FIELD, hidden, replicate)
+            for step in range(config.fields):
+                field = config.std * planted(kind, layout, graph, strength, rng)
+                path = directory / f"{hidden}-{replicate}" / f"{step}.npz"
+                write_tensors(path, layout.views(field))
+                yield path
+
+
 def probe_of(config: SyntheticConfig) -> Probe:
     """The probe that a configuration asks for."""
-    settings = (config.graph, config.alpha, config.quantile, config.max_steps)
-    return Probe(*settings, nulls=config.nulls, draws=config.n_null_draws, seed=config.seed)
+    settings = (config.graph, config.alpha, config.quantile, config.max_steps, config.nulls, config.n_null_draws, config.seed)
+    return Probe(*settings, config.ranked, config.edges)

@@ -13,12 +13,14 @@ from click.testing import CliRunner
 import tdu
 from tdu.avalanches import threads
 from tdu.avalanches.gauges import of_weights
+from tdu.avalanches.structure import rook
 from tdu.cli import main
 from tdu.logs import claims, growing
 from tdu.logs.store import Store
 from tdu.sources import probing
 from tdu.sources.formats import open_tensors
 from tdu.sources.patterns import found
+from tdu.types import Layout
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -182,6 +184,10 @@ def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse
         ([], "--draws 2 there, --draws 8 here; --seed 3 there, --seed 0 here"),
         (["--draws", 2, "--seed", 3, "--alpha", 0.5], "--alpha 0.3 there, --alpha 0.5 here"),
         (["--draws", 2, "--seed", 3, "--null", "signs"], "--null permuted --null blocks there, --null signs here"),
+        (
+            ["--draws", 2, "--seed", 3, "--ranked", "--edges"],
+            "no --ranked there, --ranked here; no --edges there, --edges here",
+        ),
         (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
         (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
         (
@@ -196,6 +202,20 @@ def test_settings_that_differ_from_the_recorders_are_said_as_options(files, reco
     assert result.stderr.endswith("here): give the options that are there, or another --out\n")
 
 
+def test_structural_graphs_ranks_and_edge_statistics_are_those_of_the_recorder(files, tmp_path):
+    for width in WIDTHS:
+        for replicate in REPLICATES:
+            with tdu.Probe("rook", draws=2, ranked=True, edges=True).record(tmp_path / "one", width, replicate) as rec:
+                for step in STEPS:
+                    rec(step, gradients(width, replicate, step))
+    asked = ["--graph", "rook", "--ranked", "--edges", "--draws", 2]
+    assert "memory_gib" in run("probe", files, "--out", tmp_path / "two", *asked, "--dry-run").stdout
+    run("probe", files, "--out", tmp_path / "two", *asked)
+    same(tdu.load(tmp_path / "one"), tdu.load(tmp_path / "two"))
+    result = run("probe", files, "--out", tmp_path / "two", "--graph", "rook", "--draws", 2, code=1)
+    assert "(--ranked there, no --ranked here; --edges there, no --edges here)" in result.stderr
+
+
 def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
     with tdu.Probe(tdu.ring(48), nulls=()).record(tmp_path / "log", scale=6) as rec:
         rec(0, gradients(6, 0, 0))
@@ -203,6 +223,19 @@ def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
     assert (
         "(a graph given in Python there, --graph ba here; no --null there, --null permuted --null blocks here)" in result.stderr
     )
+
+
+@pytest.mark.parametrize("command", ["probe", "nulls"])
+def test_a_file_of_tensors_is_measured_on_a_structural_graph_without_a_log(tmp_path, command):
+    tensors = {"weight": np.random.default_rng(0).normal(size=(9, 7)), "bias": np.arange(9.0)}
+    np.savez(tmp_path / "field.npz", **tensors)
+    layout = Layout.of({"bias": (9,), "weight": (9, 7)})
+    field = np.concatenate([tensors["bias"], tensors["weight"].ravel()])
+    row = json.loads(run(command, tmp_path / "field.npz", "--graph", "rook", "--seed", 4, "--json").stdout)
+    assert row["size"] == tdu.avalanche(field, rook(layout, 4)).size
+    np.save(tmp_path / "field.npy", field)
+    result = run(command, tmp_path / "field.npy", "--graph", "rook", code=1)
+    assert "field.npy, snapshot 0: `rook` needs the names and shapes of the tensors" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["probe", "nulls"])

@@ -108,3 +108,30 @@ def test_its_command_says_what_differs_from_the_paper():
     settings = {"graph": "ring", "fields": 50, "std": 0.5, "nulls": (), "seed": 0}
     assert commands(LogConfig("synthetic", settings, (3, 6), 6), None)[0] == "tdu synth --out RUN --hidden 3,6 --graph ring"
     assert label("half_width", LogConfig("synthetic", settings, (3, 6), 6)) == "half-width of D(t), mean over fields"
+
+
+def test_planted_fields_are_written_for_the_probe_to_find_what_is_in_them(tmp_path):
+    pattern = str(tmp_path / "fields" / "{scale}-{replicate}" / "{step}.npz")
+    made = ["--hidden", "200,400,800", "--replicates", 1, "--fields", 3, "--seed", 7]
+    for kind, graph, seen in (("units", "units", True), ("graph", "rook", True), ("gaussian", "units", False)):
+        planted = ["--kind", kind, "--strength", 0.9, "--graph", graph]
+        assert run("synth", "--save-fields", tmp_path / "fields", *made, *planted).stdout == f"{pattern}\n"
+        settings = ["--graph", graph, "--ranked", "--edges", "--draws", 2, "--seed", 7]
+        run("probe", pattern, "--out", tmp_path / kind, *settings)
+        log = tdu.load(tmp_path / kind)
+        assert log.n_sites.tolist() == [801, 1601, 3201]
+        assert ((log.columns["concordance_z"].mean(axis=(1, 2)) > 3) == seen).all()
+    assert not (tmp_path / "tdu-synthetic").exists()
+    assert "--kind needs --save-fields" in run("synth", "--out", tmp_path / "log", "--kind", "units", code=2).stderr
+
+
+def test_ranked_fields_and_edges_are_asked_for_and_else_leave_no_trace(tmp_path):
+    run("synth", "--out", tmp_path / "log", *SMALL, "--graph", "rook", "--ranked", "--edges")
+    found = tdu.load(tmp_path / "log")
+    assert {"moran", "moran_z", "concordance", "concordance_z"} <= set(found.columns)
+    assert np.isfinite(found.columns["moran_z"]).all()
+    assert found.columns["threshold"][2].std() < 1e-12, "one distribution has one threshold"
+    run("synth", "--out", tmp_path / "plain", *SMALL)
+    plain = tdu.load(tmp_path / "plain")
+    assert "moran" not in plain.columns
+    assert not {"ranked", "edges"} & set(Store.open(tmp_path / "plain").settings)
