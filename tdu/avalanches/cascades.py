@@ -1,5 +1,7 @@
 """Fields → avalanches."""
 
+from dataclasses import fields as dataclass_fields
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,14 +9,14 @@ from tdu import _check, _validate
 from tdu.avalanches.binning import sites_from_which_bins_pay
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.observables import Avalanches
-from tdu.avalanches.threads import MIN_SITES_THREADED, relax_in_blocks
+from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import relax, workspace
-from tdu.kernels.measures import angle
+from tdu.kernels.measures import all_finite, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.types import Avalanche, Floats, Integers
+from tdu.types import Avalanche, Fields, Floats, Integers
 
 
 def avalanche(
@@ -79,11 +81,7 @@ def avalanche(
     else:
         threshold = _check.real(threshold, "threshold", 0, float("inf"))
     profile = np.empty(max_steps, np.int64)
-    shared = _check.integer(workers, "workers", 1) > 1
-    if n >= MIN_SITES_THREADED and (shared or n >= sites_from_which_bins_pay()):
-        found = relax_in_blocks(relaxed, graph, alpha, threshold, max_steps, profile, workers)
-    else:
-        found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n), True)
+    found = _relax(relaxed, graph, alpha, threshold, profile, _check.integer(workers, "workers", 1))
     size, duration, extent, peak, dissipated, capped, transport = found
     return Avalanche(
         size=int(size),
@@ -97,6 +95,15 @@ def avalanche(
         transport=float(transport),
         gradient=relaxed,
     )
+
+
+def _relax(field: Floats, graph: Graph, alpha: float, threshold: float, profile: Integers, workers: int) -> Relaxed:
+    """As `tdu.kernels.avalanche.relax`, in one go or in blocks, for as many steps as `profile` has room for."""
+    n, max_steps = field.size, profile.size
+    if n >= MIN_SITES_THREADED and (workers > 1 or n >= sites_from_which_bins_pay()):
+        return relax_in_blocks(field, graph, alpha, threshold, max_steps, profile, workers)
+    found: Relaxed = relax(field, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n), True)
+    return found
 
 
 def sizes_of(
@@ -130,18 +137,24 @@ def avalanches(
     fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1
 ) -> Avalanches:
     """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
-    many = _fields(fields, graph)
-    profile = np.zeros((len(many), max_steps), np.int64)
-    counts, measures = np.empty((4, len(many)), np.int64), np.empty((4, len(many)))
-    capped = np.empty(len(many), np.bool_)
-    for t, field in enumerate(many):
-        one = avalanche(field, graph, alpha, quantile, max_steps=max_steps, workers=workers)
-        profile[t, : one.duration], capped[t] = one.profile, one.capped
-        counts[:, t] = one.size, one.duration, one.extent, one.peak
-        measures[:, t] = one.threshold, one.dissipated, one.transport, angle(field, one.gradient)
-    size, duration, extent, peak = counts
-    threshold, dissipated, transport, deviation_angle = measures
-    return Avalanches(size, duration, extent, peak, profile, threshold, dissipated, capped, transport, deviation_angle)
+    many = [one_of(field, graph, alpha, quantile, max_steps, workers=workers) for field in _fields(fields, graph)]
+    names = [item.name for item in dataclass_fields(Avalanches)]
+    return Avalanches(**{name: np.array([getattr(one, name) for one in many]) for name in names})
+
+
+def one_of(field: Fields, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1) -> Avalanches:
+    """The avalanche of one field (N,) in numbers, with settings that were checked: for training loops, which ask one by one.
+
+    At little more than the price of the kernels, which on a few thousand sites is less than that of the checks.
+    """
+    before: Floats = np.require(field, np.float64, ["C", "A", "W"])
+    if before.shape != (len(graph),) or not all_finite(before):
+        _validate.field(before, len(graph))  # says why
+    relaxed, profile = before.copy(), np.empty(max_steps, np.int64)
+    threshold = magnitude_quantile(before, quantile, 0.0, np.empty(before.size))
+    size, duration, extent, peak, dissipated, capped, transport = _relax(relaxed, graph, alpha, threshold, profile, workers)
+    turned = angle(before, relaxed)
+    return Avalanches(size, duration, extent, peak, profile, threshold, dissipated, capped, transport, turned)
 
 
 def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:

@@ -157,9 +157,14 @@ class RunProbe:
         self, field: npt.NDArray[np.floating], step: int, workers: int = 1
     ) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        fields, steps = field[None], np.array([step])
-        columns = {name: float(values[0]) for name, values in self.observables(fields, workers).items()}
-        return columns, {name: sizes[:, 0] for name, sizes in self.null_sizes(fields, steps, workers).items()}
+        probe = self.probe
+        settings = (probe.alpha, probe.quantile, probe.max_steps)
+        found = cascades.one_of(field, self.graph, *settings, workers=workers)
+        columns = {name: float(value) for name, value in observables.columns(found).items()}
+        if not self.draws:
+            return columns, {}
+        nulls = self.null_sizes(field[None], np.array([step]), workers)
+        return columns, {name: sizes[:, 0] for name, sizes in nulls.items()}
 
     def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
         """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.

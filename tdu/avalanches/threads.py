@@ -18,6 +18,8 @@ from tdu.types import Floats, Integers
 
 #: Fields of fewer sites are relaxed in one go on one thread: a step of theirs takes no longer than waking the others.
 MIN_SITES_THREADED = 1 << 21
+#: Size, duration, extent, peak, dissipated, capped and transport of an avalanche.
+Relaxed = tuple[int, int, int, int, float, bool, float]
 _SITE = 6  # cost of a site to the thread whose block it is in, in ends of edges
 _PARTS = 4  # of the blocks for each thread: one that has finished takes the next, as threads are seldom equally fast
 
@@ -25,7 +27,7 @@ _PARTS = 4  # of the blocks for each thread: one that has finished takes the nex
 def relax_in_blocks(
     field: Floats, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int = 1,
     block_bits: int = BLOCK_BITS,
-) -> tuple[int, int, int, int, float, bool, float]:  # fmt: skip
+) -> Relaxed:  # fmt: skip
     """As `tdu.kernels.avalanche.relax`, on `workers` threads; `field` (N,) and `profile` (max_steps,) are overwritten."""
     n, n_blocks = field.size, -(-field.size >> block_bits)
     work = workspace(n)
