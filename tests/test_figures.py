@@ -58,6 +58,7 @@ def test_captions_and_what_can_be_drawn_are_known_without_matplotlib():
         import sys
         from tdu.results import figures, report
         assert figures.caption("dimension").startswith("Fig. 1b. ") and figures.caption("dimension", False).startswith("(a) ")
+        assert "at each field, with" in figures.caption("dimension", False, "field")
         assert not {"matplotlib", "tdu.results.panels"} & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", code], check=True)
