@@ -224,6 +224,7 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile."),
         click.option("--max-steps", type=click.IntRange(0), default=MAX_STEPS, show_default=True, help="Steps allowed."),
+        click.option("--precision", type=click.Choice(PRECISIONS), default="float64", show_default=True, help="Of the field."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
     ]
     return _decorated(command, options)

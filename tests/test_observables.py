@@ -58,10 +58,11 @@ def test_every_source_records_every_observable():
 
 @pytest.mark.parametrize("max_steps", [0, 1, 20])
 @pytest.mark.parametrize("scale", [0.0, 1.0])  # where all is zero, nothing topples and the threshold is 0
-def test_observables_of_one_field_have_the_bits_of_those_of_many(max_steps, scale):
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_observables_of_one_field_have_the_bits_of_those_of_many(max_steps, scale, precision):
     graph, fields = tdu.barabasi_albert(101), scale * np.random.default_rng(0).standard_t(2, (5, 101))
-    many = columns(avalanches(fields, graph, 0.3, 0.9, max_steps))
-    probe = tdu.Probe(graph, max_steps=max_steps, draws=0).of_run(Layout.unknown(101))
+    many = columns(avalanches(fields, graph, 0.3, 0.9, max_steps, precision=precision))
+    probe = tdu.Probe(graph, max_steps=max_steps, draws=0, precision=precision).of_run(Layout.unknown(101))
     for t, field in enumerate(fields):
         one, nulls = probe.snapshot(field, t)
         assert nulls == {}

@@ -17,7 +17,7 @@ from tdu.avalanches.graphs import FAMILIES, Graph
 from tdu.avalanches.nulls import Draws
 from tdu.avalanches.recorder import Recorder
 from tdu.avalanches.threads import MIN_SITES_THREADED
-from tdu.config import ALPHA, MAX_STEPS, QUANTILE
+from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
 from tdu.types import Column, Fields, Integers, Layout
@@ -39,6 +39,7 @@ class Probe:
     nulls : null models whose avalanches are measured beside the real one, by name (`tdu.avalanches.nulls.MODELS`).
     draws : of each null.
     seed : of graphs and nulls, with scale and replicate the address of what is random.
+    precision : of fields in the avalanche, as in `tdu.avalanche`.
 
     Raises
     ------
@@ -60,6 +61,7 @@ class Probe:
     nulls: tuple[str, ...] = ("permuted", "blocks")
     draws: int = 8
     seed: int = 0
+    precision: str = "float64"
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
@@ -69,6 +71,7 @@ class Probe:
         _check.integer(self.max_steps, "max_steps", 0, _check.LARGEST_STEPS)
         _check.integer(self.draws, "draws", 0)
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
+        _check.choice(self.precision, "precision", PRECISIONS)
         _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
@@ -136,7 +139,10 @@ class Probe:
     def settings(self) -> dict[str, Any]:
         """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
         graph = GIVEN if isinstance(self.graph, Graph) else self.graph
-        return {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
+        known = {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
+        if self.precision == "float64":
+            del known["precision"]  # as in logs of versions that knew no other
+        return known
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,19 +153,19 @@ class RunProbe:
     graph: Graph
     draws: Mapping[str, Draws]
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self.probe, name) for name in ("alpha", "quantile", "max_steps", "precision")}
+
     def observables(self, fields: npt.ArrayLike, workers: int = 1) -> dict[str, Column]:
         """Every observable (T,) of the avalanches of fields (T, N), by name."""
-        probe = self.probe
-        settings = (probe.alpha, probe.quantile, probe.max_steps)
-        return observables.columns(cascades.avalanches(fields, self.graph, *settings, workers=workers))
+        return observables.columns(cascades.avalanches(fields, self.graph, **self._settings, workers=workers))
 
     def snapshot(
         self, field: npt.NDArray[np.floating], step: int, workers: int = 1
     ) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        probe = self.probe
-        settings = (probe.alpha, probe.quantile, probe.max_steps)
-        found = cascades.one_of(field, self.graph, *settings, workers=workers)
+        found = cascades.one_of(field, self.graph, **self._settings, workers=workers)
         columns = {name: float(value) for name, value in observables.columns(found).items()}
         if not self.draws:
             return columns, {}
@@ -182,9 +188,7 @@ class RunProbe:
 
     def sizes(self, fields: npt.ArrayLike, graph: Graph | None = None, workers: int = 1) -> Integers:
         """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""
-        probe = self.probe
-        settings = (probe.alpha, probe.quantile, probe.max_steps)
-        return cascades.sizes_of(fields, graph or self.graph, *settings, workers=workers)
+        return cascades.sizes_of(fields, graph or self.graph, **self._settings, workers=workers)
 
     def relaxed(self, gradient: npt.NDArray[np.floating], alpha: float) -> npt.NDArray[np.floating]:
         """What becomes of a gradient (N,) in an avalanche of strength `alpha`, in its own precision: what trains in-line."""

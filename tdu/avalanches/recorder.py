@@ -17,7 +17,7 @@ from tdu.files import write_tensors
 from tdu.logs.growing import GrowingRun
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
-from tdu.types import Floats, Layout
+from tdu.types import Fields, Layout
 
 if TYPE_CHECKING:
     from tdu.avalanches.probe import Probe, RunProbe
@@ -52,8 +52,8 @@ class Recorder:
         self._run = GrowingRun(store, scale, replicate)
         self._of_run: RunProbe | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
-        self._field: Floats = np.empty(0)
-        self._views: list[Floats] = []  # of the field, where each tensor goes
+        self._field: Fields = np.empty(0)
+        self._views: list[Fields] = []  # of the field, where each tensor goes
         if self._run.rows and not resume:
             self._run.close()
             raise InputError(
@@ -125,7 +125,7 @@ class Recorder:
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None
         self._of_run = self._probe.of_run(layout, self._run.scale, self._run.replicate)
-        self._shapes, self._field = shapes, np.empty(layout.n_sites)
+        self._shapes, self._field = shapes, np.empty(layout.n_sites, self._probe.precision)
         self._views = list(layout.views(self._field).values())
         return self._of_run
 

@@ -182,6 +182,7 @@ def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse
         ([], "--draws 2 there, --draws 8 here; --seed 3 there, --seed 0 here"),
         (["--draws", 2, "--seed", 3, "--alpha", 0.5], "--alpha 0.3 there, --alpha 0.5 here"),
         (["--draws", 2, "--seed", 3, "--null", "signs"], "--null permuted --null blocks there, --null signs here"),
+        (["--draws", 2, "--seed", 3, "--precision", "float32"], "--precision float64 there, --precision float32 here"),
         (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
         (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
         (
@@ -194,6 +195,20 @@ def test_settings_that_differ_from_the_recorders_are_said_as_options(files, reco
     result = run("probe", files, "--out", tmp_path / "recorded", *options, code=1)
     assert f"recorded holds runs of another probe ({said}" in result.stderr
     assert result.stderr.endswith("here): give the options that are there, or another --out\n")
+
+
+def test_fields_of_float32_are_a_log_of_their_own_from_files_and_from_the_loop(files, tmp_path):
+    run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--precision", "float32")
+    with tdu.Probe(draws=2, precision="float32").record(tmp_path / "log", scale=10, replicate=2) as rec:
+        rec(0, gradients(10, 2, 0))
+    log = tdu.load(tmp_path / "log")
+    for replicate in range(3):
+        tensors = dict(sorted(gradients(10, replicate, 0).items()))
+        field = np.concatenate([tensor.ravel() for tensor in tensors.values()])
+        found = tdu.avalanche(field, tdu.barabasi_albert(field.size), precision="float32")
+        assert log.columns["threshold"][log.scale == 10, replicate, log.step == 0] == found.threshold
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 2, code=1)
+    assert "(--precision float32 there, --precision float64 here)" in result.stderr
 
 
 def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
