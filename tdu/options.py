@@ -231,7 +231,7 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 #: Settings of `log_options`, by name.
-LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "part", "workers", "dry_run")
+LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "profiles", "part", "workers", "dry_run")
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -248,6 +248,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
+        click.option("--profiles", is_flag=True, help="Record topplings step by step, too, whose mean profiles are collapsed."),
         PART,
         click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
     ]

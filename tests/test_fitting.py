@@ -247,6 +247,26 @@ def test_intervals_of_runs_that_do_not_scatter_hold_their_value_to_the_last_bit(
     assert (found.low, found.high, found.note) == (1.2, np.nextafter(1.2, 2), "")
 
 
+def test_profiles_in_a_log_are_collapsed_and_drawn(tmp_path):
+    store = Store.begin(tmp_path, SOURCE, {"seed": 3, "graph": "ba"})
+    steps, t = np.arange(0, 600, 10), np.arange(20)[:, None]
+    for width in WIDTHS[:3]:
+        run, rng = planted(width, 0, steps), np.random.default_rng(width)
+        duration = rng.integers(4, 10, steps.size)
+        u = (t + 0.5) / duration
+        profile = np.where(u < 1, 90 * width * duration**0.5 * u * (1 - u), 0.0)
+        profile = np.round(profile * np.exp(0.1 * rng.normal(size=profile.shape)))
+        named = {f"profile_{k:02d}": topplings for k, topplings in enumerate(profile, start=1)}
+        columns = {**run.columns, "duration": duration, "size": profile.sum(axis=0).astype(int), **named}
+        store.write(replace(run, columns=columns))
+    results = fit(tmp_path)
+    found = results.quantities["profile_exponent"]
+    assert found.value == pytest.approx(1.5, abs=0.05)
+    assert np.isnan(found.low)  # one run a scale
+    assert re.search(rf"1/σνz, of the collapse of mean profiles +{found.value:.3g} \[–\]", table(results))
+    assert "profiles" in figures.drawable(results)
+
+
 @pytest.mark.slow
 @settings(max_examples=3)
 @given(st.integers(0, 2**32), st.sampled_from([2, 3]), st.sampled_from([0.05, 0.5, 1.5]), st.booleans())

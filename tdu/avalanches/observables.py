@@ -88,6 +88,17 @@ OBSERVABLES: dict[str, Observable] = {
 }
 
 
-def columns(found: Avalanches) -> dict[str, Numbers]:
-    """Every observable (T,) of T avalanches, or a number of a single one, by name."""
-    return {name: one.measure(found) for name, one in OBSERVABLES.items()}
+#: What columns of topplings in the first step, the second, … are called by: profile_01, profile_02, ….
+PROFILE = "profile_"
+
+
+def profile_column(step: int) -> str:
+    """The column of topplings in a step, the first being 1."""
+    return f"{PROFILE}{step:02d}"
+
+
+def columns(found: Avalanches, *, profiles: bool = False) -> dict[str, Numbers]:
+    """Every observable (T,) of T avalanches, or a number of a single one, by name; and topplings step by step if asked."""
+    named = {name: one.measure(found) for name, one in OBSERVABLES.items()}
+    steps = range(found.profile.shape[-1]) if profiles else ()
+    return named | {profile_column(step + 1): found.profile[..., step] for step in steps}

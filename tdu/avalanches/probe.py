@@ -28,6 +28,10 @@ SOURCE = "gradients"
 GIVEN = "given"
 
 
+#: Settings that are said only where they are others than these, as logs of older versions do not know them.
+NEWER = {"precision": "float64", "profiles": False}
+
+
 @dataclass(frozen=True)
 class Probe:
     """How gradients are measured.
@@ -40,6 +44,7 @@ class Probe:
     draws : of each null.
     seed : of graphs and nulls, with scale and replicate the address of what is random.
     precision : of fields in the avalanche, as in `tdu.avalanche`.
+    profiles : also record the topplings of every step, a column a step, ``profile_01``, …: what `tdu fit` collapses.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class Probe:
     draws: int = 8
     seed: int = 0
     precision: str = "float64"
+    profiles: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
@@ -140,9 +146,7 @@ class Probe:
         """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
         graph = GIVEN if isinstance(self.graph, Graph) else self.graph
         known = {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
-        if self.precision == "float64":
-            del known["precision"]  # as in logs of versions that knew no other
-        return known
+        return {name: value for name, value in known.items() if NEWER.get(name) != value}
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,14 +163,16 @@ class RunProbe:
 
     def observables(self, fields: npt.ArrayLike, workers: int = 1) -> dict[str, Column]:
         """Every observable (T,) of the avalanches of fields (T, N), by name."""
-        return observables.columns(cascades.avalanches(fields, self.graph, **self._settings, workers=workers))
+        found = cascades.avalanches(fields, self.graph, **self._settings, workers=workers)
+        return observables.columns(found, profiles=self.probe.profiles)
 
     def snapshot(
         self, field: npt.NDArray[np.floating], step: int, workers: int = 1
     ) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
         found = cascades.one_of(field, self.graph, **self._settings, workers=workers)
-        columns = {name: float(value) for name, value in observables.columns(found).items()}
+        measured = observables.columns(found, profiles=self.probe.profiles)
+        columns = {name: float(value) for name, value in measured.items()}
         if not self.draws:
             return columns, {}
         nulls = self.null_sizes(field[None], np.array([step]), workers)

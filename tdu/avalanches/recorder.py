@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tdu import _check
 from tdu.avalanches import gauges
 from tdu.avalanches.foreign import as_numpy, as_tensors
-from tdu.avalanches.observables import OBSERVABLES
+from tdu.avalanches.observables import OBSERVABLES, PROFILE
 from tdu.errors import InputError
 from tdu.files import write_tensors
 from tdu.logs.growing import GrowingRun
@@ -142,7 +142,7 @@ class Recorder:
 
 def _number(value: Any, name: str) -> float:
     """A metric as a float, of an array of one entry too, wherever it is."""
-    if name in _TAKEN:
+    if name in _TAKEN or name.startswith(PROFILE):
         raise InputError(f"`{name}` is a column of the recorder's own: give the metric another name")
     if isinstance(value, (int, float)):
         return float(value)

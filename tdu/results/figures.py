@@ -19,6 +19,7 @@ from tdu.results.series import (
     Gini,
     GrokkingEpochs,
     LeaveOneOut,
+    MeanProfiles,
     NullOverTime,
     OneRun,
     PowerLaws,
@@ -177,6 +178,11 @@ FIGURES: dict[str, Drawing] = {
         "(dotted) say little.",
         of_logs="(a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
         "intervals. (b) The decades between x_min and the largest avalanche: exponents over less than 1.5 decades say little.",
+    ),
+    "profiles": Drawing(
+        (MeanProfiles,),
+        "Topplings over the course of an avalanche. (a) Mean over the avalanches of each duration T (steps) at the largest N, "
+        "with its standard error. (b) The same over T^(x − 1), at the x of the best collapse.",
     ),
     "phases": Drawing(
         (Bootstrap, LeaveOneOut, Topologies),

@@ -183,6 +183,7 @@ def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse
         (["--draws", 2, "--seed", 3, "--alpha", 0.5], "--alpha 0.3 there, --alpha 0.5 here"),
         (["--draws", 2, "--seed", 3, "--null", "signs"], "--null permuted --null blocks there, --null signs here"),
         (["--draws", 2, "--seed", 3, "--precision", "float32"], "--precision float64 there, --precision float32 here"),
+        (["--draws", 2, "--seed", 3, "--profiles"], "no --profiles there, --profiles here"),
         (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
         (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
         (
