@@ -126,7 +126,7 @@ def shed(n_active, degree, share, dissipated):
     """`dissipated` plus what isolated sites shed out of the system, added one by one."""
     for a in range(n_active):
         if degree[a] == 0:
-            dissipated += share[a]
+            dissipated += np.float64(share[a])
     return dissipated
 
 

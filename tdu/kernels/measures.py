@@ -161,7 +161,7 @@ def distance(a, scale_a, b, scale_b):
         rest = min(_STRIP, a.size - first)
         of_a, of_b = a[first : first + rest], b[first : first + rest]
         for i in range(rest):
-            strip[i] = of_a[i] * scale_a - of_b[i] * scale_b
+            strip[i] = np.float64(of_a[i]) * scale_a - np.float64(of_b[i]) * scale_b
         total += dot(strip[:rest], strip[:rest])
     return math.sqrt(total)
 
