@@ -103,6 +103,8 @@ def avalanche(
 
 def _rounded(value: float, field: Fields) -> float:
     """A number as kernels compare it with the entries of a field: of their type."""
+    if field.dtype == np.float64:
+        return value
     with np.errstate(over="ignore"):
         return field.dtype.type(value)  # type: ignore[return-value]
 
