@@ -21,9 +21,10 @@ _EIGHT = ir.VectorType(ir.DoubleType(), LANES)
 
 
 def _in_lanes(terms: Callable[..., tuple[Any, ...]], n_arrays: int, n_terms: int) -> Any:
-    """The function of `n_arrays` float64 arrays (n,) that adds up each of the `terms` of their entries: eight lanes a term.
+    """The function of `n_arrays` arrays (n,) that adds up each of the `terms` of their entries: eight lanes a term.
 
-    Whole eights of entries only. `terms` is told how to multiply and to subtract: numbers, or vectors of LLVM's.
+    Whole eights of entries only; those of float32 become float64 first. `terms` is told how to multiply and to subtract:
+    numbers, or vectors of LLVM's.
     """
 
     def in_python(*arrays: Any) -> tuple[tuple[float, ...], ...]:
@@ -44,8 +45,10 @@ def _in_lanes(terms: Callable[..., tuple[Any, ...]], n_arrays: int, n_terms: int
         totals = [cgutils.alloca_once_value(builder, ir.Constant(_EIGHT, [0.0] * LANES)) for _ in range(n_terms)]
         with cgutils.for_range(builder, builder.lshr(length, three)) as loop:
             first = builder.shl(loop.index, three)
-            starts = [builder.bitcast(builder.gep(array.data, [first]), _EIGHT.as_pointer()) for array in arrays]
-            eights = [builder.load(start, align=8) for start in starts]
+            eights = [
+                _eight(builder, builder.gep(array.data, [first]), kind.dtype)
+                for kind, array in zip(signature.args, arrays, strict=True)
+            ]
             for total, term in zip(totals, terms(builder.fmul, builder.fsub, *eights), strict=True):
                 builder.store(builder.fadd(builder.load(total), term), total)
         places = [ir.Constant(ir.IntType(32), lane) for lane in range(LANES)]
@@ -59,6 +62,14 @@ def _in_lanes(terms: Callable[..., tuple[Any, ...]], n_arrays: int, n_terms: int
     if n_arrays == 1:
         return intrinsic(lambda _typing, a: (returned(a), in_llvm))
     return intrinsic(lambda _typing, a, b: (returned(a, b), in_llvm))
+
+
+def _eight(builder: Any, start: Any, kind: Any) -> Any:
+    """The eight entries of a `kind` from `start` on, as float64."""
+    if kind == types.float64:
+        return builder.load(builder.bitcast(start, _EIGHT.as_pointer()), align=8)
+    eight = ir.VectorType(ir.FloatType(), LANES)
+    return builder.fpext(builder.load(builder.bitcast(start, eight.as_pointer()), align=4), _EIGHT)
 
 
 sums = _in_lanes(lambda _mul, _sub, a: (a,), 1, 1)

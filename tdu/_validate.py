@@ -1,14 +1,18 @@
 """Canonical arrays, or an error that names both sides. Nothing behind this module checks its input again."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from tdu.errors import InputError, InputTypeError
 
 
-def field(values: npt.ArrayLike, n_sites: int | None = None, name: str = "gradient") -> npt.NDArray[np.float64]:
-    """`values` as a C-contiguous float64 vector, checked to be finite and, if given, to have `n_sites` entries."""
-    array = numeric(values, name)
+def field(
+    values: npt.ArrayLike, n_sites: int | None = None, name: str = "gradient", precision: str = "float64"
+) -> npt.NDArray[Any]:
+    """`values` as a C-contiguous vector of a `precision`, checked to be finite and, if given, to have `n_sites` entries."""
+    array = numeric(values, name, precision)
     if array.ndim != 1:
         raise InputError(f"`{name}` must have one dimension, one entry per site, but its shape is {array.shape}")
     if n_sites is not None and array.size != n_sites:
@@ -18,7 +22,7 @@ def field(values: npt.ArrayLike, n_sites: int | None = None, name: str = "gradie
     return finite(array, name)
 
 
-def finite(array: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
+def finite(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     """`array` as it is, or a ValueError that names its first entry that is nan or infinite."""
     good = np.isfinite(array)
     if not good.all():
@@ -27,12 +31,13 @@ def finite(array: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]
     return array
 
 
-def numeric(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
-    """`values` as native, aligned, C-contiguous float64 of any shape; complex numbers, text and objects are TypeErrors."""
+def numeric(values: npt.ArrayLike, name: str, precision: str = "float64") -> npt.NDArray[Any]:
+    """`values` as native, aligned, C-contiguous floats of any shape; complex numbers, text and objects are TypeErrors."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise InputTypeError(f"`{name}` must hold real numbers, but its dtype is {array.dtype}")
-    return np.require(array, np.float64, ["C", "A"])
+    with np.errstate(over="ignore"):  # what float32 has no room for becomes infinite, and is refused as such
+        return np.require(array, np.dtype(precision), ["C", "A"])
 
 
 def sizes(values: npt.ArrayLike, name: str = "sizes") -> npt.NDArray[np.float64]:

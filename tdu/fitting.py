@@ -8,7 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu.analysis import amplitude, crackling, dimension, excess, grokking, phases, support, tails, transport, watched
+from tdu.analysis import (
+    amplitude,
+    crackling,
+    dimension,
+    excess,
+    grokking,
+    phases,
+    profiles,
+    support,
+    tails,
+    transport,
+    watched,
+)
 from tdu.avalanches.probe import SOURCE
 from tdu.config import LogConfig, StudyConfig
 from tdu.errors import InputError
@@ -98,7 +110,7 @@ def measure(log: Log, executor: Executor, *, foreign: bool = False) -> list[Find
         analyses[:0] = [partial(grokking.analyse, log)]
         analyses.append(partial(phases.analyse, log, every_epoch(log)))
     if foreign:
-        analyses += [partial(module.analyse, log) for module in (transport, crackling, watched, support)]
+        analyses += [partial(module.analyse, log) for module in (transport, crackling, profiles, watched, support)]
     return [_known(found) for found in executor.map(lambda analyse: analyse(), analyses)]
 
 

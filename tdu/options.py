@@ -249,13 +249,27 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile."),
         click.option("--max-steps", type=click.IntRange(0), default=MAX_STEPS, show_default=True, help="Steps allowed."),
+        click.option("--precision", type=click.Choice(PRECISIONS), default="float64", show_default=True, help="Of the field."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
     ]
     return _decorated(command, options)
 
 
 #: Settings of `log_options`, by name.
-LOG_SETTINGS = ("out", "null", "draws", "ranked", "edges", "difference", "include", "exclude", "part", "workers", "dry_run")
+LOG_SETTINGS = (
+    "out",
+    "null",
+    "draws",
+    "ranked",
+    "edges",
+    "profiles",
+    "difference",
+    "include",
+    "exclude",
+    "part",
+    "workers",
+    "dry_run",
+)
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -274,6 +288,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
+        click.option("--profiles", is_flag=True, help="Record topplings step by step, too, whose mean profiles are collapsed."),
         PART,
         click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
     ]

@@ -71,7 +71,7 @@ class Avalanche:
     dissipated : what isolated sites shed out of the system; Σ `gradient` + `dissipated` is the sum of the field before.
     capped : True if sites were still active after the last step allowed.
     transport : Σ |α g_i| over all topplings, what they gave away in all.
-    gradient : (N,) float64, the relaxed field.
+    gradient : (N,) the relaxed field, float64 unless another precision was asked for.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class Avalanche:
     dissipated: float
     capped: bool
     transport: float
-    gradient: Floats
+    gradient: Fields
 
 
 @dataclass(frozen=True)

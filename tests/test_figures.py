@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from tdu.config import NULLS
 from tdu.results import figures, panels, store
 from tdu.results.panels import style
-from tdu.results.series import DimensionOverTime, NullOverTime, Recorded, Watched
+from tdu.results.series import DimensionOverTime, MeanProfiles, NullOverTime, Recorded, Watched
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 
@@ -26,7 +26,10 @@ def results():
     found = store.load_results(COMMITTED)
     step = found.series_of(DimensionOverTime).epoch
     recorded = {"loss": Recorded(np.geomspace(1, 1e-3, step.size)), "gradient_norm": Recorded(np.cos(step))}
-    return replace(found, series=(*found.series, Watched(step, recorded)))
+    place, duration = np.linspace(0.1, 0.9, 9), np.arange(4, 12)
+    mean = 9 * duration[:, None] ** 0.4 * place * (1 - place)
+    profiles = MeanProfiles(duration, place, mean, 0.05 * mean, 1.4, 0.8)
+    return replace(found, series=(*found.series, Watched(step, recorded), profiles))
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +61,7 @@ def test_captions_and_what_can_be_drawn_are_known_without_matplotlib():
         import sys
         from tdu.results import figures, report
         assert figures.caption("dimension").startswith("Fig. 1b. ") and figures.caption("dimension", False).startswith("(a) ")
+        assert "at each field, with" in figures.caption("dimension", False, "field")
         assert not {"matplotlib", "tdu.results.panels"} & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,9 +4,13 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tdu
 from tdu import fitting
@@ -15,10 +19,10 @@ from tdu.cli import main
 from tdu.config import LogConfig, NetworkConfig
 from tdu.logs.store import Store
 from tdu.results import figures, panels, report
-from tdu.results.assemble import table
+from tdu.results.assemble import table, with_value_inside
 from tdu.results.series import DimensionOverTime
 from tdu.results.store import load_results
-from tdu.types import Layout, Run
+from tdu.types import Estimate, Layout, Run
 
 WIDTHS = (8, 16, 32, 64)
 STEP = np.arange(0, 200, 10)
@@ -215,3 +219,69 @@ def test_networks_of_several_widths_are_trained_fitted_and_reported_from_the_com
     assert "published" not in page.replace("Nothing published stands beside them", "")
     assert "Fig." not in page
     assert load_results(tmp_path / "log" / "results.json").config.scales == (4, 8, 12)
+
+
+def estimates(low, high):
+    return st.floats(low, high).flatmap(lambda v: st.tuples(st.just(v), st.floats(low, high), st.floats(0, high - low)))
+
+
+@given(estimates(-100, 100))
+def test_an_interval_that_does_not_hold_its_value_is_none_and_says_so(drawn):
+    value, low, width = drawn
+    before = Estimate(value, low, low + width, "mean", "a note")
+    found = with_value_inside(before)
+    if low <= value <= low + width:
+        assert found == before
+    elif np.isnan(found.low):
+        assert np.isnan(found.high)
+        assert found.note.startswith("a note; no interval: resampling shifts the value")
+    else:  # by rounding alone
+        assert min(found.low, found.high - width, low) == pytest.approx(low, abs=1e-6)
+        assert found.low <= value <= found.high
+    assert (found.value, found.statistic) == (value, "mean")
+    assert with_value_inside(replace(before, low=np.nan, high=np.nan)).note == "a note"
+
+
+def test_intervals_of_runs_that_do_not_scatter_hold_their_value_to_the_last_bit():
+    found = with_value_inside(Estimate(1.2, np.nextafter(1.2, 2), np.nextafter(1.2, 2), "mean"))
+    assert (found.low, found.high, found.note) == (1.2, np.nextafter(1.2, 2), "")
+
+
+def test_profiles_in_a_log_are_collapsed_and_drawn(tmp_path):
+    store = Store.begin(tmp_path, SOURCE, {"seed": 3, "graph": "ba"})
+    steps, t = np.arange(0, 600, 10), np.arange(20)[:, None]
+    for width in WIDTHS[:3]:
+        run, rng = planted(width, 0, steps), np.random.default_rng(width)
+        duration = rng.integers(4, 10, steps.size)
+        u = (t + 0.5) / duration
+        profile = np.where(u < 1, 90 * width * duration**0.5 * u * (1 - u), 0.0)
+        profile = np.round(profile * np.exp(0.1 * rng.normal(size=profile.shape)))
+        named = {f"profile_{k:02d}": topplings for k, topplings in enumerate(profile, start=1)}
+        columns = {**run.columns, "duration": duration, "size": profile.sum(axis=0).astype(int), **named}
+        store.write(replace(run, columns=columns))
+    results = fit(tmp_path)
+    found = results.quantities["profile_exponent"]
+    assert found.value == pytest.approx(1.5, abs=0.05)
+    assert np.isnan(found.low)  # one run a scale
+    assert re.search(rf"1/σνz, of the collapse of mean profiles +{found.value:.3g} \[–\]", table(results))
+    assert "profiles" in figures.drawable(results)
+
+
+@pytest.mark.slow
+@settings(max_examples=3)
+@given(st.integers(0, 2**32), st.sampled_from([2, 3]), st.sampled_from([0.05, 0.5, 1.5]), st.booleans())
+def test_every_row_of_few_runs_holds_its_value_or_has_no_interval(seed, n_runs, scatter, grok):
+    rng, steps = np.random.default_rng(seed), STEP[:6]
+    with TemporaryDirectory() as path:
+        runs = []
+        for width in WIDTHS[:3]:
+            for k in range(n_runs):
+                run, scattered = planted(width, k, steps, int(rng.choice(steps)) if grok else -1), rng.normal(size=steps.size)
+                size = np.ceil(run.columns["size"] * np.exp(scatter * (scattered + rng.normal()))).astype(int)
+                runs.append(replace(run, columns={**run.columns, "size": size}))
+        results = fit(log_at(Path(path), *runs))
+    rows = [*results.quantities.items(), *((key, q) for key, named in results.readings.items() for q in named.values())]
+    for key, q in rows:
+        assert (np.isnan(q.low) and np.isnan(q.high)) or q.low <= q.value <= q.high, key
+        assert not np.isnan(q.low) or q.note, key
+    assert sum(not np.isnan(q.low) for _, q in rows) > len(rows) / 3  # most have one

@@ -9,6 +9,7 @@ import tdu
 from tdu.avalanches.cascades import avalanches
 from tdu.avalanches.observables import OBSERVABLES, Avalanches, columns
 from tdu.config import NetworkConfig
+from tdu.types import Layout
 
 PROFILE = np.array([[4, 2, 1, 0], [5, 5, 5, 5], [3, 0, 0, 0], [0, 0, 0, 0]])
 
@@ -53,3 +54,18 @@ def test_every_source_records_every_observable():
     for run in (xor, network):
         assert set(OBSERVABLES) <= set(run.columns)
         assert ((run.columns["branching_ratio"] >= 0) & (run.columns["branching_ratio"] < 2)).all()
+
+
+@pytest.mark.parametrize("max_steps", [0, 1, 20])
+@pytest.mark.parametrize("scale", [0.0, 1.0])  # where all is zero, nothing topples and the threshold is 0
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_observables_of_one_field_have_the_bits_of_those_of_many(max_steps, scale, precision):
+    graph, fields = tdu.barabasi_albert(101), scale * np.random.default_rng(0).standard_t(2, (5, 101))
+    many = columns(avalanches(fields, graph, 0.3, 0.9, max_steps, precision=precision))
+    probe = tdu.Probe(graph, max_steps=max_steps, draws=0, precision=precision).of_run(Layout.unknown(101))
+    for t, field in enumerate(fields):
+        one, nulls = probe.snapshot(field, t)
+        assert nulls == {}
+        assert {name: np.float64(value).tobytes() for name, value in one.items()} == {
+            name: np.float64(values[t]).tobytes() for name, values in many.items()
+        }

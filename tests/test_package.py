@@ -25,12 +25,17 @@ def test_no_module_is_longer_than_one_reads_at_a_sitting():
 
 
 SIGNATURES = """
-import json, numpy as np, tdu, tdu.kernels, importlib, pkgutil
+import sys, json, numpy as np, tdu, tdu.kernels, importlib, pkgutil
 graph = tdu.ring(16)
 field = np.linspace(-1, 1, 16)
 for variant in (field, field.astype("f4"), field[::-1], field.tolist(), np.asfortranarray(field), np.arange(16)):
     tdu.avalanche(variant, graph)
     tdu.avalanche(variant, tdu.barabasi_albert(16), alpha=1, threshold=0, max_steps=np.int32(3))
+for precision in sys.argv[1:]:
+    probe = tdu.Probe(graph, draws=1, precision=precision).of_run(tdu.types.Layout.of({"w": (3, 5), "b": (1,)}))
+    for variant in (field, field.astype("f4"), field.astype(">f8"), field.astype("f2")):
+        tdu.avalanche(variant, graph, precision=precision)
+        probe.snapshot(variant, 0)
 tdu.train_xor(3, epochs=2)
 tdu.train_xor(3, epochs=2, alpha=1, alpha_train=0, snapshot_every=1, learning_rate=1)
 from tdu.models import mlp
@@ -47,12 +52,15 @@ print(json.dumps(counts))
 
 @pytest.mark.slow
 @pytest.mark.compiled
-def test_every_kernel_is_compiled_for_one_signature():
-    result = subprocess.run([sys.executable, "-c", SIGNATURES], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("precisions", [["float64"], ["float64", "float32"]], ids=len)
+def test_every_kernel_is_compiled_for_one_signature_and_those_of_fields_for_one_a_precision(precisions):
+    result = subprocess.run([sys.executable, "-c", SIGNATURES, *precisions], capture_output=True, text=True, check=True)
     counts = json.loads(result.stdout)
     # a kernel that only other kernels call has none of its own when they come from the cache
-    assert max(counts.values()) == 1, counts
-    assert all(counts[entry] == 1 for entry in ("relax", "train", "magnitude_quantile", "forward", "backward")), counts
+    assert max(counts.values()) == len(precisions), counts
+    of_fields = {"relax", "magnitude_quantile", "measure_sizes", "angle", "all_finite"}
+    assert all(counts[entry] == len(precisions) for entry in of_fields), counts
+    assert all(counts[entry] == 1 for entry in ("train", "forward", "backward")), counts
 
 
 def test_public_names_are_all_there():

@@ -64,6 +64,19 @@ def test_edge_statistics_of_the_field_that_is_measured_are_columns_where_asked_f
     assert not set(EDGE_STATISTICS) & set(record(tmp_path / "without").columns)
 
 
+def test_profiles_are_recorded_step_by_step_where_they_are_asked_for(tmp_path):
+    run = record(tmp_path / "asked", probe=tdu.Probe(draws=3, max_steps=6, profiles=True))
+    graph = tdu.barabasi_albert(N, seed=derived_seed(0, Stage.GRAPH, 6, 0))
+    for t, step in enumerate(run.step):
+        profile = tdu.avalanche(flat(step), graph, max_steps=6).profile.tolist()
+        assert [run.columns[f"profile_{k:02d}"][t] for k in range(1, 7)] == profile + (6 - len(profile)) * [0]
+    without = record(tmp_path / "not", probe=tdu.Probe(draws=3, max_steps=6))
+    assert set(run.columns) - set(without.columns) == {f"profile_{k:02d}" for k in range(1, 7)}
+    assert not {"profiles", "precision"} & set(Store.open(tmp_path / "not").settings)  # as versions before wrote them
+    with pytest.raises(ValueError, match="`profile_01` is a column of the recorder's own"):
+        tdu.Probe().record(tmp_path / "metric", scale=6)(0, gradients(0), profile_01=3.0)
+
+
 def test_the_order_in_which_tensors_are_given_does_not_matter(tmp_path):
     run = record(tmp_path)
     with tdu.Probe(draws=3).record(tmp_path, scale=6, replicate=1) as rec:

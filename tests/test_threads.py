@@ -13,9 +13,9 @@ from tdu.kernels.avalanche import relax, workspace
 from tests.strategies import float_fields, graphs
 
 
-def used(n):
+def used(n, kind=np.float64):
     """Work space as it lies in memory that was something else before."""
-    work = workspace(n)
+    work = workspace(n, kind)
     for array in work:
         array.view(np.uint8)[:] = 0xFF
     return work
@@ -24,7 +24,9 @@ def used(n):
 def both(field, graph, alpha, threshold, max_steps, workers, block_bits):
     alone, shared = field.copy(), field.copy()
     profiles = np.full((2, max_steps), -1)
-    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], used(field.size), True)
+    alpha, threshold = field.dtype.type(alpha), field.dtype.type(threshold)
+    work = used(field.size, field.dtype)
+    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], work, True)
     with mock.patch("tdu.avalanches.threads.workspace", used):
         other = relax_in_blocks(shared, graph, alpha, threshold, max_steps, profiles[1], workers, block_bits)
     assert tuple(one) == tuple(other)
@@ -45,6 +47,11 @@ def test_graphs_of_many_blocks(build, workers, block_bits):
     graph, rng = build(12_345), np.random.default_rng(3)  # so many that sites are looked at one and all as well as by marks
     field = rng.normal(size=12_345) * np.exp(rng.normal(size=12_345))
     both(field, graph, 0.3, float(np.quantile(np.abs(field), 0.9)), 20, workers, block_bits)
+
+
+def test_fields_of_float32_in_many_blocks():
+    graph, field = tdu.barabasi_albert(12_345), np.random.default_rng(3).standard_t(2, 12_345).astype(np.float32)
+    both(field, graph, 0.3, float(np.quantile(np.abs(field), 0.9)), 20, 2, 9)
 
 
 @pytest.mark.parametrize(

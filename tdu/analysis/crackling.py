@@ -8,7 +8,7 @@ from tdu.statistics.resampling import bootstrap, interval
 from tdu.types import Estimate, Findings, Floats, Log
 
 _N_RESAMPLES = 100  # each fits two power laws
-_FEWEST = 10  # avalanches of a duration whose mean size is fitted
+FEWEST = 10  #: avalanches of a duration whose mean size is fitted
 _DECADES = 1.5  # below which a fitted power law says little (Clauset, Shalizi & Newman 2009, and the paper)
 _KEYS = ("size_tail", "duration_tail", "size_given_duration", "crackling_closure")
 _WORDS = ("τ of P(s) ~ s^−τ", "α of P(T) ~ T^−α", "⟨s|T⟩ ~ T^x", "x − (α − 1)/(τ − 1)")
@@ -64,7 +64,7 @@ def _tail(values: Floats) -> float:
 
 def _size_given_duration(size: Floats, duration: Floats) -> float:
     at, which, count = np.unique(duration, return_inverse=True, return_counts=True)
-    enough = count >= _FEWEST
+    enough = count >= FEWEST
     if enough.sum() < 3:
         return float("nan")
     mean = np.bincount(which, size) / count

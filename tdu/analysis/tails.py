@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
@@ -11,7 +10,7 @@ from tdu.results.series import Ccdf, Collapse, PowerLaws, Tail
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.statistics.resampling import bootstrap, estimate, interval
 from tdu.statistics.sampling import mean_of_known
-from tdu.statistics.scaling import exponent
+from tdu.statistics.scaling import best_collapse, exponent
 from tdu.types import Estimate, Findings, Floats, Integers, Log, SizeStatistic
 
 _POINTS = 40
@@ -138,20 +137,10 @@ def _quality(exponent: float, n_sites: Integers, grid: Floats, p: Floats, error:
 
 
 def _best_exponent(n_sites: Integers, grid: Floats, p: Floats, error: Floats) -> float:
-    """Exponent whose collapse has the least S: a coarse scan, since S has several minima, then Brent's method."""
+    """Exponent whose collapse has the least S."""
     logs = np.log(n_sites.astype(np.float64))[:, None]
     log_grid = np.log(grid)
-
-    def quality(exponent: float) -> float:
-        return float(houdayer_hartmann(np.exp(log_grid - exponent * logs), p, error))
-
-    scan = np.linspace(*_EXPONENTS, 31)
-    values = [quality(value) for value in scan]
-    if np.isnan(values).all():
-        return float("nan")
-    at = int(np.nanargmin(values))
-    bounds = scan[max(at - 1, 0)], scan[min(at + 1, scan.size - 1)]
-    return float(minimize_scalar(quality, bounds=bounds, method="bounded", options={"xatol": 1e-4}).x)
+    return best_collapse(lambda x: float(houdayer_hartmann(np.exp(log_grid - x * logs), p, error)), _EXPONENTS)
 
 
 def _columns(fits: list[PowerLawFit]) -> dict[str, Floats]:

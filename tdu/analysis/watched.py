@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import rankdata
 
-from tdu.avalanches.observables import OBSERVABLES
+from tdu.avalanches.observables import OBSERVABLES, PROFILE
 from tdu.results.series import Recorded, Watched
 from tdu.statistics.resampling import OfRuns, estimate
 from tdu.statistics.sampling import mean_of_known
@@ -26,7 +26,7 @@ def analyse(log: Log) -> Findings:
     the step at which the column has changed by half of what it changes in all (`half_change`) minus that of D(t): above 0, D(t)
     changes first. Intervals resample runs, sizes and column together.
     """
-    names = [name for name in log.columns if name not in OBSERVABLES]
+    names = [name for name in log.columns if name not in OBSERVABLES and not name.startswith(PROFILE)]
     estimates: dict[str, Estimate] = {}
     readings: dict[str, dict[str, Estimate]] = {}
     for name in names:

@@ -1,5 +1,7 @@
 """Fields → avalanches."""
 
+from dataclasses import fields as dataclass_fields
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,14 +9,14 @@ from tdu import _check, _validate
 from tdu.avalanches.binning import sites_from_which_bins_pay
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.observables import Avalanches
-from tdu.avalanches.threads import MIN_SITES_THREADED, relax_in_blocks
-from tdu.config import ALPHA, MAX_STEPS, QUANTILE
+from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
+from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import relax, workspace
-from tdu.kernels.measures import angle
+from tdu.kernels.measures import all_finite, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
-from tdu.types import Avalanche, Floats, Integers
+from tdu.types import Avalanche, Fields, Integers
 
 
 def avalanche(
@@ -26,6 +28,7 @@ def avalanche(
     max_steps: int = MAX_STEPS,
     *,
     workers: int = 1,
+    precision: str = "float64",
 ) -> Avalanche:
     """Relax a gradient field on a graph by threshold-driven diffusion, and measure the avalanche.
 
@@ -38,6 +41,7 @@ def avalanche(
     threshold : the threshold itself, ≥ 0; `quantile` is then not used.
     max_steps : steps allowed, ≥ 0.
     workers : threads that share the field, if it has millions of sites; the bits do not depend on their number.
+    precision : "float64", or "float32" for half the memory: the field, α, threshold and shares are then of that precision.
 
     Returns
     -------
@@ -68,22 +72,20 @@ def avalanche(
     if not isinstance(graph, Graph):
         raise InputTypeError(f"`graph` must be a tdu.Graph, but it is a {type(graph).__name__}")
     n = len(graph)
-    checked = _validate.field(gradient, n)
+    kind = np.dtype(_check.choice(precision, "precision", PRECISIONS))
+    checked = _validate.field(gradient, n, precision=precision)
     # what had to be converted is ours already, and a second copy of a field of 10⁸ sites would be felt
     relaxed = checked.copy() if np.may_share_memory(checked, gradient) else checked
     alpha = _check.real(alpha, "alpha", 0, 1)
     max_steps = _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS)
     if threshold is None:
         level = _check.real(quantile, "quantile", 0, 1, open_interval=True)
-        threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n))
+        threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n, kind))
     else:
         threshold = _check.real(threshold, "threshold", 0, float("inf"))
+    threshold = _rounded(threshold, relaxed)
     profile = np.empty(max_steps, np.int64)
-    shared = _check.integer(workers, "workers", 1) > 1
-    if n >= MIN_SITES_THREADED and (shared or n >= sites_from_which_bins_pay()):
-        found = relax_in_blocks(relaxed, graph, alpha, threshold, max_steps, profile, workers)
-    else:
-        found = relax(relaxed, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, workspace(n), True)
+    found = _relax(relaxed, graph, alpha, threshold, profile, _check.integer(workers, "workers", 1))
     size, duration, extent, peak, dissipated, capped, transport = found
     return Avalanche(
         size=int(size),
@@ -99,27 +101,48 @@ def avalanche(
     )
 
 
+def _rounded(value: float, field: Fields) -> float:
+    """A number as kernels compare it with the entries of a field: of their type."""
+    if field.dtype == np.float64:
+        return value
+    with np.errstate(over="ignore"):
+        return field.dtype.type(value)  # type: ignore[return-value]
+
+
+def _relax(field: Fields, graph: Graph, alpha: float, threshold: float, profile: Integers, workers: int) -> Relaxed:
+    """As `tdu.kernels.avalanche.relax`, in one go or in blocks, for as many steps as `profile` has room for."""
+    n, max_steps, alpha = field.size, profile.size, _rounded(alpha, field)
+    if n >= MIN_SITES_THREADED and (workers > 1 or n >= sites_from_which_bins_pay()):
+        return relax_in_blocks(field, graph, alpha, threshold, max_steps, profile, workers)
+    work = workspace(n, field.dtype)
+    found: Relaxed = relax(field, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, work, True)
+    return found
+
+
 def sizes_of(
-    fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1
-) -> Integers:
+    fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1,
+    precision: str = "float64",
+) -> Integers:  # fmt: skip
     """Avalanche sizes (T,) of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
     if len(graph) >= MIN_SITES_THREADED:  # one by one, which takes the least memory
         many = _shaped(fields, graph)
         settings = (alpha, quantile, None, max_steps)
-        return np.array([avalanche(field, graph, *settings, workers=workers).size for field in many], np.int64)
-    many = _fields(fields, graph)
-    sizes = np.empty(len(many), np.int64)
+        return np.array(
+            [avalanche(field, graph, *settings, workers=workers, precision=precision).size for field in many], np.int64
+        )
+    many = _fields(fields, graph, precision)
+    sizes, n = np.empty(len(many), np.int64), len(graph)
     measured = measure_sizes(
         np.require(many, requirements=["W"]),
         graph.indptr,
         graph.targets,
-        _check.real(alpha, "alpha", 0, 1),
+        _rounded(_check.real(alpha, "alpha", 0, 1), many),
         _check.real(quantile, "quantile", 0, 1, open_interval=True),
         _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS),
         sizes,
-        np.empty(len(graph)),
-        np.empty(len(graph)),
-        workspace(len(graph)),
+        np.empty(n, many.dtype),
+        np.empty(n, many.dtype),
+        workspace(n, many.dtype),
     )
     if measured < len(many):
         _validate.finite(many, "fields")  # says where
@@ -127,25 +150,35 @@ def sizes_of(
 
 
 def avalanches(
-    fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1
-) -> Avalanches:
+    fields: npt.ArrayLike, graph: Graph, alpha: float, quantile: float, max_steps: int, *, workers: int = 1,
+    precision: str = "float64",
+) -> Avalanches:  # fmt: skip
     """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
-    many = _fields(fields, graph)
-    profile = np.zeros((len(many), max_steps), np.int64)
-    counts, measures = np.empty((4, len(many)), np.int64), np.empty((4, len(many)))
-    capped = np.empty(len(many), np.bool_)
-    for t, field in enumerate(many):
-        one = avalanche(field, graph, alpha, quantile, max_steps=max_steps, workers=workers)
-        profile[t, : one.duration], capped[t] = one.profile, one.capped
-        counts[:, t] = one.size, one.duration, one.extent, one.peak
-        measures[:, t] = one.threshold, one.dissipated, one.transport, angle(field, one.gradient)
-    size, duration, extent, peak = counts
-    threshold, dissipated, transport, deviation_angle = measures
-    return Avalanches(size, duration, extent, peak, profile, threshold, dissipated, capped, transport, deviation_angle)
+    settings = (alpha, quantile, max_steps, workers, precision)
+    many = [one_of(field, graph, *settings) for field in _fields(fields, graph, precision)]
+    names = [item.name for item in dataclass_fields(Avalanches)]
+    return Avalanches(**{name: np.array([getattr(one, name) for one in many]) for name in names})
 
 
-def _fields(fields: npt.ArrayLike, graph: Graph) -> Floats:
-    return _validate.numeric(_shaped(fields, graph), "fields")
+def one_of(
+    field: Fields, graph: Graph, alpha: float, quantile: float, max_steps: int, workers: int = 1, precision: str = "float64"
+) -> Avalanches:
+    """The avalanche of one field (N,) in numbers, with settings that were checked: for training loops, which ask one by one.
+
+    At little more than the price of the kernels, which on a few thousand sites is less than that of the checks.
+    """
+    before: Fields = np.require(field, np.dtype(precision), ["C", "A", "W"])
+    if before.shape != (len(graph),) or not all_finite(before):
+        _validate.field(before, len(graph), precision=precision)  # says why
+    relaxed, profile = before.copy(), np.empty(max_steps, np.int64)
+    threshold = _rounded(magnitude_quantile(before, quantile, 0.0, np.empty_like(before)), before)
+    size, duration, extent, peak, dissipated, capped, transport = _relax(relaxed, graph, alpha, threshold, profile, workers)
+    turned = angle(before, relaxed)
+    return Avalanches(size, duration, extent, peak, profile, float(threshold), dissipated, capped, transport, turned)
+
+
+def _fields(fields: npt.ArrayLike, graph: Graph, precision: str) -> Fields:
+    return _validate.numeric(_shaped(fields, graph), "fields", precision)
 
 
 def _shaped(fields: npt.ArrayLike, graph: Graph) -> npt.NDArray[np.generic]:

@@ -42,6 +42,8 @@ def as_numpy(value: Any, name: str = "gradients") -> npt.NDArray[np.generic]:
     ValueError
         If there is none, as of a parameter that took no part in the loss.
     """
+    if isinstance(value, np.ndarray) and value.dtype.kind in _REAL:
+        return value
     if value is None:
         raise InputError(f"`{name}` is None, not a gradient: leave it out at every step, or give zeros")
     if hasattr(value, "detach"):
@@ -54,11 +56,12 @@ def as_numpy(value: Any, name: str = "gradients") -> npt.NDArray[np.generic]:
         array = np.from_dlpack(value)
     if array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name in _WIDENED:
         array = array.astype(np.float32)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in _REAL:
         raise InputTypeError(f"`{name}` must hold real numbers, but its dtype is {array.dtype}")
     return np.asarray(array)
 
 
+_REAL = "fiub"
 #: Types of the package ml_dtypes, which JAX has its arrays from: NumPy counts them among those that it knows nothing of.
 _WIDENED = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 

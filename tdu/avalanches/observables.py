@@ -1,31 +1,36 @@
 """Observables: what is recorded of every avalanche. One is added here, and then recorded of every source's runs."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from tdu.types import Booleans, Column, Floats, Integers
+from tdu.types import Integers
+
+#: Of T snapshots an array (T,), of a single one a number, which in a training loop costs a fifth of what an array of one does.
+Numbers = Any
 
 
 @dataclass(frozen=True, eq=False)
 class Avalanches:
-    """The avalanches of T snapshots, as `tdu.types.Avalanche` says of one.
+    """The avalanches of T snapshots, or of a single one, as `tdu.types.Avalanche` says.
 
     `profile` is (T, max_steps), zeros behind the last step; `deviation_angle` (T,) is the angle between the field before and
-    after, in radians.
+    after, in radians. Of a single snapshot `profile` is (max_steps,), and the others are numbers.
     """
 
-    size: Integers
-    duration: Integers
-    extent: Integers
-    peak: Integers
+    size: Numbers
+    duration: Numbers
+    extent: Numbers
+    peak: Numbers
     profile: Integers
-    threshold: Floats
-    dissipated: Floats
-    capped: Booleans
-    transport: Floats
-    deviation_angle: Floats
+    threshold: Numbers
+    dissipated: Numbers
+    capped: Numbers
+    transport: Numbers
+    deviation_angle: Numbers
 
 
 @dataclass(frozen=True)
@@ -36,30 +41,32 @@ class Observable:
     label: str
     unit: str
     scales: bool
-    measure: Callable[[Avalanches], Column]
+    measure: Callable[[Avalanches], Numbers]
 
 
-def branching_ratio(found: Avalanches) -> Floats:
+def branching_ratio(found: Avalanches) -> Numbers:
     """(T,): topplings that follow a toppling one step later, Σ n_{k+1} / Σ n_k over the steps k that have a next; nan for none.
 
     A step is one that is allowed: with none left, as where an avalanche is capped, its last has no next.
     """
-    first, then = (found.size - edge.sum(axis=1) for edge in (found.profile[:, -1:], found.profile[:, :1]))
+    first, then = (found.size - edge.sum(axis=-1) for edge in (found.profile[..., -1:], found.profile[..., :1]))
     return _ratio(then, first)
 
 
-def transport(found: Avalanches) -> Floats:
+def transport(found: Avalanches) -> Numbers:
     """(T,): what all topplings gave away, Σ |α g|, in thresholds, so that fields of any size compare; nan at threshold 0."""
     return _ratio(found.transport, found.threshold)
 
 
-def efficiency(found: Avalanches) -> Floats:
+def efficiency(found: Avalanches) -> Numbers:
     """(T,): what a toppling gives away on average, transport / size; nan where nothing topples."""
     return _ratio(transport(found), found.size)
 
 
-def _ratio(above: Column, below: Column) -> Floats:
-    return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0))
+def _ratio(above: Numbers, below: Numbers) -> Numbers:
+    if isinstance(below, np.ndarray):
+        return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return above / below if below > 0 else math.nan
 
 
 #: By name, in the order of columns.
@@ -81,6 +88,17 @@ OBSERVABLES: dict[str, Observable] = {
 }
 
 
-def columns(found: Avalanches) -> dict[str, Column]:
-    """Every observable (T,) of T avalanches, by name."""
-    return {name: one.measure(found) for name, one in OBSERVABLES.items()}
+#: What columns of topplings in the first step, the second, … are called by: profile_01, profile_02, ….
+PROFILE = "profile_"
+
+
+def profile_column(step: int) -> str:
+    """The column of topplings in a step, the first being 1."""
+    return f"{PROFILE}{step:02d}"
+
+
+def columns(found: Avalanches, *, profiles: bool = False) -> dict[str, Numbers]:
+    """Every observable (T,) of T avalanches, or a number of a single one, by name; and topplings step by step if asked."""
+    named = {name: one.measure(found) for name, one in OBSERVABLES.items()}
+    steps = range(found.profile.shape[-1]) if profiles else ()
+    return named | {profile_column(step + 1): found.profile[..., step] for step in steps}

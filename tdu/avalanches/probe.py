@@ -20,7 +20,7 @@ from tdu.avalanches.nulls import Draws
 from tdu.avalanches.ranked import ranked
 from tdu.avalanches.recorder import Recorder
 from tdu.avalanches.threads import MIN_SITES_THREADED
-from tdu.config import ALPHA, MAX_STEPS, QUANTILE
+from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
 from tdu.types import Column, Fields, Integers, Layout
@@ -30,7 +30,7 @@ SOURCE = "gradients"
 #: What it says of the graph, if that was no family but one `Graph`.
 GIVEN = "given"
 #: What it says nothing of unless it was asked for, so that logs from before it could be are of the same probe.
-UNASKED = {"ranked": False, "edges": False}
+UNASKED = {"ranked": False, "edges": False, "precision": "float64", "profiles": False}
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Probe:
     seed : of graphs and nulls, with scale and replicate the address of what is random.
     ranked : measure, and draw nulls of, fields whose magnitudes are by rank (`tdu.avalanches.ranked`), one law for all.
     edges : with the statistics of the graph's edges (`tdu.avalanches.edges`) as columns beside the avalanches.
+    precision : of fields in the avalanche, as in `tdu.avalanche`.
+    profiles : also record the topplings of every step, a column a step, ``profile_01``, …: what `tdu fit` collapses.
 
     Raises
     ------
@@ -69,6 +71,8 @@ class Probe:
     seed: int = 0
     ranked: bool = False
     edges: bool = False
+    precision: str = "float64"
+    profiles: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
@@ -78,6 +82,7 @@ class Probe:
         _check.integer(self.max_steps, "max_steps", 0, _check.LARGEST_STEPS)
         _check.integer(self.draws, "draws", 0)
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
+        _check.choice(self.precision, "precision", PRECISIONS)
         _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
@@ -165,15 +170,26 @@ class RunProbe:
 
     def observables(self, fields: Fields, workers: int = 1) -> dict[str, Column]:
         """Every observable (T,) of the avalanches of fields (T, N), by name, and the edge statistics if they are asked for."""
-        return self._observables(self._measured(fields), workers)
+        measured = self._measured(fields)
+        found = cascades.avalanches(measured, self.graph, **self._settings, workers=workers)
+        columns = observables.columns(found, profiles=self.probe.profiles)
+        if self.probe.edges:
+            of_edges = [edge_statistics(field, self.graph) for field in measured]
+            columns |= {name: np.array([one[name] for one in of_edges]) for name in EDGE_STATISTICS}
+        return columns
 
     def snapshot(
         self, field: npt.NDArray[np.floating], step: int, workers: int = 1
     ) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        fields, steps = self._measured(field[None]), np.array([step])
-        columns = {name: float(values[0]) for name, values in self._observables(fields, workers).items()}
-        return columns, {name: self._sizes_under(of, fields, steps, workers)[:, 0] for name, of in self.draws.items()}
+        measured = self._measured(field[None])
+        found = cascades.one_of(measured[0], self.graph, **self._settings, workers=workers)
+        columns = observables.columns(found, profiles=self.probe.profiles)
+        numbers = {name: float(value) for name, value in columns.items()}
+        if self.probe.edges:
+            numbers |= edge_statistics(measured[0], self.graph)
+        steps = np.array([step])
+        return numbers, {name: self._sizes_under(of, measured, steps, workers)[:, 0] for name, of in self.draws.items()}
 
     def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
         """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.
@@ -191,18 +207,13 @@ class RunProbe:
         """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""
         return self._sizes(self._measured(fields), graph or self.graph, workers)
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self.probe, name) for name in ("alpha", "quantile", "max_steps", "precision")}
+
     def _measured(self, fields: Fields) -> Fields:
         """What is measured of fields (T, N), and what nulls are drawn of."""
         return np.array([ranked(field, self.layout) for field in fields]) if self.probe.ranked else fields
-
-    def _observables(self, measured: Fields, workers: int) -> dict[str, Column]:
-        probe = self.probe
-        settings = (probe.alpha, probe.quantile, probe.max_steps)
-        found = observables.columns(cascades.avalanches(measured, self.graph, *settings, workers=workers))
-        if probe.edges:
-            of_edges = [edge_statistics(field, self.graph) for field in measured]
-            found |= {name: np.array([one[name] for one in of_edges]) for name in EDGE_STATISTICS}
-        return found
 
     def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
         if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
@@ -211,8 +222,7 @@ class RunProbe:
         return np.stack([self._sizes(drawn, graph, workers) for drawn, graph in draws.applied(measured, steps)])
 
     def _sizes(self, measured: Fields, graph: Graph, workers: int = 1) -> Integers:
-        probe = self.probe
-        return cascades.sizes_of(measured, graph, probe.alpha, probe.quantile, probe.max_steps, workers=workers)
+        return cascades.sizes_of(measured, graph, **self._settings, workers=workers)
 
     def relaxed(self, gradient: npt.NDArray[np.floating], alpha: float) -> npt.NDArray[np.floating]:
         """What becomes of a gradient (N,) in an avalanche of strength `alpha`, in its own precision: what trains in-line."""

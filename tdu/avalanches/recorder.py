@@ -12,13 +12,13 @@ from tdu import _check
 from tdu.avalanches import gauges
 from tdu.avalanches.edges import EDGE_STATISTICS
 from tdu.avalanches.foreign import as_numpy, as_tensors
-from tdu.avalanches.observables import OBSERVABLES
+from tdu.avalanches.observables import OBSERVABLES, PROFILE
 from tdu.errors import InputError
 from tdu.files import write_tensors
 from tdu.logs.growing import GrowingRun
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
-from tdu.types import Floats, Layout
+from tdu.types import Fields, Layout
 
 if TYPE_CHECKING:
     from tdu.avalanches.probe import Probe, RunProbe
@@ -53,7 +53,9 @@ class Recorder:
         self._kept = store.path / "gradients" / f"s{scale:05d}-r{replicate:02d}" if keep_gradients else None
         self._run = GrowingRun(store, scale, replicate)
         self._of_run: RunProbe | None = None
-        self._field: Floats = np.empty(0)
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._field: Fields = np.empty(0)
+        self._views: list[Fields] = []  # of the field, where each tensor goes
         if self._run.rows and not resume:
             self._run.close()
             raise InputError(
@@ -101,9 +103,10 @@ class Recorder:
         if self._run.rows and step <= (last := self._run.rows[-1].step):
             raise InputError(f"step {step} does not come after {last}, the last recorded")
         tensors = as_tensors(gradients)
-        of_run = self._prepared(Layout.of({name: tensor.shape for name, tensor in tensors.items()}), step)
+        of_run = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
         columns = {name: _number(value, name) for name, value in metrics.items()}
-        np.concatenate([tensor.reshape(-1) for tensor in tensors.values()], out=self._field, casting="same_kind")
+        for view, tensor in zip(self._views, tensors.values(), strict=True):
+            view[...] = tensor
         if not np.isfinite(length := gauges.norm(self._field)):
             warnings.warn(f"step {step}: {_not_finite(tensors)}: this snapshot is left out", stacklevel=2)
             return
@@ -114,15 +117,18 @@ class Recorder:
         measured, nulls = of_run.snapshot(self._field, step)
         self._run.add(Row(int(step), columns | {"gradient_norm": length} | measured, nulls))
 
-    def _prepared(self, layout: Layout, step: int) -> "RunProbe":
+    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "RunProbe":
         """Graph and nulls of the run, made at its first snapshot, whose tensors all others have."""
+        if self._of_run is not None and shapes == self._shapes:
+            return self._of_run
+        layout = Layout.of(shapes)
         try:
             self._run.keep_to(layout)
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None
-        if self._of_run is None:
-            self._of_run = self._probe.of_run(layout, self._run.scale, self._run.replicate)
-            self._field = np.empty(layout.n_sites)
+        self._of_run = self._probe.of_run(layout, self._run.scale, self._run.replicate)
+        self._shapes, self._field = shapes, np.empty(layout.n_sites, self._probe.precision)
+        self._views = list(layout.views(self._field).values())
         return self._of_run
 
     def close(self) -> None:
@@ -138,9 +144,9 @@ class Recorder:
 
 def _number(value: Any, name: str) -> float:
     """A metric as a float, of an array of one entry too, wherever it is."""
-    if name in _TAKEN:
+    if name in _TAKEN or name.startswith(PROFILE):
         raise InputError(f"`{name}` is a column of the recorder's own: give the metric another name")
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return float(value)
     array = as_numpy(value, name)
     if array.size != 1:

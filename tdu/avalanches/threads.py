@@ -14,23 +14,25 @@ import numpy as np
 from tdu.avalanches.graphs import Graph
 from tdu.kernels.avalanche import any_above, carry, count, shed, workspace
 from tdu.kernels.blocks import BLOCK_BITS, Blocks, bins_for, sweep, write_run
-from tdu.types import Floats, Integers
+from tdu.types import Fields, Integers
 
 #: Fields of fewer sites are relaxed in one go on one thread: a step of theirs takes no longer than waking the others.
 MIN_SITES_THREADED = 1 << 21
+#: Size, duration, extent, peak, dissipated, capped and transport of an avalanche.
+Relaxed = tuple[int, int, int, int, float, bool, float]
 _SITE = 6  # cost of a site to the thread whose block it is in, in ends of edges
 _PARTS = 4  # of the blocks for each thread: one that has finished takes the next, as threads are seldom equally fast
 
 
 def relax_in_blocks(
-    field: Floats, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int = 1,
+    field: Fields, graph: Graph, alpha: float, threshold: float, max_steps: int, profile: Integers, workers: int = 1,
     block_bits: int = BLOCK_BITS,
-) -> tuple[int, int, int, int, float, bool, float]:  # fmt: skip
+) -> Relaxed:  # fmt: skip
     """As `tdu.kernels.avalanche.relax`, on `workers` threads; `field` (N,) and `profile` (max_steps,) are overwritten."""
     n, n_blocks = field.size, -(-field.size >> block_bits)
-    work = workspace(n)
+    work = workspace(n, field.dtype)
     blocks = Blocks(*np.zeros((3, n_blocks), np.int64))
-    room, bins = 0, bins_for(workers, n_blocks, 0)
+    room, bins = 0, bins_for(workers, n_blocks, 0, field.dtype)
     owned = even_cuts(_costs(graph, n_blocks, block_bits), workers * _PARTS if workers > 1 else 1)
     work.toppled[:] = 0
     profile[:] = 0
@@ -63,7 +65,7 @@ def relax_in_blocks(
             runs = even_cuts(blocks.n_ends, workers)
             most = max(int(blocks.n_ends[low:high].sum()) for low, high in runs)
             if most > room:
-                room, bins = most, bins_for(workers, n_blocks, most)
+                room, bins = most, bins_for(workers, n_blocks, most, field.dtype)
             list(executor.map(written, range(len(runs)), runs))
             active, isolated = swept(len(runs), lowering=duration < max_steps)
     capped = duration == max_steps and bool(any_above(field, threshold))

@@ -5,6 +5,8 @@ are found by one bit a site. While shares reach many sites, the bits come from a
 few, each share sets the bit of the site it reaches. The parts take a range of sites, so that threads can share one field.
 
 Sites and rows are unsigned: a signed index would be tested for a negative value, which counts from the end, at every access.
+
+Fields are of float64, or of float32 where shares, α and the threshold are too: sums over many sites are of float64 in both.
 """
 
 from typing import NamedTuple
@@ -25,9 +27,9 @@ _FEW_SITES = 10_000
 class Work(NamedTuple):
     """Work space of an avalanche on n sites, overwritten; only what the avalanche touches is ever written.
 
-    begin (n,) uint64 and degree (n,) uint32, the rows of the sites of a step in ascending order; share (n,) what each
-    neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold; toppled (⌈n/64⌉,)
-    uint64, likewise.
+    begin (n,) uint64 and degree (n,) uint32, the rows of the sites of a step in ascending order; share (n,), of the field's
+    type, what each neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold;
+    toppled (⌈n/64⌉,) uint64, likewise.
     """
 
     begin: np.ndarray
@@ -37,11 +39,11 @@ class Work(NamedTuple):
     toppled: np.ndarray
 
 
-def workspace(n):
-    """Work space for n sites, allocated by NumPy because it puts large arrays in large pages, which kernels do not."""
+def workspace(n, kind=np.float64):
+    """Work space for n sites with a field of a `kind`: by NumPy, which puts large arrays in large pages, as kernels do not."""
     words = (n + 63) // 64
     return Work(
-        np.empty(n, np.uint64), np.empty(n, np.uint32), np.empty(n),
+        np.empty(n, np.uint64), np.empty(n, np.uint32), np.empty(n, kind),
         np.empty(words, np.uint64), np.empty(words, np.uint64),
     )  # fmt: skip
 
@@ -124,7 +126,7 @@ def shed(n_active, degree, share, dissipated):
     """`dissipated` plus what isolated sites shed out of the system, added one by one."""
     for a in range(n_active):
         if degree[a] == 0:
-            dissipated += share[a]
+            dissipated += np.float64(share[a])
     return dissipated
 
 

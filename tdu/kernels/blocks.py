@@ -41,8 +41,8 @@ class Blocks(NamedTuple):
 class Bins(NamedTuple):
     """Shares by the block that they go to, and by run: `cursor` (runs, n_blocks) uint64 is where the next one is written.
 
-    share (runs, ·) float64 and site (runs, ·) uint16, counted from the first of the block; link (runs, ·) uint32, the chunk
-    that follows a chunk. The first chunk of a block has its number.
+    share (runs, ·), of the field's type, and site (runs, ·) uint16, counted from the first of the block; link (runs, ·) uint32,
+    the chunk that follows a chunk. The first chunk of a block has its number.
     """
 
     cursor: np.ndarray
@@ -51,13 +51,13 @@ class Bins(NamedTuple):
     site: np.ndarray
 
 
-def bins_for(n_runs, n_blocks, n_ends):
+def bins_for(n_runs, n_blocks, n_ends, kind=np.float64):
     """Bins of `n_runs` runs that write at most `n_ends` shares each."""
     n_chunks = n_blocks + n_ends // _FULL  # a chunk that is full has a next, were it empty
     n_shares = n_chunks * _FULL
     return Bins(
         np.empty((n_runs, n_blocks), np.uint64), np.empty((n_runs, n_chunks), np.uint32),
-        np.empty((n_runs, n_shares)), np.empty((n_runs, n_shares), np.uint16),
+        np.empty((n_runs, n_shares), kind), np.empty((n_runs, n_shares), np.uint16),
     )  # fmt: skip
 
 

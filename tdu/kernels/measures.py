@@ -35,7 +35,7 @@ def dot(a, b):
     """Sum of the products of `a` and `b` (n,), in the order of `add_up`."""
     total = added(sums_of_products(a, b)[0])
     for i in range(a.size - a.size % LANES, a.size):
-        total += a[i] * b[i]
+        total += np.float64(a[i]) * b[i]
     return total
 
 
@@ -145,9 +145,10 @@ def squares(a, b):
     lanes_a, lanes_b, lanes_difference = sums_of_squares(a, b)
     of_a, of_b, of_difference = added(lanes_a), added(lanes_b), added(lanes_difference)
     for i in range(a.size - a.size % LANES, a.size):
-        of_a += a[i] * a[i]
-        of_b += b[i] * b[i]
-        of_difference += (a[i] - b[i]) * (a[i] - b[i])
+        x, y = np.float64(a[i]), np.float64(b[i])
+        of_a += x * x
+        of_b += y * y
+        of_difference += (x - y) * (x - y)
     return of_a, of_b, of_difference
 
 
@@ -160,7 +161,7 @@ def distance(a, scale_a, b, scale_b):
         rest = min(_STRIP, a.size - first)
         of_a, of_b = a[first : first + rest], b[first : first + rest]
         for i in range(rest):
-            strip[i] = of_a[i] * scale_a - of_b[i] * scale_b
+            strip[i] = np.float64(of_a[i]) * scale_a - np.float64(of_b[i]) * scale_b
         total += dot(strip[:rest], strip[:rest])
     return math.sqrt(total)
 

@@ -12,7 +12,7 @@ from tdu.kernels.threshold import magnitude_quantile
 def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relaxed, scratch, work):
     """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are not changed.
 
-    Overwritten: relaxed and scratch (N,), and `work`.
+    Overwritten: relaxed and scratch (N,), of the type of the fields, and `work`. α is of that type.
 
     Stops at the first field that is not finite; the check is cheapest here, where the field is read anyway. Returns how many
     fields were measured.
@@ -23,7 +23,8 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relax
         if not all_finite(fields[t]):
             return t
         threshold = magnitude_quantile(fields[t], level, threshold, scratch)
+        above = fields.dtype.type(threshold)
         copy(fields[t], relaxed)
-        found = relax(relaxed, indptr, indices, alpha, threshold, max_steps, profile, work, False)
+        found = relax(relaxed, indptr, indices, alpha, above, max_steps, profile, work, False)
         sizes[t] = found[0]
     return fields.shape[0]

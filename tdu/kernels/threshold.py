@@ -94,9 +94,9 @@ def gather(field, low, high, scratch):
 def magnitude_quantile(field, level, guess, scratch):
     """Quantile of |field| at `level` in (0, 1), linear between order statistics: ``np.quantile(np.abs(field), level)``.
 
-    field (n,) float64, n ≥ 1, is not changed; scratch (n,) float64 is overwritten. `guess` is a value expected to be close,
-    such as that of the previous epoch, or 0. Selection is among the magnitudes in a bracket around it; if that misses the
-    quantile, among those in a bracket from a sample; and if that misses too, among all.
+    field (n,), n ≥ 1, is not changed; scratch (n,), of its type, float64 or float32, is overwritten. Interpolated in float64.
+    `guess` is a value expected to be close, such as that of the previous epoch, or 0. Selection is among the magnitudes in a
+    bracket around it; if that misses the quantile, among those in a bracket from a sample; and if that misses too, among all.
     """
     n = field.size
     position = (n - 1) * level
@@ -114,12 +114,12 @@ def magnitude_quantile(field, level, guess, scratch):
             scratch[i] = abs(field[i])
     candidates = scratch[:within]
     select(candidates, rank - below)
-    lesser = candidates[rank - below]
+    lesser = np.float64(candidates[rank - below])
     if rank + 1 == n:
         return lesser
     greater = np.inf
     for k in range(rank - below + 1, within):
-        greater = min(greater, candidates[k])
+        greater = min(greater, np.float64(candidates[k]))
     # NumPy interpolates from the nearer end, which decides the last bit.
     weight = position - rank
     if weight >= 0.5:

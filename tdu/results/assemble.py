@@ -1,6 +1,8 @@
 """All findings in one: beside the published figures, and as a table."""
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
@@ -11,6 +13,8 @@ from tdu.types import Estimate, Findings, Quantity, Results
 
 #: What asks whether a figure agrees that stands in the table before it.
 _VERDICTS_ALONE = ("phases_apart",)
+_ROUNDING = 1e-9
+_SHIFTED = "no interval: resampling shifts the value out of it, as it does where runs are few"
 
 
 def as_one(findings: Iterable[Findings]) -> Findings:
@@ -37,11 +41,28 @@ def results_of(config: StudyConfig | GrokkingConfig | LogConfig, scope: Scope | 
         order = sorted((key for key in order if key not in _VERDICTS_ALONE), key=lambda key: not key.startswith("excess_"))
 
     def stated(estimate: Estimate, key: str) -> Quantity:
+        estimate = with_value_inside(estimate)
         return beside_nothing(estimate) if isinstance(config, LogConfig) else compare(estimate, key)
 
     quantities = {key: stated(found.estimates[key], key) for key in order}
     readings = {key: {name: stated(e, key) for name, e in named.items()} for key, named in found.readings.items()}
     return Results(config, scope, files.provenance(), quantities, readings, found.series)
+
+
+def with_value_inside(estimate: Estimate) -> Estimate:
+    """The estimate, without its interval where that does not hold the value, and a word of why.
+
+    Of two runs a resample has one, and its maxima, its range and what bends with the mean are others than those of both: an
+    interval beside its value would be one of something else. By rounding alone, as where nothing scatters, it is widened.
+    """
+    value, low, high = estimate.value, estimate.low, estimate.high
+    if math.isnan(low) or math.isnan(high) or low <= value <= high:
+        return estimate
+    slack = _ROUNDING * max(1.0, abs(value))
+    if low - slack <= value <= high + slack:
+        return replace(estimate, low=min(low, value), high=max(high, value))
+    note = "; ".join(said for said in (estimate.note, _SHIFTED) if said)
+    return replace(estimate, low=math.nan, high=math.nan, note=note)
 
 
 def table(results: Results) -> str:

@@ -19,6 +19,7 @@ from tdu.results.series import (
     Gini,
     GrokkingEpochs,
     LeaveOneOut,
+    MeanProfiles,
     NullOverTime,
     OneRun,
     PowerLaws,
@@ -41,6 +42,8 @@ _METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 @dataclass(frozen=True)
 class Drawing:
     """A figure: the series that it `needs`, its `caption`, and where that names what only the study has, that `of_logs`.
+
+    In the latter, ``{unit}`` is what snapshots of the log are counted in.
 
     What draws it is in `tdu.results.panels`, which loads matplotlib: captions, and what can be drawn, are known without.
     """
@@ -92,12 +95,12 @@ def drawable(results: Results) -> list[str]:
     return [name for name, figure in FIGURES.items() if results.has(*figure.needs)]
 
 
-def caption(name: str, of_paper: bool = True) -> str:
-    """What the figure draws; for another log than the paper's study, without what only that has."""
+def caption(name: str, of_paper: bool = True, unit: str = "step") -> str:
+    """What the figure draws; for another log than the paper's study, without what only that has, and in `unit`."""
     figure = FIGURES[name]
     if of_paper:
         return figure.caption
-    return figure.of_logs or re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", figure.caption)
+    return figure.of_logs.format(unit=unit) or re.sub(r"^Fig\. \w+\. |[;,] [^;.]*published[^;.]*", "", figure.caption)
 
 
 def save(
@@ -135,8 +138,8 @@ FIGURES: dict[str, Drawing] = {
         "snapshot, with 95 % bootstrap bands over runs; the square is D over all epochs. Shaded, the epochs between the"
         " earliest and the latest scale's mean grokking epoch; grey lines, the published levels. (b) R² of each fit;"
         " dotted, the published bound.",
-        of_logs="(a) Effective dimensionality D(t) from the largest and from the mean size over the runs at each step, with "
-        "95 % bootstrap bands over runs; the square is D over all steps. (b) R² of each fit.",
+        of_logs="(a) Effective dimensionality D(t) from the largest and from the mean size over the runs at each {unit}, with "
+        "95 % bootstrap bands over runs; the square is D over all {unit}s. (b) R² of each fit.",
     ),
     "gini": Drawing(
         (Gini,),
@@ -175,6 +178,11 @@ FIGURES: dict[str, Drawing] = {
         "(dotted) say little.",
         of_logs="(a) Exponents of discrete maximum-likelihood power laws of each scale (Clauset, Shalizi, Newman) with 95 % "
         "intervals. (b) The decades between x_min and the largest avalanche: exponents over less than 1.5 decades say little.",
+    ),
+    "profiles": Drawing(
+        (MeanProfiles,),
+        "Topplings over the course of an avalanche. (a) Mean over the avalanches of each duration T (steps) at the largest N, "
+        "with its standard error. (b) The same over T^(x − 1), at the x of the best collapse.",
     ),
     "phases": Drawing(
         (Bootstrap, LeaveOneOut, Topologies),

@@ -146,6 +146,7 @@ OWN = {
     "duration_tail": "α, of P(T) at the largest N",
     "size_given_duration": "1/σνz, of ⟨s|T⟩ at the largest N",
     "crackling_closure": "1/σνz − (α − 1)/(τ − 1)",
+    "profile_exponent": "1/σνz, of the collapse of mean profiles",
     "capped_at_largest": "avalanches stopped at the last step allowed, largest N (%)",
     "half_width": "half-width of D(t), mean over training",
 }

@@ -11,7 +11,7 @@ from tdu.files import atomic
 from tdu.results import figures
 from tdu.results.assemble import scales_table
 from tdu.results.command import commands, without_option
-from tdu.results.published import departure, in_full, label, where, with_interval
+from tdu.results.published import departure, in_full, label, time_unit, where, with_interval
 from tdu.results.series import Axis, Robustness
 from tdu.types import Results
 
@@ -43,7 +43,7 @@ def page(results: Results, drawn: Path) -> str:
         f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
         _verdicts(results),
         "<h2>Figures</h2>",
-        *(_figure(name, drawn, of_paper) for name in figures.drawable(results)),
+        *(_figure(name, drawn, figures.caption(name, of_paper, time_unit(known))) for name in figures.drawable(results)),
         "<h2>Other readings</h2>",
         f"<p>{where_open}: each is computed; the first of each block is the one above.</p>",
         *(_readings(results, key) for key in results.quantities if results.readings.get(key)),
@@ -172,9 +172,9 @@ def _robustness(results: Results) -> Iterable[str]:
         yield _table("robustness", ("training, statistic", *(f"{symbol} = {v:g}" for v in found.settings(axis))), rows)
 
 
-def _figure(name: str, drawn: Path, of_paper: bool) -> str:
+def _figure(name: str, drawn: Path, caption: str) -> str:
     data = base64.b64encode((drawn / f"{name}.svg").read_bytes()).decode()
-    caption = _text(figures.caption(name, of_paper))
+    caption = _text(caption)
     # a checkbox, so that a figure opens larger without script: by a tap on its label or by the keyboard
     opened = f'<input type="checkbox" id="larger-{name}" aria-label="Figure {name}: larger">'
     image = f'<label for="larger-{name}"><img alt="{caption}" src="data:image/svg+xml;base64,{data}"></label>'

@@ -172,6 +172,22 @@ class Collapse(Series):
 
 
 @dataclass(frozen=True, eq=False)
+class MeanProfiles(Series):
+    """Mean topplings (C, P) with standard errors at relative times `place` (P,) of avalanches of each `duration` (C,).
+
+    `quality` is that of their collapse at the `exponent`.
+    """
+
+    key = "mean_profiles"
+    duration: Integers
+    place: Floats
+    mean: Floats
+    error: Floats
+    exponent: float
+    quality: float
+
+
+@dataclass(frozen=True, eq=False)
 class PowerLaws(Series):
     """Maximum-likelihood power laws of the scales, all (S,), as in `tdu.statistics.distributions.PowerLawFit`."""
 
@@ -251,6 +267,7 @@ KINDS: tuple[type[Series], ...] = (
     LeaveOneOut,
     Ccdf,
     Collapse,
+    MeanProfiles,
     PowerLaws,
     Topologies,
     Robustness,

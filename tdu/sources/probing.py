@@ -190,7 +190,8 @@ def log_at(path: Path, probe: Probe, selection: Selection) -> Store:
     if (path / "manifest.json").exists():
         there = Store.open(path)
         if there.source == SOURCE and there.addresses():
-            before, now = (asdict(Selection()) | UNASKED | dict(of) for of in (there.settings, probe.settings | chosen))
+            default = asdict(Selection()) | UNASKED
+            before, now = (default | dict(of) for of in (there.settings, probe.settings | chosen))
             pairs = [(_as_options(name, before.get(name)), _as_options(name, now[name])) for name in now]
             if differences := [f"{old} there, {new} here" for old, new in pairs if old != new]:
                 raise InputError(

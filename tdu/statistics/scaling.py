@@ -1,9 +1,10 @@
 """Finite-size scaling: exponents over system sizes, at one time or over all, whole or with a scale left out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from tdu import _validate
 from tdu.errors import InputError
@@ -80,6 +81,17 @@ def slopes(n: npt.NDArray[np.generic], s: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.log(s) @ (x / (x @ x))
     return np.where(np.isfinite(slope), slope, np.nan)
+
+
+def best_collapse(quality: Callable[[float], float], bounds: tuple[float, float]) -> float:
+    """Exponent within `bounds` whose collapse has the least S: a coarse scan, as S has several minima, then Brent's method."""
+    scan = np.linspace(*bounds, 31)
+    values = [quality(float(value)) for value in scan]
+    if np.isnan(values).all():
+        return float("nan")
+    at = int(np.nanargmin(values))
+    near = scan[max(at - 1, 0)], scan[min(at + 1, scan.size - 1)]
+    return float(minimize_scalar(quality, bounds=near, method="bounded", options={"xatol": 1e-4}).x)
 
 
 def per_run(size: npt.ArrayLike, statistic: SizeStatistic | str, inside: npt.ArrayLike = True) -> Floats:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tdu.analysis import crackling, support, transport, watched
-from tdu.results.series import Scales, Watched
+import tdu
+from tdu.analysis import crackling, profiles, support, transport, watched
+from tdu.avalanches import observables
+from tdu.results.series import MeanProfiles, Scales, Watched
 from tdu.types import Log
 from tests import planted
 
@@ -216,3 +218,53 @@ def test_where_d_does_not_change_its_lead_is_called_none():
     still = watched.analyse(with_trends(10_000, 200)).estimates["lead_loss"]
     assert still.note == "D(t) does not change beyond its interval, and leads nothing"
     assert watched.analyse(with_trends(200, 200)).estimates["lead_loss"].note == ""
+
+
+def with_profiles(x, rng, scatter=0.2, n_runs=12, shape=lambda u: u * (1 - u)):
+    """Avalanches of 4 to 16 steps whose mean profile is 200 T^(x − 1) F(t/T); a fifth are cut short, and of no such shape."""
+    of_log = (N.size, n_runs, STEP.size)
+    duration, capped = rng.integers(4, 17, of_log), rng.random(of_log) < 0.2
+    step = np.arange(20).reshape(-1, 1, 1, 1)
+    steps = 200.0 * duration ** (x - 1) * shape((step + 0.5) / duration) * np.exp(scatter * rng.normal(size=(20, *of_log)))
+    steps = np.where(step < duration, np.where(capped, 1.0, np.round(steps)), 0.0)
+    named = {observables.profile_column(number): topplings for number, topplings in enumerate(steps, start=1)}
+    return log_of(steps.sum(axis=0), duration=duration.astype(float), capped=capped.astype(float), **named)
+
+
+@pytest.mark.parametrize(
+    ("x", "shape"),
+    [(1.3, lambda u: u * (1 - u)), (2.0, lambda u: u**2 * (1 - u)), (0.7, np.ones_like)],
+    ids=["1.3", "2.0", "0.7"],
+)
+def test_the_exponent_of_mean_profiles_comes_back_from_their_collapse(x, shape):
+    found = profiles.analyse(with_profiles(x, np.random.default_rng(0), shape=shape))
+    estimate, series = found.estimates["profile_exponent"], found.series_of(MeanProfiles)
+    assert estimate.value == pytest.approx(x, abs=0.05)
+    assert estimate.low <= estimate.value <= estimate.high
+    assert 0.01 < estimate.high - estimate.low < 0.2
+    assert (series.exponent, series.duration.tolist()) == (estimate.value, list(range(4, 17)))
+    assert series.mean.shape == (13, series.place.size)
+    t = series.duration[:, None]
+    np.testing.assert_allclose(series.mean, 204 * t ** (x - 1) * shape(series.place), rtol=0.25, atol=1)  # e^(σ²/2)
+    assert series.quality < 4
+    assert estimate.note.startswith("N = 4000; 13 durations, 4 to 16 steps; S = ")
+
+
+def test_profiles_of_another_exponent_do_not_collapse():
+    log = with_profiles(2.0, np.random.default_rng(1))
+    series = profiles.analyse(log).series_of(MeanProfiles)
+    wrong = series.duration[:, None] ** 0.0 * series.mean
+    tiled = np.tile(series.place, (13, 1))
+    assert tdu.collapse_quality(tiled, wrong, series.error) > 10 * series.quality
+
+
+def test_logs_without_profiles_or_with_too_few_durations_have_no_collapse():
+    rng = np.random.default_rng(0)
+    assert profiles.analyse(log_of(scattered(1.0, rng))).estimates == {}
+    log = with_profiles(1.3, rng)
+    two = np.clip(log.columns["duration"], 4, 5)
+    assert profiles.analyse(replace(log, columns={**log.columns, "duration": two})).estimates == {}
+
+
+def test_profiles_are_no_columns_to_lay_beside_d():
+    assert watched.analyse(with_profiles(1.3, np.random.default_rng(0))).estimates == {}

@@ -1,5 +1,6 @@
 """The avalanche kernel against its specification, and the properties it is known for."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -49,6 +50,49 @@ def test_equals_the_reference_bit_for_bit_on_floats(data, graph, alpha, max_step
     field = data.draw(float_fields(len(graph)))
     found = tdu.avalanche(field, graph, alpha, max_steps=max_steps)
     assert_same(found, *expected(field, graph, alpha, None, max_steps))
+
+
+def in_singles(field, graph, alpha, threshold, max_steps):
+    """What is expected in float32: the threshold is interpolated in float64, then rounded, as is what a site gets."""
+    single = field.astype(np.float32).tolist()
+    tau = reference.Single(reference.magnitude_quantile(single, 0.9) if threshold is None else threshold)
+    numbers = list(map(reference.Single, single))
+    return float(tau), reference.relax(numbers, neighbours(graph), reference.Single(alpha), tau, max_steps)
+
+
+@given(st.data(), graphs(), alphas, steps)
+def test_in_float32_equals_the_reference_in_that_arithmetic_bit_for_bit(data, graph, alpha, max_steps):
+    field = data.draw(dyadic_fields(len(graph)) | float_fields(len(graph)))
+    threshold = data.draw(thresholds(len(graph)))
+    settings = {"threshold": threshold, "max_steps": max_steps}
+    found = tdu.avalanche(field, graph, alpha, **settings, precision="float32")
+    tau, wanted = in_singles(field, graph, alpha, **settings)
+    assert found.gradient.dtype == np.float32
+    wanted.transport = pytest.approx(float(wanted.transport), rel=1e-6, abs=1e-37)  # of the shares, which were rounded
+    transport, found = found.transport, replace(found, transport=0.0)
+    assert transport == wanted.transport
+    assert_same(found, tau, replace(wanted, transport=0.0))
+
+
+@pytest.mark.parametrize("max_steps", [2, 20])
+def test_in_float32_equals_the_reference_where_shares_reach_many_sites_and_then_few(max_steps):
+    n = 10_007
+    graph, rng = tdu.barabasi_albert(n), np.random.default_rng(5)
+    field = rng.integers(-40, 41, n) / 8 * 2.0 ** rng.integers(0, 4, n) + rng.normal(size=n)
+    found = tdu.avalanche(field, graph, max_steps=max_steps, precision="float32")
+    tau, wanted = in_singles(field, graph, 0.3, None, max_steps)
+    assert found.transport == pytest.approx(wanted.transport, rel=1e-6)
+    assert_same(replace(found, transport=0.0), tau, replace(wanted, transport=0.0))
+    sizes = sizes_of(field[None], graph, 0.3, 0.9, max_steps, precision="float32")
+    assert sizes.tolist() == [wanted.size]
+
+
+def test_what_float32_has_no_room_for_is_refused():
+    with pytest.raises(tdu.InputError, match="`gradient` must be finite, but entry 1 is inf"):
+        tdu.avalanche([0.0, 1e300, 1.0], tdu.ring(3, k=2), precision="float32")
+    assert tdu.avalanche([0.0, 1.0, 2.0], tdu.ring(3, k=2), threshold=1e300, precision="float32").size == 0
+    with pytest.raises(tdu.InputError, match="`precision` must be one of float32, float64, but it is float16"):
+        tdu.avalanche([0.0, 1.0, 2.0], tdu.ring(3, k=2), precision="float16")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -32,6 +32,14 @@ def test_sums_are_added_in_the_order_of_lanes_to_the_last_bit(values):
     assert squares(a, b) == tuple(sum_in_lanes((c * c).tolist()) for c in (a, b, a - b))
 
 
+@pytest.mark.parametrize("n", [3, 8, 29, 1100])
+def test_sums_of_float32_are_those_of_the_same_numbers_in_float64(n):
+    a, b = np.random.default_rng(n).normal(size=(2, n)).astype(np.float32)
+    wide = a.astype(float), b.astype(float)
+    assert (dot(a, b), squares(a, b), angle(a, b)) == (dot(*wide), squares(*wide), angle(*wide))
+    assert angle(a, a + np.float32(1e-4)) == angle(wide[0], (a + np.float32(1e-4)).astype(float))
+
+
 @pytest.mark.parametrize("n", [3, 511, 512, 513, 1100])
 def test_a_distance_is_added_up_strip_by_strip(n):
     a, b = np.random.default_rng(n).normal(size=(2, n))

@@ -1,7 +1,30 @@
-"""One avalanche, by the letter of the definition. Numbers may be floats or fractions.Fraction: the text is the same."""
+"""One avalanche, by the letter of the definition, for floats, fractions.Fraction and `Single` alike: the text is the same."""
 
 import math
+import struct
 from dataclasses import dataclass
+
+
+class Single(float):
+    """A number of float32: its sums, differences, products and quotients are rounded to float32.
+
+    Added to a plain number it is one of float64, as sums over many sites are.
+    """
+
+    def __new__(cls, value):
+        return super().__new__(cls, struct.unpack("f", struct.pack("f", value))[0])
+
+    def __add__(self, other):
+        return Single(float(self) + other)
+
+    def __sub__(self, other):
+        return Single(float(self) - other)
+
+    def __mul__(self, other):
+        return Single(float(self) * other)
+
+    def __truediv__(self, other):
+        return Single(float(self) / other)
 
 
 @dataclass

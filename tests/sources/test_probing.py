@@ -188,6 +188,8 @@ def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse
             ["--draws", 2, "--seed", 3, "--ranked", "--edges"],
             "no --ranked there, --ranked here; no --edges there, --edges here",
         ),
+        (["--draws", 2, "--seed", 3, "--precision", "float32"], "--precision float64 there, --precision float32 here"),
+        (["--draws", 2, "--seed", 3, "--profiles"], "no --profiles there, --profiles here"),
         (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
         (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
         (
@@ -214,6 +216,20 @@ def test_structural_graphs_ranks_and_edge_statistics_are_those_of_the_recorder(f
     same(tdu.load(tmp_path / "one"), tdu.load(tmp_path / "two"))
     result = run("probe", files, "--out", tmp_path / "two", "--graph", "rook", "--draws", 2, code=1)
     assert "(--ranked there, no --ranked here; --edges there, no --edges here)" in result.stderr
+
+
+def test_fields_of_float32_are_a_log_of_their_own_from_files_and_from_the_loop(files, tmp_path):
+    run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--precision", "float32")
+    with tdu.Probe(draws=2, precision="float32").record(tmp_path / "log", scale=10, replicate=2) as rec:
+        rec(0, gradients(10, 2, 0))
+    log = tdu.load(tmp_path / "log")
+    for replicate in range(3):
+        tensors = dict(sorted(gradients(10, replicate, 0).items()))
+        field = np.concatenate([tensor.ravel() for tensor in tensors.values()])
+        found = tdu.avalanche(field, tdu.barabasi_albert(field.size), precision="float32")
+        assert log.columns["threshold"][log.scale == 10, replicate, log.step == 0] == found.threshold
+    result = run("probe", files, "--out", tmp_path / "log", "--draws", 2, code=1)
+    assert "(--precision float32 there, --precision float64 here)" in result.stderr
 
 
 def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
