@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.executors import Address, Workers, opened, share
 from tdu.logs.filling import filled
-from tdu.logs.log import every_epoch
+from tdu.logs.log import every_epoch, first_runs
 from tdu.logs.store import Store
 from tdu.results import figures, report
 from tdu.results.assemble import as_one, results_of
 from tdu.results.published import compare
 from tdu.results.store import save_results
-from tdu.training.ensembles import addresses, compile_kernels, study_store, train_all, train_with_fields
+from tdu.training.ensembles import Ensemble, addresses, compile_kernels, study_store, train_all, train_with_fields
 from tdu.training.finishing import finish
 from tdu.training.planning import CLUSTERS, costs, schedule
-from tdu.training.sweeps import sweep
+from tdu.training.sweeps import Sweeps, sweep
 from tdu.training.xor import probe_of
 from tdu.types import Estimate, Findings, Log, Results
 
@@ -109,44 +109,25 @@ def fittable(config: StudyConfig) -> StudyConfig:
     return config
 
 
-def measure_study(config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
-    """Every quantity of the paper: those of the log, and of the side studies that `scope` describes, which are run here.
+@dataclass(frozen=True, eq=False)
+class Material:
+    """All that the findings of one study come from: its log, and the side studies of its seed."""
 
-    Side studies are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits. The
-    quantities of further studies of the same design, of the seeds that follow, are pooled with those of this one.
-    """
-    results = measure_alone(config, log, scope, executor, say)
-    return beside_pooled(results, measure_pooled(config, scope, executor, say))
-
-
-def measure_alone(config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
-    """As `measure_study`, of this one study alone."""
-    results = results_of(config, scope, findings_of(config, log, scope, executor, say))
-    return replace(results, provenance={**results.provenance, "log": log.digest})
+    log: Log
+    synthetic: control.Control
+    shadow: Ensemble
+    inline_gini: Log
+    shadow_gini: Log
+    sweeps: Sweeps
 
 
-def beside_pooled(results: Results, over_studies: Mapping[str, Estimate]) -> Results:
-    """Results of one study with the quantities of many beside them."""
-    return replace(results, pooled={key: compare(over_studies[key], key) for key in results.quantities})
-
-
-def measure_pooled(config: StudyConfig, scope: Scope, executor: Executor, say: Say = _silent) -> dict[str, Estimate]:
-    """Every quantity over the studies of the seed of `config` and of those that follow, with intervals over studies."""
-    less = {name: max(getattr(scope, name) // share, 1) for name, share in POOLED_FRACTION.items()}
-    studies = []
-    for further in range(scope.n_studies):
-        say(f"pooled studies: {further + 1} of {scope.n_studies}")
-        n_draws = max(config.n_null_draws // POOLED_NULL_DRAWS, 1)
-        one = replace(config, seed=config.seed + further, n_null_draws=n_draws)
-        log = train_all(one, executor, nulls=True)
-        studies.append(as_one(findings_of(one, log, replace(scope, **less), executor, intervals=False)))
-    return pooled.analyse(studies, config.seed)
-
-
-def findings_of(
+def material_of(
     config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent, *, intervals: bool = True
-) -> list[Findings]:
-    """What the analysis finds in a log and the side studies of its seed; without `intervals`, values alone."""
+) -> Material:
+    """The side studies that `scope` describes, run beside the `log` of a study; without `intervals` no sweeps in shadow.
+
+    They are not stored: they are addressed by the same seeds, so that a study gone on with gives the same bits.
+    """
     many = replace(config, hidden=(scope.example_hidden,), replicates=scope.n_gini_runs)
     say("synthetic control")
     synthetic = control.measure(config, scope, executor)
@@ -157,7 +138,63 @@ def findings_of(
     shadow_gini = train_all(replace(many, alpha_train=0.0), executor, gini=True)
     say("robustness sweeps")
     sweeps = sweep(config, log, scope, executor, in_shadow if intervals else None)
+    return Material(log, synthetic, in_shadow, inline_gini, shadow_gini, sweeps)
+
+
+def measure_study(config: StudyConfig, log: Log, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
+    """Every quantity of the paper: those of the log, and of the side studies that `scope` describes, which are run here.
+
+    The quantities of further studies of the same design, of the seeds that follow, are pooled with those of this one.
+    """
+    material = material_of(config, log, scope, executor, say)
+    results = measure_alone(config, material, scope, executor, say)
+    return beside_pooled(results, measure_pooled(config, scope, executor, say, own=material))
+
+
+def measure_alone(config: StudyConfig, material: Material, scope: Scope, executor: Executor, say: Say = _silent) -> Results:
+    """As `measure_study`, of this one study alone."""
     say("exponents and intervals")
+    results = results_of(config, scope, findings_of(config, material, scope, executor))
+    return replace(results, provenance={**results.provenance, "log": material.log.digest})
+
+
+def beside_pooled(results: Results, over_studies: Mapping[str, Estimate]) -> Results:
+    """Results of one study with the quantities of many beside them."""
+    return replace(results, pooled={key: compare(over_studies[key], key) for key in results.quantities})
+
+
+def measure_pooled(
+    config: StudyConfig, scope: Scope, executor: Executor, say: Say = _silent, *, own: Material | None = None
+) -> dict[str, Estimate]:
+    """Every quantity over the studies of the seed of `config` and of those that follow, with intervals over studies.
+
+    The first is that of `config` itself: of its `own` material, where that is there, it takes as much as of the others is made.
+    """
+    less = replace(scope, **{name: max(getattr(scope, name) // share, 1) for name, share in POOLED_FRACTION.items()})
+    n_draws = max(config.n_null_draws // POOLED_NULL_DRAWS, 1)
+    studies = []
+    for further in range(scope.n_studies):
+        say(f"pooled studies: {further + 1} of {scope.n_studies}")
+        one = replace(config, seed=config.seed + further, n_null_draws=n_draws)
+        if own is not None and further == 0:
+            material = replace(
+                own,
+                log=replace(own.log, nulls={name: sizes[:n_draws] for name, sizes in own.log.nulls.items()}),
+                synthetic=control.measure(one, less, executor),
+                inline_gini=first_runs(own.inline_gini, less.n_gini_runs),
+                shadow_gini=first_runs(own.shadow_gini, less.n_gini_runs),
+            )
+        else:
+            material = material_of(one, train_all(one, executor, nulls=True), less, executor, intervals=False)
+        studies.append(as_one(findings_of(one, material, less, executor, intervals=False)))
+    return pooled.analyse(studies, config.seed)
+
+
+def findings_of(
+    config: StudyConfig, material: Material, scope: Scope, executor: Executor, *, intervals: bool = True
+) -> list[Findings]:
+    """What the analysis finds in the material of a study; without `intervals`, values alone."""
+    log, synthetic = material.log, material.synthetic
     window = grokking.window(log)
     companion = Estimate(
         np.nan, np.nan, np.nan, "not measured", "needs a test split, which XOR has not: see experiments/modadd"
@@ -166,16 +203,16 @@ def findings_of(
     analyses: list[Callable[..., Findings]] = [
         partial(grokking.analyse, log),
         partial(dimension.analyse, log, window),
-        partial(shadow.analyse, log, in_shadow.log, window),
+        partial(shadow.analyse, log, material.shadow.log, window),
         partial(phases.analyse, log, dense, control.sizes_for_bootstrap(synthetic)),
         partial(tails.analyse, log),
         partial(control.analyse, config, synthetic),
-        partial(robustness.analyse, config, log.n_sites, scope, sweeps, synthetic),
-        partial(concentration.analyse, inline_gini, shadow_gini),
+        partial(robustness.analyse, config, log.n_sites, scope, material.sweeps, synthetic),
+        partial(concentration.analyse, material.inline_gini, material.shadow_gini),
         *(partial(excess.analyse, log, name) for name in log.nulls),
     ]
     found = executor.map(lambda analyse: analyse(intervals=intervals), analyses)
-    return [grokking.one_run(inline_gini), *found, Findings(estimates={"companion": companion})]
+    return [grokking.one_run(material.inline_gini), *found, Findings(estimates={"companion": companion})]
 
 
 def reproduce(
@@ -185,10 +222,11 @@ def reproduce(
     log = train_study(out, fittable(config), workers, watch).log()
     number = Workers.of(workers).number
     with opened(Workers.of(workers), partial(compile_kernels, config)) as executor, ThreadPoolExecutor(1) as aside:
-        alone = measure_alone(config, log, scope, executor, say)
+        material = material_of(config, log, scope, executor, say)
+        alone = measure_alone(config, material, scope, executor, say)
         draw = partial(figures.draw, alone, out / "figures", number)
         drawing = aside.submit(draw) if number > 1 else None  # by processes of their own, while further studies are measured
-        results = beside_pooled(alone, measure_pooled(config, scope, executor, say))
+        results = beside_pooled(alone, measure_pooled(config, scope, executor, say, own=material))
         save_results(out / "results.json", results)
         say("figures and report")
         drawing.result() if drawing else draw()

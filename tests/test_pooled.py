@@ -9,7 +9,7 @@ from scipy import stats
 
 from tdu.analysis import dimension, grokking, pooled
 from tdu.config import QUICK_SCOPE, StudyConfig
-from tdu.reproduce import measure_study
+from tdu.reproduce import measure_pooled, measure_study
 from tdu.results.published import PUBLISHED
 from tdu.results.series import Robustness, Topologies
 from tdu.training.ensembles import train_all
@@ -120,10 +120,15 @@ def test_studies_of_successive_seeds_are_pooled_their_own_the_first():
     with ThreadPoolExecutor(2) as executor:
         log = train_all(config, executor)
         results = measure_study(config, log, scope, executor)
+        of_seeds = measure_pooled(config, scope, executor)  # all trained there
         logs = [log, *(train_all(replace(config, seed=seed), executor) for seed in (5, 6))]
     single = [dimension.analyse(one, grokking.window(one)).estimates for one in logs]
     for key in ("dimension", "gamma", "steps_mean", "deviation_angle", "dimension_r2"):
         assert results.pooled[key].value == pytest.approx(np.mean([found[key].value for found in single])), key
     assert set(results.pooled) == set(results.quantities)
+    for key, found in results.pooled.items():
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (of_seeds[key].value, of_seeds[key].low, of_seeds[key].high), rel=1e-12, nan_ok=True
+        ), key
     assert results.quantities["dimension"].value == single[0]["dimension"].value
     assert np.isfinite([results.pooled["dimension"].low, results.quantities["dimension"].low]).all()

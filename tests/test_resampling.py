@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
-from tdu.statistics.sampling import mean_of_known
+from tdu.statistics.sampling import _draws, _weights, mean_of_known
 from tdu.statistics.scaling import exponent_of_runs, without_each_scale
 from tdu.types import STATISTICS
 
@@ -207,3 +207,14 @@ def test_samples_of_maxima_are_stretched_at_the_freedom_of_the_scales(wild, free
         bootstrap(np.exp(logs), RunStatistic(total, "maximum"), stretched=s, reflected=True).std() for s in (False, True)
     )
     assert stretched / plain == pytest.approx(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975), rel=0.02)
+
+
+@pytest.mark.parametrize(("statistic", "remembered"), [("mean", _draws), ("peak", _weights)])
+def test_the_random_numbers_of_an_interval_are_still_there_for_the_next(statistic, remembered):
+    sizes = np.random.default_rng(0).lognormal(size=(3, 4))
+    exponent = exponent_of_runs(np.array([100, 200, 400]), statistic)
+    remembered.cache_clear()
+    bootstrap(sizes, exponent, seed=5)
+    drawn = remembered.cache_info().misses
+    bootstrap(2 * sizes, exponent, seed=5)
+    assert remembered.cache_info().misses == drawn

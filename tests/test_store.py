@@ -14,7 +14,7 @@ import tdu
 from tdu import files
 from tdu.config import StudyConfig
 from tdu.logs import store
-from tdu.logs.log import every_epoch, gather
+from tdu.logs.log import every_epoch, first_runs, gather
 from tdu.training.ensembles import study_of, study_store
 from tdu.training.xor import run_of_study
 from tdu.types import Layout, Run
@@ -90,6 +90,14 @@ def test_a_log_has_scales_runs_and_snapshots_in_order(log):
     dense = every_epoch(found)
     assert np.array_equal(dense.size[..., ::10], found.size)
     assert dense.step.tolist() == list(range(21))
+
+
+def test_the_first_runs_of_a_log_are_the_log_of_these():
+    runs = [
+        planted(scale, k, 4 * scale + 1, size=(k, 1, 2), curves={"loss": np.full(21, k)}) for scale in (5, 8) for k in (0, 1, 2)
+    ]
+    found, made = first_runs(gather(runs, seed=3), 2), gather((run for run in runs if run.replicate < 2), seed=3)
+    assert found.digest == made.digest != gather(runs, seed=3).digest
 
 
 def test_a_log_is_ragged_where_its_runs_are():

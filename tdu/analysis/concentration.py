@@ -21,6 +21,7 @@ def analyse(inline: Log, shadow: Log, *, intervals: bool = True) -> Findings:
     Rise: largest Gini of a run over that at its start. Length: epochs at or above half of that rise, around the peak. Timing:
     epoch of the peak minus the grokking epoch. A rise that never comes back is no transient peak: the share of runs that fall
     by half of their rise before the end stands beside it. Runs that never rise above their start have a rise of 0 and no peak.
+    What is drawn goes with the `intervals`.
     """
     seed = inline.seed if intervals else None
     of_inline, of_shadow = _measures(inline), _measures(shadow)
@@ -37,7 +38,7 @@ def analyse(inline: Log, shadow: Log, *, intervals: bool = True) -> Findings:
     return Findings(
         estimates,
         readings,
-        series=(Gini({"inline": _drawn(inline, of_inline), "shadow": _drawn(shadow, of_shadow)}),),
+        series=(Gini({"inline": _drawn(inline, of_inline), "shadow": _drawn(shadow, of_shadow)}),) if intervals else (),
     )
 
 

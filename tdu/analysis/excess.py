@@ -46,7 +46,8 @@ def analyse(log: Log, name: str, *, intervals: bool = True) -> Findings:
     """Excess of the exponents over one null, paired by run; the mean size after grokking is drawn and heads the readings.
 
     Sizes of a run under a null are the mean over its draws. That suits statistics that are means over runs, which the largest
-    over runs is not: `run-peak` stands for the maxima.
+    over runs is not: `run-peak` stands for the maxima. D(t) under the null is drawn, with its bands, and goes with the
+    `intervals`.
     """
     sizes, seed = log.nulls[name], log.seed if intervals else None
     compared = _comparisons(log, sizes)
@@ -56,7 +57,7 @@ def analyse(log: Log, name: str, *, intervals: bool = True) -> Findings:
     if _HEADLINE in compared:
         real, null, exponent = compared[_HEADLINE]
         estimates[f"share_{name}"] = lost_share(real, null.mean(axis=0), exponent, seed)
-    return Findings(estimates, {f"excess_{name}": readings}, (over_time(log, name, seed),))
+    return Findings(estimates, {f"excess_{name}": readings}, (over_time(log, name, seed),) if intervals else ())
 
 
 def at_all_steps(log: Log, name: str) -> Findings:

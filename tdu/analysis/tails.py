@@ -19,7 +19,10 @@ _N_RESAMPLES = 100  # of the best exponent: each is a minimization
 
 
 def analyse(log: Log, *, intervals: bool = True) -> Findings:
-    """CCDFs of the scales of a `log`, the quality of their collapse at D and at its own best exponent, and power-law fits."""
+    """CCDFs of the scales of a `log`, the quality of their collapse at D and at its own best exponent, and power-law fits.
+
+    Without `intervals` nothing is drawn, and power laws, which take longer than all the rest, are not fitted.
+    """
     seed, n_sites = log.seed if intervals else None, log.n_sites
     at_regression = exponent(log, SizeStatistic.LARGEST, seed).value
     tails = _tails(log.size)
@@ -47,8 +50,6 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             ]
         )
     ]
-    known = [size[~np.isnan(size)] for size in log.size]
-    fits = [_fit_or_unknown(size) for size in known]
     least, largest = (reduce.reduce(log.size, axis=-1) for reduce in (np.fmin, np.fmax))
     ends = np.log10(np.maximum(np.stack([least, largest]), 1))
     return Findings(
@@ -56,16 +57,24 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             **dict(zip(("collapse_exponent", "collapse_quality", "collapse_quality_best"), collapsed, strict=True)),
             "decades": estimate(ends, _widest_range, "widest scale, largest over smallest size", seed, stretched=False),
         },
-        series=(
-            Ccdf({int(scale): Tail(*ccdf(size)) for scale, size in zip(log.scale, known, strict=True)}),
-            Collapse(
-                n_sites,
-                *tails,
-                exponents=np.array([at_regression, best]),
-                qualities=np.array([estimate.value for estimate in collapsed[1:]]),
-            ),
-            PowerLaws(n_sites, **_columns(fits)),
+        series=_drawn(log, tails, at_regression, best, collapsed) if intervals else (),
+    )
+
+
+def _drawn(
+    log: Log, tails: tuple[Floats, Floats, Floats], at_regression: float, best: float, collapsed: list[Estimate]
+) -> tuple[Ccdf, Collapse, PowerLaws]:
+    """What the figures show of the tails and of their collapse, and the power laws."""
+    known = [size[~np.isnan(size)] for size in log.size]
+    return (
+        Ccdf({int(scale): Tail(*ccdf(size)) for scale, size in zip(log.scale, known, strict=True)}),
+        Collapse(
+            log.n_sites,
+            *tails,
+            exponents=np.array([at_regression, best]),
+            qualities=np.array([estimate.value for estimate in collapsed[1:]]),
         ),
+        PowerLaws(log.n_sites, **_columns([_fit_or_unknown(size) for size in known])),
     )
 
 

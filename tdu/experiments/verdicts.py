@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from tdu.config import Scope, StudyConfig
 from tdu.experiments.experiment import Experiment, Say, Table
-from tdu.reproduce import findings_of, measure_pooled
+from tdu.reproduce import findings_of, material_of, measure_pooled
 from tdu.results.assemble import as_one
 from tdu.results.published import in_full, label, with_interval
 from tdu.training.ensembles import train_all
@@ -36,7 +36,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
 
 def _single(config: StudyConfig, scope: Scope, executor: Executor) -> dict[str, Estimate]:
     log = train_all(config, executor, every_epoch=True, nulls=True)
-    return as_one(findings_of(config, log, scope, executor)).estimates
+    return as_one(findings_of(config, material_of(config, log, scope, executor), scope, executor)).estimates
 
 
 def _decided(results: Results) -> list[str]:

@@ -1,6 +1,7 @@
 """From runs to the log: scales in order of N, the union of all steps, nan where a run has nothing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -87,6 +88,17 @@ def every_epoch(log: Log) -> Log | None:
     if size is None or size.shape[-1] == 0:
         return None
     return Log(log.scale, log.n_sites, np.arange(size.shape[-1]), {"size": size}, {}, log.curves, log.grokking_step, log.seed)
+
+
+def first_runs(log: Log, n: int) -> Log:
+    """The log of the first `n` runs of every scale."""
+    return replace(
+        log,
+        columns={name: values[:, :n] for name, values in log.columns.items()},
+        nulls={name: sizes[:, :, :n] for name, sizes in log.nulls.items()},
+        curves={name: values[:, :n] for name, values in log.curves.items()},
+        grokking_step=log.grokking_step[:, :n],
+    )
 
 
 def from_grokking(log: Log) -> Log:

@@ -9,7 +9,9 @@ from tdu.kernels.resampling import means_of_picks
 from tdu.rng import Stage, generator
 from tdu.types import Booleans, Floats, Integers
 
-_REMEMBERED = 20  # blocks of random numbers, those of one interval: every quantity of a study asks for the same
+#: Blocks of random numbers: the twenty of one interval and that of its variances. Every quantity of a study asks for them in
+#: turn, so that with one block less none would still be there.
+_REMEMBERED = 21
 
 # Samplers lay the runs out first in memory and hand them over last: reducing over a short last axis would be slow.
 

@@ -45,6 +45,12 @@ def test_values_alone_are_the_values_and_have_no_interval(name):
     assert np.isfinite([estimate.low for estimate in whole.estimates.values()]).any()
 
 
+@pytest.mark.parametrize("name", ["tails", "concentration", "excess"])
+def test_what_is_only_drawn_goes_with_the_intervals(name):
+    assert ANALYSES[name](intervals=False).series == ()
+    assert ANALYSES[name]().series
+
+
 def test_without_shadow_only_in_line_training_is_varied():
     sweeps = robustness.Sweeps(SWEEPS.inline_alphas, SWEEPS.inline_quantiles)
     found = robustness.analyse(CONFIG, N_SITES, SCOPE, sweeps, CONTROL)
