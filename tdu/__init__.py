@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tdu.analysis.local import linearity, local_exponents
     from tdu.analysis.over_time import bootstrap, dimension_over_time, excess
     from tdu.avalanches import nulls
     from tdu.avalanches.cascades import avalanche
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "tdu.analysis.local": ("linearity", "local_exponents"),
     "tdu.analysis.over_time": ("bootstrap", "dimension_over_time", "excess"),
     "tdu.avalanches.cascades": ("avalanche",),
     "tdu.avalanches.gauges": ("noise_scale",),
@@ -60,7 +62,9 @@ __all__ = [
     "dimension_over_time",
     "excess",
     "fit_power_law",
+    "linearity",
     "load",
+    "local_exponents",
     "noise_scale",
     "nulls",
     "random_graph",

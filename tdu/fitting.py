@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu.analysis import crackling, dimension, excess, grokking, phases, support, tails, transport, watched
+from tdu.analysis import crackling, dimension, excess, grokking, local, phases, support, tails, transport, watched
 from tdu.avalanches.probe import SOURCE
 from tdu.config import LogConfig, StudyConfig
 from tdu.errors import InputError
@@ -88,6 +88,7 @@ def measure(log: Log, executor: Executor, *, foreign: bool = False) -> list[Find
     groks = bool((log.grokking_step >= 0).any())
     analyses: list[Callable[[], Findings]] = [
         partial(dimension.analyse, log, grokking.window(log)),
+        partial(local.analyse, log, grokking.window(log)),
         partial(tails.analyse, log),
         *(partial(excess.analyse, log, name) for name in log.nulls),
     ]
