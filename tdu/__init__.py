@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tdu.analysis.amplitude import epsilon
+    from tdu.analysis.local import linearity, local_exponents
     from tdu.analysis.over_time import bootstrap, dimension_over_time, excess
     from tdu.avalanches import nulls
     from tdu.avalanches.cascades import avalanche
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "tdu.analysis.amplitude": ("epsilon",),
+    "tdu.analysis.local": ("linearity", "local_exponents"),
     "tdu.analysis.over_time": ("bootstrap", "dimension_over_time", "excess"),
     "tdu.avalanches.cascades": ("avalanche",),
     "tdu.avalanches.gauges": ("noise_scale",),
@@ -63,7 +65,9 @@ __all__ = [
     "epsilon",
     "excess",
     "fit_power_law",
+    "linearity",
     "load",
+    "local_exponents",
     "noise_scale",
     "nulls",
     "random_graph",

@@ -14,3 +14,7 @@ class InputError(ValueError):
 
 class InputTypeError(InputError, TypeError):
     """What was given is of another kind than what is asked for."""
+
+
+class DivergedError(InputError):
+    """Training with what was given leaves the finite numbers."""

@@ -14,6 +14,7 @@ from tdu.analysis import (
     dimension,
     excess,
     grokking,
+    local,
     phases,
     profiles,
     support,
@@ -100,6 +101,7 @@ def measure(log: Log, executor: Executor, *, foreign: bool = False) -> list[Find
     groks = bool((log.grokking_step >= 0).any())
     analyses: list[Callable[[], Findings]] = [
         partial(dimension.analyse, log, grokking.window(log)),
+        partial(local.analyse, log, grokking.window(log)),
         partial(tails.analyse, log),
         *(partial(excess.analyse, log, name) for name in log.nulls),
     ]

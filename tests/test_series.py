@@ -23,7 +23,7 @@ def test_the_committed_results_load_and_encode_to_the_same_text(results):
     written = json.loads(COMMITTED.read_text())
     assert json.dumps(store.results_as_json(results)) == json.dumps(written)
     assert len(results.series) == len(written["series"])
-    of_other_logs = {series.MeanProfiles, series.Scales, series.Watched}  # tried below
+    of_other_logs = {series.MeanProfiles, series.Scales, series.Watched, series.LocalSlopes}  # tried below
     assert {type(one) for one in results.series} == set(series.KINDS) - of_other_logs, "every kind is tried"
 
 
@@ -52,6 +52,7 @@ def random_series():
         series.Scales(*(np.arange(k, k + 3) for k in range(4)), unknown),
         series.MeanProfiles(np.arange(3, 6), np.arange(2.0), np.ones((3, 2)), np.full((3, 2), 0.1), 1.4, 0.9),
         series.Watched(np.arange(3), {"loss": series.Recorded(unknown), "weight_norm": series.Recorded(unknown)}),
+        series.LocalSlopes("windows", np.arange(2), np.arange(2, 4), {"all": band(2), "late": band(2)}),
         series.Topologies(band(2), ("ring", "small world, p = 0.05")),
         series.Robustness(
             unknown,

@@ -97,13 +97,13 @@ def dimension_over_time(
     >>> found.value.round(3).tolist(), found.n_scales.tolist(), round(found.mean.value, 3)
     ([1.2, 1.2], [3, 3], 1.2)
     """
-    log = _as_log(log, sizes, step, from_grokking)
+    log = as_log(log, sizes, step, from_grokking)
     seed = log.seed if seed is None else seed
     n_scales = (~np.isnan(log.size)).any(axis=1).sum(axis=0)
     _warn_of_gaps(n_scales)
-    _warn_of_limit(log)
+    warn_of_limit(log)
     band = scaling.dimension_over_time(log, statistic, seed)
-    mean = scaling.window_dimension(log, statistic, _inside(log, window), seed)
+    mean = scaling.window_dimension(log, statistic, steps_inside(log, window), seed)
     r2 = np.full(band.value.shape, np.nan) if band.r2 is None else band.r2
     return DimensionOverTime(log.step, band.value, band.low, band.high, r2, n_scales, mean)
 
@@ -149,14 +149,14 @@ def excess(
     (0.3, True, True)
     """
     name = null if isinstance(null, str) else "null"
-    log = _as_log(log, sizes, step, from_grokking, {} if isinstance(null, str) else {name: null})
+    log = as_log(log, sizes, step, from_grokking, {} if isinstance(null, str) else {name: null})
     if name not in log.nulls:
         raise InputError(f"the log has no null `{name}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
     seed = log.seed if seed is None else seed
     over_time = nulls.over_time(log, name, seed)
     if log.n_sites.size < scaling.MIN_SCALES:
         raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
-    inside = np.flatnonzero(_inside(log, window) & log.complete)
+    inside = np.flatnonzero(steps_inside(log, window) & log.complete)
     if inside.size == 0:
         raise InputError(
             f"no step of the window {window} has runs of all scales: the log has steps {log.step[0]} to {log.step[-1]}"
@@ -206,7 +206,7 @@ def bootstrap(
     return Band(np.asarray(function(runs[None])[0]), np.asarray(low), np.asarray(high))
 
 
-def _as_log(
+def as_log(
     log: Log | npt.ArrayLike,
     sizes: npt.ArrayLike | None,
     step: npt.ArrayLike | None,
@@ -244,7 +244,8 @@ def _of_arrays(
     return Log(n, n, steps, {"size": size}, drawn, {}, ungrokked)
 
 
-def _inside(log: Log, window: Window) -> npt.NDArray[np.bool_]:
+def steps_inside(log: Log, window: Window) -> npt.NDArray[np.bool_]:
+    """Which steps (T,) lie in the window."""
     if window is None:
         return np.ones(log.step.shape, np.bool_)
     return np.asarray((window[0] <= log.step) & (log.step <= window[1]))
@@ -258,6 +259,7 @@ def _warn_of_gaps(n_scales: Integers) -> None:
         )
 
 
-def _warn_of_limit(log: Log) -> None:
+def warn_of_limit(log: Log) -> None:
+    """Warn where so many avalanches are cut short that exponents are bent."""
     if "capped" in log.columns and (said := support.bent(support.scales_of(log))):
         warnings.warn(said, stacklevel=3)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
-from tdu.results.series import Scales
+from tdu.results.series import LocalSlopes, Scales
 from tdu.series import Series
 from tdu.types import Estimate, Findings, Quantity, Results
 
@@ -15,6 +15,7 @@ from tdu.types import Estimate, Findings, Quantity, Results
 _VERDICTS_ALONE = ("phases_apart",)
 _ROUNDING = 1e-9
 _SHIFTED = "no interval: resampling shifts the value out of it, as it does where runs are few"
+_PHASES = {"all": "all steps", "early": "before grokking", "late": "after grokking"}
 
 
 def as_one(findings: Iterable[Findings]) -> Findings:
@@ -70,7 +71,7 @@ def table(results: Results) -> str:
     if isinstance(results.config, LogConfig):
         found: list[tuple[str, ...]] = [("quantity", "value [95 % interval]", "statistic", "note")]
         found += [(label(key, results.config), with_interval(q), q.statistic, q.note) for key, q in results.quantities.items()]
-        return "\n".join([*_aligned(scales_table(results)), "", *_aligned(found)])
+        return "\n".join([*_aligned(scales_table(results)), "", *_aligned(found), *_local_lines(results)])
     several = results.scope is not None and bool(results.pooled)
     head = ["quantity", "published", "ours [95 % interval]", "verdict"]
     if several and results.scope is not None:
@@ -80,7 +81,7 @@ def table(results: Results) -> str:
     for key, q in results.quantities.items():
         measured = (results.pooled[key], q) if several else (q,)
         rows.append((label(key), q.published_text, *(cell for one in measured for cell in (with_interval(one), in_full(one)))))
-    lines = _aligned(rows)
+    lines = [*_aligned(rows), *_local_lines(results)]
     if results.config.replicates == 1:
         lines.append("\none run a scale leaves no interval (–): use --replicates 2 or more")
     if other := departure(results.config):
@@ -95,6 +96,24 @@ def scales_table(results: Results) -> list[tuple[str, ...]]:
         counts = zip(found.scale, found.n_sites, found.runs, found.snapshots, strict=True)
         rows += [(*map(str, row), f"{capped:.3g}") for row, capped in zip(counts, found.capped, strict=True)]
     return rows
+
+
+def local_table(results: Results) -> list[tuple[str, ...]]:
+    """Exponents between neighbouring scales and over windows of them, one row per window under a heading; empty without any."""
+    found = list(results.all_of(LocalSlopes))
+    if not found:
+        return []
+    rows: list[tuple[str, ...]] = [("D from N", "to N", *(_PHASES[phase] for phase in found[0].bands))]
+    for slopes in found:
+        for w, ends in enumerate(zip(slopes.first, slopes.last, strict=True)):
+            bands = slopes.bands.values()
+            rows.append((*map(str, ends), *(f"{b.value[w]:.2f} [{b.low[w]:.2f}, {b.high[w]:.2f}]" for b in bands)))
+    return rows
+
+
+def _local_lines(results: Results) -> list[str]:
+    rows = local_table(results)
+    return ["", *_aligned(rows)] if rows else []
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

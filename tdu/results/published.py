@@ -148,6 +148,9 @@ OWN = {
     "crackling_closure": "1/σνz − (α − 1)/(τ − 1)",
     "profile_exponent": "1/σνz, of the collapse of mean profiles",
     "capped_at_largest": "avalanches stopped at the last step allowed, largest N (%)",
+    "linearity": "line in log–log, all epochs (p)",
+    "linearity_early": "line in log–log before grokking (p)",
+    "linearity_late": "line in log–log after grokking (p)",
     "half_width": "half-width of D(t), mean over training",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tdu.config import GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
-from tdu.results.assemble import scales_table
+from tdu.results.assemble import local_table, scales_table
 from tdu.results.command import commands, without_option
 from tdu.results.published import departure, in_full, label, time_unit, where, with_interval
 from tdu.results.series import Axis, Robustness
@@ -42,6 +42,7 @@ def page(results: Results, drawn: Path) -> str:
         *([] if of_paper else ["<h2>Scales</h2>", _scales(results)]),
         f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
         _verdicts(results),
+        *_local_exponents(results),
         "<h2>Figures</h2>",
         *(_figure(name, drawn, figures.caption(name, of_paper, time_unit(known))) for name in figures.drawable(results)),
         "<h2>Other readings</h2>",
@@ -100,6 +101,13 @@ def _of_log(results: Results) -> str:
 def _scales(results: Results) -> str:
     head, *rows = scales_table(results)
     return _table("scales", head, rows)
+
+
+def _local_exponents(results: Results) -> Iterable[str]:
+    """Beside any D: one slope over scales that do not lie on a line is no exponent."""
+    if rows := local_table(results):
+        yield "<h2>Local exponents</h2><p>Mean size, between neighbouring scales and over windows of three.</p>"
+        yield _table("local", rows[0], rows[1:])
 
 
 def _summary(results: Results) -> str:

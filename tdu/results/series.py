@@ -123,6 +123,17 @@ class Histogram:
 
 
 @dataclass(frozen=True, eq=False)
+class LocalSlopes(Series):
+    """Exponents (W,) of the mean size over windows of scales that begin and end with N = `first` and `last`, by phase."""
+
+    key = "local_exponents"
+    over: str = field(metadata={IN_KEY: True})
+    first: Integers
+    last: Integers
+    bands: dict[str, Band] = field(metadata={INLINE: ""})
+
+
+@dataclass(frozen=True, eq=False)
 class Bootstrap(Series):
     """Bootstrap distributions of exponents, by the key of the quantity."""
 
@@ -263,6 +274,7 @@ KINDS: tuple[type[Series], ...] = (
     Scales,
     Watched,
     ScalingLines,
+    LocalSlopes,
     Bootstrap,
     LeaveOneOut,
     Ccdf,

@@ -147,6 +147,18 @@ def without_each_scale(n: npt.NDArray[np.generic], statistic: SizeStatistic | st
     return RunStatistic(exponents, statistic.depends_on)
 
 
+def exponents_of_windows(n: npt.NDArray[np.generic], statistic: SizeStatistic | str, width: int) -> RunStatistic:
+    """(…, S, K) → (…, S − width + 1): the exponent over each `width` scales next to each other."""
+    statistic = SizeStatistic(statistic)
+    windows = [slice(first, first + width) for first in range(n.size - width + 1)]
+
+    def exponents(values: Floats) -> Floats:
+        size = over_runs(values, statistic)
+        return np.stack([slopes(n[scales], size[..., scales]) for scales in windows], axis=-1)
+
+    return RunStatistic(exponents, statistic.depends_on)
+
+
 def over_time(log: Log) -> Floats:
     """The sizes of a log as (T, S, K): at a single snapshot a run has one size, which is its largest and its mean."""
     return np.moveaxis(log.size, -1, 0).astype(np.float64)

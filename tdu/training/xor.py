@@ -20,7 +20,7 @@ from tdu.config import (
     SITE_ORDERS,
     StudyConfig,
 )
-from tdu.errors import InputError
+from tdu.errors import DivergedError
 from tdu.kernels import training as kernels
 from tdu.kernels.avalanche import workspace
 from tdu.logs.grokking import grokking_epochs
@@ -151,7 +151,7 @@ def _train(
     kernels.train(theta, problem, diffusion, curves, snapshots, workspace(theta.size))
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
-        raise InputError(
+        raise DivergedError(
             f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {at}: lower it"
         )
     recorded = snapshots._asdict()
