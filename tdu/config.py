@@ -15,8 +15,8 @@ INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
 #: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
-#: Families of graphs; `tdu.avalanches.graphs.FAMILIES` builds them, and a test holds the names to it.
-GRAPHS = ("ba", "ring", "small-world", "random")
+#: Families of graphs; `tdu.avalanches.families.FAMILIES` builds them, and a test holds the names to it.
+GRAPHS = ("ba", "ring", "small-world", "random", "units", "rook")
 #: What `tdu.models` has by name beyond the paper's network. The tables are there (`tasks.TASKS`, `networks.NETWORKS`,
 #: `layers.UNITS`, `optimisers.OPTIMISERS`), and load NumPy; a test holds the names to them.
 TASKS = ("addition", "subtraction", "division", "polynomial", "parity")

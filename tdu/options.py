@@ -211,7 +211,10 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that probe field files."""
     options = [
         click.option(
-            "--graph", default="ba", show_default=True, help="ba, ring, small-world, random, or a .npy of edges (E, 2)."
+            "--graph",
+            default="ba",
+            show_default=True,
+            help="ba, ring, small-world, random, units, rook, or a .npy of edges.",
         ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
         click.option("--alpha", type=FRACTION, default=ALPHA, show_default=True, help="Diffusion strength."),

@@ -87,7 +87,7 @@ def ensemble_of(config, planted):
             step, nothing = np.arange(len(fields)), {"size": np.zeros(len(fields), int)}
             run = Run(hidden, replicate, mlp.layout(hidden), step, nothing, {}, {}, -1)
             probe = Probe(alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=(), seed=config.seed)
-            runs[hidden, replicate] = Trained(run, RunProbe(probe, graph, {}), fields)
+            runs[hidden, replicate] = Trained(run, RunProbe(probe, graph, {}, run.layout), fields)
     return Ensemble(config, runs, gather(trained.run for trained in runs.values()))
 
 

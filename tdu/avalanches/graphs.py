@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -264,15 +264,6 @@ def random_graph(n: int, mean_degree: float = 4, seed: int = 0) -> Graph:
 
     with seeded_igraph(seed):
         return _from_igraph(igraph.Graph.Erdos_Renyi(n=n, m=round(n * mean_degree / 2)))
-
-
-#: The families by the names the command line gives them, each a function of (n, seed) with mean degree 4.
-FAMILIES: dict[str, Callable[[int, int], Graph]] = {
-    "ba": lambda n, seed: barabasi_albert(n, seed=seed),
-    "ring": lambda n, seed: ring(n),
-    "small-world": lambda n, seed: small_world(n, seed=seed),
-    "random": lambda n, seed: random_graph(n, seed=seed),
-}
 
 
 def _lattice_size(n: int, k: int) -> tuple[int, int]:

@@ -13,8 +13,11 @@ import numpy.typing as npt
 
 from tdu import _check
 from tdu.avalanches import cascades, nulls, observables
-from tdu.avalanches.graphs import FAMILIES, Graph
+from tdu.avalanches.edges import EDGE_STATISTICS, edge_statistics
+from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.graphs import Graph
 from tdu.avalanches.nulls import Draws
+from tdu.avalanches.ranked import ranked
 from tdu.avalanches.recorder import Recorder
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
@@ -34,11 +37,13 @@ class Probe:
 
     Parameters
     ----------
-    graph : the family (`tdu.avalanches.graphs.FAMILIES`) of which each run has a graph of its own, or one `Graph` for all.
+    graph : the family (`tdu.avalanches.families.FAMILIES`) of which each run has a graph of its own, or one `Graph` for all.
     alpha, quantile, max_steps : as in `tdu.avalanche`.
     nulls : null models whose avalanches are measured beside the real one, by name (`tdu.avalanches.nulls.MODELS`).
     draws : of each null.
     seed : of graphs and nulls, with scale and replicate the address of what is random.
+    ranked : measure, and draw nulls of, fields whose magnitudes are by rank (`tdu.avalanches.ranked`), one law for all.
+    edges : with the statistics of the graph's edges (`tdu.avalanches.edges`) as columns beside the avalanches.
 
     Raises
     ------
@@ -60,6 +65,8 @@ class Probe:
     nulls: tuple[str, ...] = ("permuted", "blocks")
     draws: int = 8
     seed: int = 0
+    ranked: bool = False
+    edges: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
@@ -83,9 +90,10 @@ class Probe:
         """
         graph = self.graph
         if not isinstance(graph, Graph):
-            graph = FAMILIES[graph](layout.n_sites, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
+            graph = FAMILIES[graph](layout, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
         models = [nulls.MODELS[name] for name in self.nulls]
-        return RunProbe(self, graph, nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate)))
+        draws = nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate))
+        return RunProbe(self, graph, draws, layout)
 
     def record(
         self,
@@ -134,52 +142,74 @@ class Probe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
+        """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was.
+
+        What is not asked for stands in no settings, so that logs from before it could be are those of the same probe.
+        """
         graph = GIVEN if isinstance(self.graph, Graph) else self.graph
-        return {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
+        asked = {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
+        return {name: value for name, value in asked.items() if value is not False}
 
 
 @dataclass(frozen=True, eq=False)
 class RunProbe:
-    """A `probe` with the `graph` of one run, and the `draws` of each null by name."""
+    """A `probe` with the `graph` of one run, the `draws` of each null by name, and the `layout` of the fields."""
 
     probe: Probe
     graph: Graph
     draws: Mapping[str, Draws]
+    layout: Layout
 
-    def observables(self, fields: npt.ArrayLike, workers: int = 1) -> dict[str, Column]:
-        """Every observable (T,) of the avalanches of fields (T, N), by name."""
-        probe = self.probe
-        settings = (probe.alpha, probe.quantile, probe.max_steps)
-        return observables.columns(cascades.avalanches(fields, self.graph, *settings, workers=workers))
+    def observables(self, fields: Fields, workers: int = 1) -> dict[str, Column]:
+        """Every observable (T,) of the avalanches of fields (T, N), by name, and the edge statistics if they are asked for."""
+        return self._observables(self._measured(fields), workers)
 
     def snapshot(
         self, field: npt.NDArray[np.floating], step: int, workers: int = 1
     ) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        fields, steps = field[None], np.array([step])
-        columns = {name: float(values[0]) for name, values in self.observables(fields, workers).items()}
-        return columns, {name: sizes[:, 0] for name, sizes in self.null_sizes(fields, steps, workers).items()}
+        fields, steps = self._measured(field[None]), np.array([step])
+        columns = {name: float(values[0]) for name, values in self._observables(fields, workers).items()}
+        return columns, {name: self._sizes_under(of, fields, steps, workers)[:, 0] for name, of in self.draws.items()}
 
     def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
         """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.
 
         Threads share a field of millions of sites, and of smaller ones the draws.
         """
-        return {name: self.sizes_under(draws, fields, steps, workers) for name, draws in self.draws.items()}
+        measured = self._measured(fields)
+        return {name: self._sizes_under(draws, measured, steps, workers) for name, draws in self.draws.items()}
 
     def sizes_under(self, draws: Draws, fields: Fields, steps: Integers, workers: int = 1) -> Integers:
         """Avalanche sizes (D, T) under the draws of one null."""
-        if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
-            with ThreadPoolExecutor(workers) as executor:
-                return np.stack(list(executor.map(lambda d: self.sizes(d.apply(fields, steps), d.graph), draws.kept)))
-        return np.stack([self.sizes(drawn, graph, workers) for drawn, graph in draws.applied(fields, steps)])
+        return self._sizes_under(draws, self._measured(fields), steps, workers)
 
-    def sizes(self, fields: npt.ArrayLike, graph: Graph | None = None, workers: int = 1) -> Integers:
+    def sizes(self, fields: Fields, graph: Graph | None = None, workers: int = 1) -> Integers:
         """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""
+        return self._sizes(self._measured(fields), graph or self.graph, workers)
+
+    def _measured(self, fields: Fields) -> Fields:
+        """What is measured of fields (T, N), and what nulls are drawn of."""
+        return np.array([ranked(field, self.layout) for field in fields]) if self.probe.ranked else fields
+
+    def _observables(self, measured: Fields, workers: int) -> dict[str, Column]:
         probe = self.probe
         settings = (probe.alpha, probe.quantile, probe.max_steps)
-        return cascades.sizes_of(fields, graph or self.graph, *settings, workers=workers)
+        found = observables.columns(cascades.avalanches(measured, self.graph, *settings, workers=workers))
+        if probe.edges:
+            of_edges = [edge_statistics(field, self.graph) for field in measured]
+            found |= {name: np.array([one[name] for one in of_edges]) for name in EDGE_STATISTICS}
+        return found
+
+    def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
+        if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
+            with ThreadPoolExecutor(workers) as executor:
+                return np.stack(list(executor.map(lambda d: self._sizes(d.apply(measured, steps), d.graph), draws.kept)))
+        return np.stack([self._sizes(drawn, graph, workers) for drawn, graph in draws.applied(measured, steps)])
+
+    def _sizes(self, measured: Fields, graph: Graph, workers: int = 1) -> Integers:
+        probe = self.probe
+        return cascades.sizes_of(measured, graph, probe.alpha, probe.quantile, probe.max_steps, workers=workers)
 
     def relaxed(self, gradient: npt.NDArray[np.floating], alpha: float) -> npt.NDArray[np.floating]:
         """What becomes of a gradient (N,) in an avalanche of strength `alpha`, in its own precision: what trains in-line."""

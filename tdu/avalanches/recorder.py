@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tdu import _check
 from tdu.avalanches import gauges
+from tdu.avalanches.edges import EDGE_STATISTICS
 from tdu.avalanches.foreign import as_numpy, as_tensors
 from tdu.avalanches.observables import OBSERVABLES
 from tdu.errors import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: Columns of the recorder's own, which a metric cannot be called.
 _TAKEN = (
     *OBSERVABLES,
+    *EDGE_STATISTICS,
     "gradient_norm",
     "weight_norm",
     "gini",

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.avalanches import nulls
 from tdu.avalanches.cascades import avalanche
-from tdu.avalanches.graphs import FAMILIES, Graph
+from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.graphs import Graph
 from tdu.errors import InputError
 from tdu.files import read_array, read_fields
 from tdu.rng import Stage, generator
@@ -30,7 +31,7 @@ def probe_files(
 ) -> Iterator[dict[str, Any]]:
     """One row of `COLUMNS` per snapshot of each file, in order.
 
-    `graph` is a name in `tdu.avalanches.graphs.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2).
+    `graph` is a name in `tdu.avalanches.families.FAMILIES`, built at the size of each field, or a .npy file of edges (E, 2).
     `settings` are those of `tdu.avalanche`. A ValueError names the file and the snapshot.
     """
     for row, field, on in _snapshots(files, graph, seed, read):
@@ -96,7 +97,7 @@ def _snapshots(
 
     @lru_cache(maxsize=1)
     def of_size(n: int) -> Graph:
-        return FAMILIES[graph](n, seed) if graph in FAMILIES else Graph.from_edges(n, read_array(Path(graph)))
+        return FAMILIES[graph](Layout.unknown(n), seed) if graph in FAMILIES else Graph.from_edges(n, read_array(Path(graph)))
 
     # every file is read and checked before the first row is given out; none is kept, as not all can be mapped into memory
     each = dict.fromkeys(files)

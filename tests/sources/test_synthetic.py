@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import tdu
 from tdu.analysis import control
-from tdu.avalanches.graphs import FAMILIES
+from tdu.avalanches.families import FAMILIES
 from tdu.cli import main
 from tdu.config import GRAPHS, LogConfig, Scope, StudyConfig, SyntheticConfig
 from tdu.logs.store import Store
