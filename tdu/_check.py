@@ -61,3 +61,27 @@ def distinct(values: Any, name: str, check: Callable[[Any], object], what: str =
         raise InputError(f"`{name}` names no {what}: a study needs at least one")
     if len(set(values)) < len(values):
         raise InputError(f"`{name}` names a {what} twice: {', '.join(map(str, values))}")
+
+
+def integers(config: object, **least: int) -> None:
+    """Settings of a configuration, integers of at least so many each."""
+    for name, minimum in least.items():
+        integer(getattr(config, name), name, minimum, LARGEST_STEPS)
+
+
+def fractions(config: object, *names: str) -> None:
+    """Settings of a configuration in [0, 1]."""
+    for name in names:
+        real(getattr(config, name), name, 0, 1)
+
+
+def rates(config: object, *names: str) -> None:
+    """Settings of a configuration that are not negative."""
+    for name in names:
+        real(getattr(config, name), name, 0, float("inf"))
+
+
+def choices(config: object, **known: tuple[str, ...]) -> None:
+    """Settings of a configuration, each one of the names that are `known`."""
+    for name, names in known.items():
+        choice(getattr(config, name), name, names)

@@ -13,10 +13,16 @@ from tdu.errors import InputError
 ACTIVATIONS = ("tanh", "relu", "sigmoid")
 INITIALISATIONS = ("pytorch", "xavier", "he", "normal-0.5", "normal-1")
 INPUTS = ("binary", "bipolar")
+#: How the XOR network's start and rates depend on its width (`tdu.models.parametrisation`), and in which order its parameters
+#: sit on a graph (`tdu.training.sites`); the first of each is the paper's.
+PARAMETRISATIONS = ("standard", "mean-field", "tangent-kernel")
+SITE_ORDERS = ("layer", "reversed", "units", "units-permuted")
 #: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 #: Families of graphs; `tdu.avalanches.families.FAMILIES` builds them, and a test holds the names to it.
 GRAPHS = ("ba", "ring", "small-world", "random", "units", "rook")
+#: What a study's avalanches are measured on: the graph that trains, another of its family, or a graph of another family.
+MEASURED_ON = ("own", "fresh", *GRAPHS[1:])
 #: What `tdu.models` has by name beyond the paper's network. The tables are there (`tasks.TASKS`, `networks.NETWORKS`,
 #: `layers.UNITS`, `optimisers.OPTIMISERS`), and load NumPy; a test holds the names to them.
 TASKS = ("addition", "subtraction", "division", "polynomial", "parity")
@@ -34,30 +40,10 @@ ALPHA, QUANTILE, MAX_STEPS = 0.3, 0.9, 20
 _LARGEST_SCALE = (2**31 - 2) // 4
 
 
-def _check_integers(config: object, **least: int) -> None:
-    for name, minimum in least.items():
-        _check.integer(getattr(config, name), name, minimum, _check.LARGEST_STEPS)
-
-
-def _check_fractions(config: object, *names: str) -> None:
-    for name in names:
-        _check.real(getattr(config, name), name, 0, 1)
-
-
-def _check_rates(config: object, *names: str) -> None:
-    for name in names:
-        _check.real(getattr(config, name), name, 0, float("inf"))
-
-
-def _check_choices(config: object, **known: tuple[str, ...]) -> None:
-    for name, names in known.items():
-        _check.choice(getattr(config, name), name, names)
-
-
 def _check_probe(config: "StudyConfig | SyntheticConfig | NetworkConfig") -> None:
     """Settings of the probe that all have, apart from its strengths and the names of the nulls."""
     _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
-    _check_integers(config, max_steps=0, n_null_draws=0)
+    _check.integers(config, max_steps=0, n_null_draws=0)
     _check_seed(config.seed)
 
 
@@ -77,7 +63,9 @@ class StudyConfig:
     `alpha` is the diffusion strength of the measured avalanche, `alpha_train` that of the avalanche whose relaxed field
     trains the network (0: shadow, the raw gradient trains). `activation` of the hidden units, `initialisation` of the
     parameters and `inputs` ({0, 1} or ±1) are the recipe; `tdu.models.mlp` defines their names. `n_null_draws` of
-    each of the `nulls` are probed with every snapshot.
+    each of the `nulls` are probed with every snapshot. `parametrisation`: how start, rates and coordinates depend on h
+    (`tdu.models.parametrisation`). `site_order`: in which order parameters sit on the graphs (`tdu.training.sites`).
+    `measured_on`: the graph that trains (``own``), another of its family (``fresh``), or one of another family by its name.
 
     >>> paper = tdu.StudyConfig()
     >>> len(paper.hidden), paper.replicates, paper.epochs, paper.alpha_train
@@ -99,14 +87,18 @@ class StudyConfig:
     inputs: str = INPUTS[0]
     nulls: tuple[str, ...] = NULLS
     n_null_draws: int = 8
+    parametrisation: str = PARAMETRISATIONS[0]
+    site_order: str = SITE_ORDERS[0]
+    measured_on: str = MEASURED_ON[0]
 
     def __post_init__(self) -> None:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
-        _check_integers(self, replicates=1, epochs=0, snapshot_every=1)
-        _check_rates(self, "learning_rate")
-        _check_fractions(self, "alpha", "alpha_train")
+        _check.integers(self, replicates=1, epochs=0, snapshot_every=1)
+        _check.rates(self, "learning_rate")
+        _check.fractions(self, "alpha", "alpha_train")
         _check_probe(self)
-        _check_choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
+        _check.choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
+        _check.choices(self, parametrisation=PARAMETRISATIONS, site_order=SITE_ORDERS, measured_on=MEASURED_ON)
 
 
 #: A study that takes seconds, for a first look and for tests.
@@ -131,7 +123,7 @@ class Scope:
     figure_formats: tuple[str, ...] = FIGURE_FORMATS
 
     def __post_init__(self) -> None:
-        _check_integers(self, example_hidden=1, n_gini_runs=1, n_draws=1, n_studies=1)
+        _check.integers(self, example_hidden=1, n_gini_runs=1, n_draws=1, n_studies=1)
         _check.distinct(self.alphas, "alphas", partial(_check.real, name="alphas", low=0, high=1))
         level = partial(_check.real, name="quantiles", low=0, high=1, open_interval=True)
         _check.distinct(self.quantiles, "quantiles", level)
@@ -176,10 +168,10 @@ class SyntheticConfig:
 
     def __post_init__(self) -> None:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
-        _check_integers(self, replicates=1, fields=1)
+        _check.integers(self, replicates=1, fields=1)
         _check.real(self.std, "std", 0, float("inf"), open_interval=True)
-        _check_choices(self, graph=GRAPHS)
-        _check_fractions(self, "alpha")
+        _check.choices(self, graph=GRAPHS)
+        _check.fractions(self, "alpha")
         _check_probe(self)
 
 
@@ -224,10 +216,10 @@ class NetworkConfig:
     replicate: int = 0
 
     def __post_init__(self) -> None:
-        _check_choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
-        _check_integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
-        _check_fractions(self, "train_fraction", "alpha", "alpha_train")
-        _check_rates(self, "learning_rate", "weight_decay")
+        _check.choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
+        _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
+        _check.fractions(self, "train_fraction", "alpha", "alpha_train")
+        _check.rates(self, "learning_rate", "weight_decay")
         _check_probe(self)
 
 
@@ -266,9 +258,9 @@ class GrokkingConfig:
     def __post_init__(self) -> None:
         _check.distinct(self.widths, "widths", partial(_check.integer, name="widths", minimum=1), "scale")
         _check.distinct(self.moduli, "moduli", partial(_check.integer, name="moduli", minimum=2))
-        _check_integers(self, replicates=1, epochs=0, snapshot_every=1, window=1, delayed_epochs=0, n_null_draws=0)
-        _check_fractions(self, "train_fraction", "few_fraction", "delayed_fraction", "alpha")
-        _check_rates(self, "learning_rate", "weight_decay", "delayed_learning_rate", "delayed_weight_decay")
+        _check.integers(self, replicates=1, epochs=0, snapshot_every=1, window=1, delayed_epochs=0, n_null_draws=0)
+        _check.fractions(self, "train_fraction", "few_fraction", "delayed_fraction", "alpha")
+        _check.rates(self, "learning_rate", "weight_decay", "delayed_learning_rate", "delayed_weight_decay")
         _check_seed(self.seed)
 
 

@@ -17,10 +17,13 @@ from tdu.config import (
     INITIALISATIONS,
     INPUTS,
     MAX_STEPS,
+    MEASURED_ON,
     NETWORKS,
     OPTIMISERS,
+    PARAMETRISATIONS,
     PRECISIONS,
     QUANTILE,
+    SITE_ORDERS,
     TASKS,
     UNIT_NAMES,
     NetworkConfig,
@@ -88,6 +91,9 @@ _STUDY_HELPS = {
     "inputs": "XOR in {0, 1} or ±1.",
     "nulls": "Null models.",
     "n_null_draws": "Draws of each null a snapshot.",
+    "parametrisation": "How start and rates depend on h.",
+    "site_order": "Of parameters on the graph.",
+    "measured_on": "Training graph, another, or another family's.",
 }
 _NETWORK_HELPS = {
     "task": "Of two numbers mod p, or of bits.",
@@ -142,6 +148,9 @@ _STUDY_TYPES: dict[str, Any] = {
     "activation": click.Choice(ACTIVATIONS),
     "initialisation": click.Choice(INITIALISATIONS),
     "inputs": click.Choice(INPUTS),
+    "parametrisation": click.Choice(PARAMETRISATIONS),
+    "site_order": click.Choice(SITE_ORDERS),
+    "measured_on": click.Choice(MEASURED_ON),
     "nulls": Names(),
     "n_null_draws": click.IntRange(0),
 }

@@ -20,6 +20,8 @@ class Stage(IntEnum):
     NULL = 5
     PERMUTATION = 6
     SPLIT = 7
+    MEASURING_GRAPH = 8
+    SITE_ORDER = 9
 
 
 def _address(seed: int, stage: Stage, *where: int) -> np.random.SeedSequence:

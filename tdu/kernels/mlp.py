@@ -2,7 +2,8 @@
 
 Parameters lie in one flat vector θ of N = (d + 2) h + 1 entries: W1 (h, d) row by row, b1 (h,), W2 (h,), b2 (1,).
 With B patterns, `inputs` is (B, d), `hidden` (B, h) and `logits` (B,). `columns` (d, h) is W1, or its gradient, transposed.
-`activation` of the hidden units is one of the numbers below. Loops run along units, so that they vectorise.
+`activation` of the hidden units is one of the numbers below; `output_scale` multiplies what W2 makes of them.
+Loops run along units, so that they vectorise.
 """
 
 from tdu._jit import kernel
@@ -55,8 +56,8 @@ def from_columns(columns, theta):
 
 
 @kernel
-def forward(theta, inputs, activation, columns, hidden, logits):
-    """Fill `hidden` with f(W1 x + b1) and `logits` with W2 · hidden + b2; `columns` is work space."""
+def forward(theta, inputs, activation, output_scale, columns, hidden, logits):
+    """Fill `hidden` with f(W1 x + b1) and `logits` with `output_scale` W2 · hidden + b2; `columns` is work space."""
     n_patterns, h = hidden.shape
     d = inputs.shape[1]
     bias, readout, b2 = theta[h * d : h * d + h], theta[h * d + h : -1], theta[-1]
@@ -71,7 +72,7 @@ def forward(theta, inputs, activation, columns, hidden, logits):
                 for j in range(h):
                     units[j] += columns[k, j] * x
         activate(units, activation)
-        logits[b] = b2 + dot(readout, units)
+        logits[b] = b2 + output_scale * dot(readout, units)
 
 
 @kernel
@@ -109,7 +110,7 @@ def hidden_deltas(readout, hidden, b, due, activation, delta):
 
 
 @kernel
-def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradient):
+def backward(theta, inputs, activation, output_scale, columns, hidden, dlogits, delta, gradient):
     """Overwrite `gradient` (N,) with ∂loss/∂θ in the order of θ; `columns` and `delta` (h,) are work space."""
     n_patterns, h = hidden.shape
     d = inputs.shape[1]
@@ -119,7 +120,7 @@ def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradien
     of_readout[:] = 0.0
     columns[:] = 0.0
     for b in range(n_patterns):
-        due = dlogits[b]
+        due = output_scale * dlogits[b]
         hidden_deltas(readout, hidden, b, due, activation, delta)
         for j in range(h):
             of_readout[j] += due * hidden[b, j]
@@ -130,5 +131,5 @@ def backward(theta, inputs, activation, columns, hidden, dlogits, delta, gradien
             if x != 0.0:
                 for j in range(h):
                     columns[k, j] += delta[j] * x
-        of_readout[h] += due
+        of_readout[h] += dlogits[b]
     from_columns(columns, gradient)

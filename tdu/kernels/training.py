@@ -12,19 +12,26 @@ from tdu.kernels.threshold import magnitude_quantile
 
 
 class Problem(NamedTuple):
-    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, the learning rate, and the number of the activation."""
+    """Patterns `inputs` (B, d), `targets` (B,) in {0, 1}, a rate for every parameter, (N,), and the network's formula."""
 
     inputs: np.ndarray
     targets: np.ndarray
-    learning_rate: float
+    rates: np.ndarray
     activation: int
+    output_scale: float
 
 
 class Diffusion(NamedTuple):
-    """The probe: adjacency, diffusion strengths of the measured avalanche and of the one that trains, and limits."""
+    """The probe: adjacency and diffusion strength of the measured avalanche and of the one that trains, and limits.
+
+    `one_graph`: they have one graph, so that at equal strengths the measured avalanche is the one that trains.
+    """
 
     indptr: np.ndarray
     indices: np.ndarray
+    training_indptr: np.ndarray
+    training_indices: np.ndarray
+    one_graph: bool
     alpha: float
     alpha_train: float
     quantile: float
@@ -88,11 +95,13 @@ def train(theta, problem, diffusion, curves, snapshots, work):
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
-        forward(theta, problem.inputs, problem.activation, columns, hidden, logits)
+        forward(theta, problem.inputs, problem.activation, problem.output_scale, columns, hidden, logits)
         curves.loss[epoch], curves.accuracy[epoch] = cross_entropy(logits, problem.targets, dlogits)
         if curves.gini.size > 0:
             curves.gini[epoch] = gini(theta, order, magnitudes, scratch)
-        backward(theta, problem.inputs, problem.activation, columns, hidden, dlogits, delta, gradient)
+        backward(
+            theta, problem.inputs, problem.activation, problem.output_scale, columns, hidden, dlogits, delta, gradient
+        )  # fmt: skip
 
         measured = epoch % diffusion.snapshot_every == 0
         sized = measured or curves.size.size > 0
@@ -120,14 +129,14 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             snapshots.deviation_angle[t] = angle(gradient, relaxed)
             if snapshots.field.shape[0] > 0:
                 snapshots.field[t] = gradient
-        if inline and not (sized and diffusion.alpha == diffusion.alpha_train):
+        if inline and not (sized and diffusion.one_graph and diffusion.alpha == diffusion.alpha_train):
             copy(gradient, relaxed)
             relax(
-                relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha_train, threshold, diffusion.max_steps,
-                profile, work, False,
+                relaxed, diffusion.training_indptr, diffusion.training_indices, diffusion.alpha_train, threshold,
+                diffusion.max_steps, profile, work, False,
             )  # fmt: skip
 
         if epoch < last:
             update = relaxed if inline else gradient
             for i in range(n):
-                theta[i] -= problem.learning_rate * update[i]
+                theta[i] -= problem.rates[i] * update[i]

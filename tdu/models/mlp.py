@@ -86,7 +86,7 @@ def loss_and_gradient(
     activity, columns, delta = np.empty((labels.size, hidden)), np.empty((n_inputs, hidden)), np.empty(hidden)
     logits, dlogits = np.empty(labels.size), np.empty(labels.size)
     gradient = np.empty_like(parameters)
-    forward(parameters, patterns, number, columns, activity, logits)
+    forward(parameters, patterns, number, 1.0, columns, activity, logits)
     loss, _ = cross_entropy(logits, labels, dlogits)
-    backward(parameters, patterns, number, columns, activity, dlogits, delta, gradient)
+    backward(parameters, patterns, number, 1.0, columns, activity, dlogits, delta, gradient)
     return float(loss), gradient

@@ -20,6 +20,10 @@ from tdu.types import Log
 T = TypeVar("T")
 _BUNDLES = 64  # jobs a worker: the others wait for the last to finish for so small a part of the time
 _OF_EACH_RUN = 100  # hidden units in which a run takes as long as it does to begin, and to be written
+_IN_PLAN = ("hidden", "replicates")
+#: Settings that came when there were logs already: a manifest without one has its default, which is not written, so that logs
+#: go on with the runs that they have.
+_ADDED = ("parametrisation", "site_order", "measured_on")
 
 
 def addresses(config: StudyConfig) -> list[Address]:
@@ -75,7 +79,10 @@ def compile_kernels(config: StudyConfig) -> None:
 
 def study_store(path: Path, config: StudyConfig) -> Store:
     """The log of a study at `path`, begun or gone on with: its scales and replicates are the plan, the rest its settings."""
-    settings = {name: value for name, value in asdict(config).items() if name not in ("hidden", "replicates")}
+    settings = {name: value for name, value in asdict(config).items() if name not in _IN_PLAN}
+    for name in _ADDED:
+        if settings[name] == getattr(StudyConfig, name):
+            del settings[name]
     return Store.begin(path, "xor", settings, tuple(addresses(config)))
 
 
@@ -88,8 +95,8 @@ def study_of(store: Store) -> StudyConfig:
         If the manifest does not hold one.
     """
     hidden = tuple(dict.fromkeys(scale for scale, _ in store.plan))
-    known = {item.name for item in fields(StudyConfig)} - {"hidden", "replicates"}
-    if set(store.settings) != known:
+    known = {item.name for item in fields(StudyConfig)} - {*_IN_PLAN, *_ADDED}
+    if set(store.settings) - set(_ADDED) != known:
         raise InputError(f"the settings are not exactly {', '.join(sorted(known))}")
     return StudyConfig(hidden, len(store.plan) // max(len(hidden), 1), **with_tuples(dict(store.settings)))
 

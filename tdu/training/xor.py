@@ -8,13 +8,26 @@ import numpy as np
 from tdu import _check
 from tdu.avalanches import observables
 from tdu.avalanches.probe import Probe, RunProbe
-from tdu.config import ACTIVATIONS, ALPHA, INITIALISATIONS, INPUTS, MAX_STEPS, QUANTILE, StudyConfig
+from tdu.config import (
+    ACTIVATIONS,
+    ALPHA,
+    INITIALISATIONS,
+    INPUTS,
+    MAX_STEPS,
+    MEASURED_ON,
+    PARAMETRISATIONS,
+    QUANTILE,
+    SITE_ORDERS,
+    StudyConfig,
+)
 from tdu.errors import InputError
 from tdu.kernels import training as kernels
 from tdu.kernels.avalanche import workspace
 from tdu.logs.grokking import grokking_epochs
 from tdu.models import mlp
+from tdu.models.parametrisation import Parametrisation
 from tdu.rng import Stage, generator
+from tdu.training import sites
 from tdu.types import Floats, Run
 
 _BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -47,6 +60,9 @@ def train_xor(
     activation: str = ACTIVATIONS[0],
     initialisation: str = INITIALISATIONS[0],
     inputs: str = INPUTS[0],
+    parametrisation: str = PARAMETRISATIONS[0],
+    site_order: str = SITE_ORDERS[0],
+    measured_on: str = MEASURED_ON[0],
 ) -> Run:
     """Train 2 → `hidden` → 1 on XOR by full-batch gradient descent, and measure the avalanches of its gradients.
 
@@ -65,6 +81,12 @@ def train_xor(
     initialisation : of the parameters: ``pytorch``, ``xavier``, ``he``, ``normal-0.5`` or ``normal-1``
         (`tdu.models.mlp.initial_parameters`).
     inputs : coding of the patterns: ``binary`` {0, 1} or ``bipolar`` ±1.
+    parametrisation : how start, rates and coordinates depend on h: ``standard``, ``mean-field`` or ``tangent-kernel``
+        (`tdu.models.parametrisation`).
+    site_order : in which order the parameters sit on a graph: ``layer``, ``reversed``, ``units`` or ``units-permuted``
+        (`tdu.training.sites`).
+    measured_on : the graph of the measured avalanche: that of the one that trains (``own``), another Barabási–Albert graph
+        (``fresh``), or one of another family by its name, as ``ring``.
 
     Raises
     ------
@@ -82,7 +104,8 @@ def train_xor(
     config = StudyConfig(
         hidden=(hidden,), replicates=1, epochs=epochs, snapshot_every=snapshot_every, learning_rate=learning_rate, alpha=alpha,
         alpha_train=alpha if alpha_train is None else alpha_train, quantile=quantile, max_steps=max_steps, seed=seed,
-        activation=activation, initialisation=initialisation, inputs=inputs, n_null_draws=0,
+        activation=activation, initialisation=initialisation, inputs=inputs, n_null_draws=0, parametrisation=parametrisation,
+        site_order=site_order, measured_on=measured_on,
     )  # fmt: skip
     return run_of_study(config, hidden, _check.integer(replicate, "replicate", 0), every_epoch=False)
 
@@ -108,11 +131,10 @@ def with_fields(config: StudyConfig, hidden: int, replicate: int) -> Trained:
 def _train(
     config: StudyConfig, hidden: int, replicate: int, n_draws: int, *, gini: bool, every_epoch: bool, keep_fields: bool
 ) -> Trained:
-    theta = mlp.initial_parameters(
-        hidden, generator(config.seed, Stage.PARAMETERS, hidden, replicate), initialisation=config.initialisation
-    )
+    theta, problem = start(config, hidden, replicate)
     layout = mlp.layout(hidden)
-    probe = probe_of(config, n_draws).of_run(layout, hidden, replicate)
+    training, measuring = sites.graphs(config, layout, hidden, replicate)
+    probe = replace(probe_of(config, n_draws), graph=measuring).of_run(layout, hidden, replicate)
     n_epochs = config.epochs + 1
     curves = kernels.Curves(
         loss=np.empty(n_epochs),
@@ -123,11 +145,9 @@ def _train(
     epoch = np.arange(0, n_epochs, config.snapshot_every)
     snapshots = _empty_snapshots(epoch.size, config.max_steps, np.empty((epoch.size if keep_fields else 0, theta.size)))
     diffusion = kernels.Diffusion(
-        probe.graph.indptr, probe.graph.targets, float(config.alpha), float(config.alpha_train), float(config.quantile),
-        int(config.max_steps), int(config.snapshot_every),
+        measuring.indptr, measuring.targets, training.indptr, training.targets, measuring is training, float(config.alpha),
+        float(config.alpha_train), float(config.quantile), int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
-    activation = mlp.ACTIVATION_NUMBER[config.activation]
-    problem = kernels.Problem(PATTERNS[config.inputs], TARGETS, float(config.learning_rate), activation)
     kernels.train(theta, problem, diffusion, curves, snapshots, workspace(theta.size))
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
@@ -147,6 +167,16 @@ def _train(
         grokking_step=int(grokking_epochs(curves.accuracy)),
     )
     return Trained(run, probe, fields)
+
+
+def start(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, kernels.Problem]:
+    """What the run of a study at (`hidden`, `replicate`) starts from, (N,) in its coordinates, and what it is to learn."""
+    rng = generator(config.seed, Stage.PARAMETERS, hidden, replicate)
+    coordinates = Parametrisation.of(config.parametrisation, hidden)
+    theta = coordinates.start(mlp.initial_parameters(hidden, rng, initialisation=config.initialisation))
+    rates = coordinates.rates_of(hidden, float(config.learning_rate))
+    activation = mlp.ACTIVATION_NUMBER[config.activation]
+    return theta, kernels.Problem(PATTERNS[config.inputs], TARGETS, rates, activation, coordinates.output_scale)
 
 
 @lru_cache

@@ -63,6 +63,26 @@ def gradient_of(theta, inputs, targets, activation="tanh"):
     return [*(w for row in dw1 for w in row), *db1, *dw2, db2]
 
 
+def with_readout_times(factor, vector, d):
+    """A vector in the order of θ with its entries at W2 multiplied by `factor`."""
+    h = (len(vector) - 1) // (d + 2)
+    return [v * factor if h * d + h <= i < h * d + 2 * h else v for i, v in enumerate(vector)]
+
+
+def gauss_newton_of(theta, inputs, activation="tanh"):
+    """The N × N matrix of second derivatives of the mean loss by θ, as if logits were linear in θ."""
+    w1, b1, w2, _ = unpack(theta, len(inputs[0]))
+    unit, slope = UNITS[activation]
+    total = [[0.0] * len(theta) for _ in theta]
+    for x, z in zip(inputs, logits_of(theta, inputs, activation), strict=True):
+        passed = [w * slope(drive) for w, drive in zip(w2, drives_of(w1, b1, x), strict=True)]
+        row = [*(p * xk for p in passed for xk in x), *passed, *map(unit, drives_of(w1, b1, x)), 1.0]
+        for i, a in enumerate(row):
+            for j, b in enumerate(row):
+                total[i][j] += sigmoid(z) * sigmoid(-z) * a * b / len(inputs)
+    return total
+
+
 def gini_of(values):
     """Mean absolute difference of all pairs over twice the mean: the definition, not the sorted formula."""
     magnitudes = [abs(v) for v in values]
@@ -91,26 +111,44 @@ def train(
     max_steps,
     snapshot_every,
     activation="tanh",
+    output_scale=1.0,
+    rates=None,
+    order=None,
+    training_neighbours=None,
 ):
-    """Curves and snapshots of one run as lists."""
-    theta = list(theta)
+    """Curves and snapshots of one run as lists.
+
+    θ are coordinates: the network's W2 is `output_scale` times theirs. `rates`: one for each, in units of the learning rate.
+    Site i has parameter `order`[i]. `neighbours` is the graph that measures, `training_neighbours` the one that trains.
+    """
+    theta, d = list(theta), len(inputs[0])
+    rates, order = rates or [1.0] * len(theta), order or range(len(theta))
+
+    def avalanche(gradient, on, alpha, threshold):
+        found = relax([gradient[i] for i in order], on, alpha, threshold, max_steps)
+        back = [0.0] * len(gradient)
+        for i, value in zip(order, found.gradient, strict=True):
+            back[i] = value
+        return found, back
+
     of_avalanche = ("size", "duration", "extent", "peak")
     names = ("loss", "accuracy", "gini", "epoch", "threshold", "transport", *of_avalanche, "deviation_angle")
     log = {name: [] for name in names}
     for epoch in range(epochs + 1):
-        log["loss"].append(loss_of(theta, inputs, targets, activation))
-        log["accuracy"].append(accuracy_of(theta, inputs, targets, activation))
+        network = with_readout_times(output_scale, theta, d)
+        log["loss"].append(loss_of(network, inputs, targets, activation))
+        log["accuracy"].append(accuracy_of(network, inputs, targets, activation))
         log["gini"].append(gini_of(theta))
-        gradient = gradient_of(theta, inputs, targets, activation)
+        gradient = with_readout_times(output_scale, gradient_of(network, inputs, targets, activation), d)
         threshold = magnitude_quantile(gradient, quantile)
         if epoch % snapshot_every == 0:
-            found = relax(gradient, neighbours, alpha, threshold, max_steps)
+            found, relaxed = avalanche(gradient, neighbours, alpha, threshold)
             log["epoch"].append(epoch)
             log["threshold"].append(threshold)
             log["transport"].append(found.transport / threshold)
             for name in of_avalanche:
                 log[name].append(getattr(found, name))
-            log["deviation_angle"].append(angle_between(gradient, found.gradient))
-        update = relax(gradient, neighbours, alpha_train, threshold, max_steps).gradient if alpha_train else gradient
-        theta = [t - learning_rate * u for t, u in zip(theta, update, strict=True)]
+            log["deviation_angle"].append(angle_between(gradient, relaxed))
+        update = avalanche(gradient, training_neighbours or neighbours, alpha_train, threshold)[1] if alpha_train else gradient
+        theta = [t - learning_rate * r * u for t, r, u in zip(theta, rates, update, strict=True)]
     return log
