@@ -203,7 +203,7 @@ def test_gradient_descent_overshoots_above_the_edge_and_not_below():
 def test_a_log_from_before_these_settings_goes_on_with_their_defaults(tmp_path):
     config = StudyConfig(hidden=(5, 8), replicates=1)
     store = study_store(tmp_path / "default", config)
-    assert not {"parametrisation", "site_order", "measured_on"} & set(store.settings)
+    assert not {"parametrisation", "site_order", "measured_on", "targets"} & set(store.settings)
     assert study_of(store) == config
     other = replace(config, parametrisation="mean-field", measured_on=MEASURED_ON[-1])
     store = study_store(tmp_path / "other", other)
@@ -212,3 +212,14 @@ def test_a_log_from_before_these_settings_goes_on_with_their_defaults(tmp_path):
     assert study_of(store) == other
     with pytest.raises(tdu.InputError, match="the settings are not exactly"):
         study_of(replace(store, settings={**store.settings, "momentum": 0.9}))
+
+
+@pytest.mark.parametrize(
+    ("targets", "learnt"),
+    [("xor", lambda a, b: a ^ b), ("and", lambda a, b: a & b), ("or", lambda a, b: a | b), ("first", lambda a, _: a)],
+)
+def test_targets_are_those_of_the_truth_table(targets, learnt):
+    config = StudyConfig(hidden=(HIDDEN,), replicates=1, targets=targets)
+    _, problem = start(config, HIDDEN, 0)
+    assert problem.targets.tolist() == [learnt(int(a), int(b)) for a, b in PATTERNS["binary"]]
+    assert run_of_study(config, HIDDEN, 0).accuracy[-1] == 1
