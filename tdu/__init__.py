@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tdu.analysis.amplitude import epsilon
     from tdu.analysis.over_time import bootstrap, dimension_over_time, excess
     from tdu.avalanches import nulls
     from tdu.avalanches.cascades import avalanche
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "tdu.analysis.amplitude": ("epsilon",),
     "tdu.analysis.over_time": ("bootstrap", "dimension_over_time", "excess"),
     "tdu.avalanches.cascades": ("avalanche",),
     "tdu.avalanches.gauges": ("noise_scale",),
@@ -58,6 +60,7 @@ __all__ = [
     "ccdf",
     "collapse_quality",
     "dimension_over_time",
+    "epsilon",
     "excess",
     "fit_power_law",
     "load",

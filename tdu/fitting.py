@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu.analysis import crackling, dimension, excess, grokking, phases, support, tails, transport, watched
+from tdu.analysis import amplitude, crackling, dimension, excess, grokking, phases, support, tails, transport, watched
 from tdu.avalanches.probe import SOURCE
 from tdu.config import LogConfig, StudyConfig
 from tdu.errors import InputError
@@ -93,6 +93,7 @@ def measure(log: Log, executor: Executor, *, foreign: bool = False) -> list[Find
     ]
     if not np.isfinite(grokking.window(log)).all():
         analyses += [partial(excess.at_all_steps, log, name) for name in log.nulls]
+    analyses += [partial(amplitude.analyse, log, name) for name in log.nulls]
     if groks:
         analyses[:0] = [partial(grokking.analyse, log)]
         analyses.append(partial(phases.analyse, log, every_epoch(log)))

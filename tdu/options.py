@@ -245,7 +245,7 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 #: Settings of `log_options`, by name.
-LOG_SETTINGS = ("out", "null", "draws", "difference", "include", "exclude", "part", "workers", "dry_run")
+LOG_SETTINGS = ("out", "null", "draws", "ranked", "edges", "difference", "include", "exclude", "part", "workers", "dry_run")
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -259,6 +259,8 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Null model, repeatable; a wrong name lists all.  [default: permuted, blocks]",
         ),
         click.option("--draws", type=click.IntRange(0), help="Draws of each null, for a whole run.  [default: 8]"),
+        click.option("--ranked", is_flag=True, help="Magnitudes by their ranks in each tensor, of fields and nulls."),
+        click.option("--edges", is_flag=True, help="With Moran's I of |g| and sign concordance on the graph's edges."),
         click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),

@@ -20,16 +20,26 @@ from tdu.training.ensembles import study_store
 from tdu.training.xor import run_of_study
 from tdu.types import Layout, Run
 
+
+def apart(size, *drawn):
+    """Cells of ε and z of a size beside those drawn; nothing for the z of a single draw."""
+    null = np.log(drawn)
+    epsilon = float(np.log(size) - null.mean())
+    return f"{epsilon!r},{float(epsilon / null.std(ddof=1))!r}" if len(drawn) > 1 else f"{epsilon!r},"
+
+
 #: What three runs that have little in common make: N ascends where the scales' names do not, and one has grokked.
-TABLE = """\
-scale,replicate,step,n,size,capped,threshold,loss,permuted_00,permuted_01,signs_00,grokking_step
-9,1,0,10,7,true,0.30000000000000004,,8,,,
-9,1,5,10,8,,0.1,,9,,,
-3,0,0,21,3,false,1e-300,0.5,4,5,,10
-3,0,10,21,4,true,inf,,6,7,,10
-3,2,10,21,5,,,0.25,,,2,
+TABLE = f"""\
+scale,replicate,step,n,size,capped,threshold,loss,permuted_00,permuted_01,epsilon_permuted,z_permuted,signs_00,signs_01,epsilon_signs,z_signs,\
+grokking_step
+9,1,0,10,7,true,0.30000000000000004,,8,,{apart(7, 8)},,,,,
+9,1,5,10,8,,0.1,,9,,{apart(8, 9)},,,,,
+3,0,0,21,3,false,1e-300,0.5,4,5,{apart(3, 4, 5)},,,,,10
+3,0,10,21,4,true,inf,,6,7,{apart(4, 6, 7)},,,,,10
+3,2,10,21,5,,,0.25,,,,,2,4,{apart(5, 2, 4)},
 """
-INTEGERS = ["scale", "replicate", "step", "n", "size", "permuted_00", "permuted_01", "signs_00", "grokking_step"]
+INTEGERS = ["scale", "replicate", "step", "n", "size", "permuted_00", "permuted_01", "signs_00", "signs_01", "grokking_step"]
+AMPLITUDES = ["epsilon_permuted", "z_permuted", "epsilon_signs", "z_signs"]
 
 
 def run_of(scale, replicate, n_sites, step, columns, nulls, grokking_step=-1, curves=None):
@@ -45,7 +55,7 @@ def ragged(tmp_path):
     nan = np.nan
     first = {"threshold": [1e-300, np.inf], "capped": [False, True], "size": [3, 4], "loss": [0.5, nan]}
     store.write(run_of(3, 0, 21, [0, 10], first, {"permuted": [[4, 6], [5, 7]]}, 10, {"gini": np.zeros(11)}))
-    store.write(run_of(3, 2, 21, [10], {"size": [5.0], "loss": [0.25]}, {"signs": [[2]]}))
+    store.write(run_of(3, 2, 21, [10], {"size": [5.0], "loss": [0.25]}, {"signs": [[2], [4]]}))
     typeless = {"capped": [1.0, nan], "threshold": [0.1 + 0.2, 0.1], "size": [7.0, 8.0]}
     store.write(run_of(9, 1, 10, [0, 5], typeless, {"permuted": [[8, 9]]}))
     return store.path
@@ -115,6 +125,7 @@ def test_others_read_every_number_its_type_and_what_is_unknown(ragged, tmp_path,
     assert list(found) == list(planted())
     assert found == planted()
     known = {"capped": "boolean", "threshold": "float64", "loss": "float64"}
+    known |= dict.fromkeys(AMPLITUDES, "float64")
     wanted = {name: known.get(name, "int64") for name in found}
     if reader is with_pandas:  # has no integers and truths beside unknown ones, unless it is asked to
         gaps = {name for name, values in found.items() if None in values}
@@ -131,7 +142,7 @@ def test_parquet_says_types_settings_and_versions(ragged, tmp_path):
     table = parquet.read_table(out)
     types = {field.name: field.type for field in table.schema}
     others = {"capped": pyarrow.bool_(), "threshold": pyarrow.float64(), "loss": pyarrow.float64()}
-    assert types == dict.fromkeys(INTEGERS, pyarrow.int64()) | others
+    assert types == dict.fromkeys(INTEGERS, pyarrow.int64()) | others | dict.fromkeys(AMPLITUDES, pyarrow.float64())
     assert table.to_pydict() == planted()
     said = json.loads(table.schema.metadata[b"tdu"])
     manifest = json.loads((ragged / "manifest.json").read_text())
@@ -208,7 +219,8 @@ def test_the_table_of_any_log_has_the_numbers_of_its_grid(tmp_path, made):
     assert len(rows) == len(known)
     names = ["scale", "replicate", "step", "n", *log.columns]
     drawn = [f"{name}_{draw:02}" for name, sizes in log.nulls.items() for draw in range(len(sizes))]
-    assert set(rows[0]) == {*names, *drawn, "grokking_step"}
+    beside = [f"{measure}_{name}" for name in log.nulls for measure in ("epsilon", "z")]
+    assert set(rows[0]) == {*names, *drawn, *beside, "grokking_step"}
     assert list(rows[0])[:5] == ["scale", "replicate", "step", "n", "size"]
     for row, (s, k, t) in zip(rows, known, strict=True):
         where = [int(row[name]) for name in ("scale", "replicate", "step", "n")]

@@ -37,7 +37,7 @@ def edge_statistics(field: Fields, graph: Graph) -> dict[str, float]:
     >>> from tdu.avalanches.edges import edge_statistics
     >>> found = edge_statistics(np.array([1.0, 2.0, -3.0, -4.0]), tdu.Graph.from_edges(4, [(0, 1), (1, 2), (2, 3)]))
     >>> {name: round(value, 3) for name, value in found.items()}
-    {'moran': 0.333, 'moran_z': 1.569, 'concordance': 0.167, 'concordance_z': 1.0}
+    {'moran': 0.333, 'moran_z': 1.581, 'concordance': 0.167, 'concordance_z': 1.225}
     """
     n = len(graph)
     ranks = np.empty(n)

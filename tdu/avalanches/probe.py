@@ -29,6 +29,8 @@ from tdu.types import Column, Fields, Integers, Layout
 SOURCE = "gradients"
 #: What it says of the graph, if that was no family but one `Graph`.
 GIVEN = "given"
+#: What it says nothing of unless it was asked for, so that logs from before it could be are of the same probe.
+UNASKED = {"ranked": False, "edges": False}
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,10 @@ class Probe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was.
-
-        What is not asked for stands in no settings, so that logs from before it could be are those of the same probe.
-        """
+        """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
         graph = GIVEN if isinstance(self.graph, Graph) else self.graph
-        asked = {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
-        return {name: value for name, value in asked.items() if value is not False}
+        settings = {item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph}
+        return {name: value for name, value in settings.items() if name not in UNASKED or value != UNASKED[name]}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,8 @@
 """A log as one tidy table, one row per snapshot, for other programs to compute with: CSV and Parquet.
 
 Columns are ``scale, replicate, step, n, size``, whatever else is known of a snapshot, one a draw of each null
-(``permuted_00``, ``permuted_01``, …), and ``grokking_step``. The series at every epoch that some sources record
+(``permuted_00``, ``permuted_01``, …) with ``epsilon_permuted`` and ``z_permuted``, how far the size lies from them
+(`tdu.logs.amplitude`), and ``grokking_step``. The series at every epoch that some sources record
 (`tdu.types.Run.curves`) are not of snapshots, and not in the table.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from tdu import files
 from tdu.errors import InputError
+from tdu.logs.amplitude import Amplitude, amplitude
 from tdu.logs.store import Store
 from tdu.types import Column, Run
 
@@ -100,15 +102,21 @@ def _recorded(name: str, called: str, runs: tuple[Run, ...]) -> Exported:
 
 
 def _draws(runs: tuple[Run, ...]) -> Iterator[Exported]:
-    """A column for each draw of each null."""
+    """A column for each draw of each null, and how far the size lies from them."""
     for name in dict.fromkeys(name for run in runs for name in run.nulls):
         n_draws = max(len(run.nulls.get(name, ())) for run in runs)
         for draw in range(n_draws):
             yield Exported(f"{name}_{draw:0{max(2, len(str(n_draws - 1)))}}", _COUNT, _of_draw(name, draw))
+        for measure in Amplitude._fields:
+            yield Exported(f"{measure}_{name}", _MEASURE, _of_amplitude(name, measure))
 
 
 def _of_draw(name: str, draw: int) -> Callable[[Run], Column | float]:
     return lambda run: run.nulls[name][draw] if draw < len(run.nulls.get(name, ())) else np.nan
+
+
+def _of_amplitude(name: str, measure: str) -> Callable[[Run], Column | float]:
+    return lambda run: getattr(amplitude(run.size, run.nulls[name]), measure) if name in run.nulls else np.nan
 
 
 def csv_pieces(found: Table) -> Iterator[str]:

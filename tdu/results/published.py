@@ -157,6 +157,7 @@ _OF_EACH = {
     "share_at_all_steps_": "share of D(t) − 1 that is lost under {}, all steps (%)",
     "excess_": "excess of D(t) over {}, after grokking",
     "share_": "share of D(t) − 1 that is lost under {} (%)",
+    "epsilon_": "Δ of ε ~ Δ log N, ε = log s − ⟨log s⟩ under {}",
     "correlation_": "rank correlation of D(t) with {}",
     "lead_": "lead of D(t) over {} (steps)",
 }

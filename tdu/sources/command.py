@@ -14,11 +14,13 @@ from tdu.avalanches.probe import Probe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.executors import Workers, share
+from tdu.models import mlp
 from tdu.sources.patterns import found
 from tdu.sources.probing import RunFiles, Selection, probe_runs, runs_in
 from tdu.types import Fields, Layout
 
-_MEASURED = 1_000_000  # sites up to which a scale's own field is timed; beyond, time is extrapolated
+#: Up to so many sites a scale's own field is timed; beyond, time is extrapolated from such a network's.
+_MEASURED = mlp.layout(250_000)
 _GROWTH = 1.2  # the power of N that it grows with from there on, as more and more of the field lies outside of caches
 _BYTES_A_SITE = 60  # graph, field and lists of one probe
 
@@ -64,11 +66,11 @@ class Asked:
             runs = list(group)
             n_fields, n_sites = sum(len(run.fields) for run in runs), runs[0].layout.n_sites
             avalanches = n_fields * (1 + self.probe.draws * len(self.probe.nulls))
-            if n_sites <= _MEASURED:
-                seconds = self._seconds(self.selection.open(runs[0].fields[0].snapshot.path).field())
+            if n_sites <= _MEASURED.n_sites:
+                seconds = self._seconds(self.selection.open(runs[0].fields[0].snapshot.path).field(), runs[0].layout)
             else:
-                of_million = of_million or self._seconds(np.random.default_rng(0).normal(size=_MEASURED))
-                seconds = of_million * (n_sites / _MEASURED) ** _GROWTH
+                of_million = of_million or self._seconds(np.random.default_rng(0).normal(size=_MEASURED.n_sites), _MEASURED)
+                seconds = of_million * (n_sites / _MEASURED.n_sites) ** _GROWTH
             yield {
                 "scale": scale,
                 "n": n_sites,
@@ -79,9 +81,9 @@ class Asked:
                 "memory_gib": self._bytes(n_sites) / 2**30,
             }
 
-    def _seconds(self, field: Fields) -> float:
+    def _seconds(self, field: Fields, layout: Layout) -> float:
         """Of one avalanche of a field."""
-        of_run = replace(self.probe, draws=0).of_run(Layout.unknown(field.size))
+        of_run = replace(self.probe, draws=0).of_run(layout)
         of_run.sizes(field[None])  # compiled, and the graph read, before it counts
         begun = time.perf_counter()
         of_run.sizes(field[None])

@@ -13,7 +13,7 @@ from shlex import quote
 import numpy as np
 
 from tdu.avalanches import gauges
-from tdu.avalanches.probe import GIVEN, SOURCE, Probe, RunProbe
+from tdu.avalanches.probe import GIVEN, SOURCE, UNASKED, Probe, RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.executors import Address, Elsewhere, Workers, as_finished, opened, share
@@ -190,7 +190,7 @@ def log_at(path: Path, probe: Probe, selection: Selection) -> Store:
     if (path / "manifest.json").exists():
         there = Store.open(path)
         if there.source == SOURCE and there.addresses():
-            before, now = (asdict(Selection()) | dict(of) for of in (there.settings, probe.settings | chosen))
+            before, now = (asdict(Selection()) | UNASKED | dict(of) for of in (there.settings, probe.settings | chosen))
             pairs = [(_as_options(name, before.get(name)), _as_options(name, now[name])) for name in now]
             if differences := [f"{old} there, {new} here" for old, new in pairs if old != new]:
                 raise InputError(
