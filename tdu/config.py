@@ -17,6 +17,8 @@ INPUTS = ("binary", "bipolar")
 #: sit on a graph (`tdu.training.sites`); the first of each is the paper's.
 PARAMETRISATIONS = ("standard", "mean-field", "tangent-kernel")
 SITE_ORDERS = ("layer", "reversed", "units", "units-permuted")
+#: What the network learns of the two bits: XOR, or what is learnt without delay.
+TARGET_NAMES = ("xor", "and", "or", "first")
 #: The null models that a study probes unless it names others; `tdu.avalanches.nulls.MODELS` has them all, and `Probe` checks.
 NULLS = ("permuted", "blocks", "signs", "gaussian", "rewired")
 #: Families of graphs; `tdu.avalanches.families.FAMILIES` builds them, and a test holds the names to it.
@@ -93,6 +95,7 @@ class StudyConfig:
     parametrisation: str = PARAMETRISATIONS[0]
     site_order: str = SITE_ORDERS[0]
     measured_on: str = MEASURED_ON[0]
+    targets: str = TARGET_NAMES[0]
 
     def __post_init__(self) -> None:
         _check.distinct(self.hidden, "hidden", _check_scale, "scale")
@@ -102,6 +105,7 @@ class StudyConfig:
         _check_probe(self)
         _check.choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
         _check.choices(self, parametrisation=PARAMETRISATIONS, site_order=SITE_ORDERS, measured_on=MEASURED_ON)
+        _check.choices(self, targets=TARGET_NAMES)
 
 
 #: A study that takes seconds, for a first look and for tests.

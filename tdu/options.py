@@ -24,6 +24,7 @@ from tdu.config import (
     PRECISIONS,
     QUANTILE,
     SITE_ORDERS,
+    TARGET_NAMES,
     TASKS,
     UNIT_NAMES,
     NetworkConfig,
@@ -96,6 +97,7 @@ _STUDY_HELPS = {
     "parametrisation": "How start and rates depend on h.",
     "site_order": "Of parameters on the graph.",
     "measured_on": "Training graph, another, or another family's.",
+    "targets": "What is learnt of the two bits.",
 }
 _NETWORK_HELPS = {
     "task": "Of two numbers mod p, or of bits.",
@@ -155,6 +157,7 @@ _STUDY_TYPES: dict[str, Any] = {
     "parametrisation": click.Choice(PARAMETRISATIONS),
     "site_order": click.Choice(SITE_ORDERS),
     "measured_on": click.Choice(MEASURED_ON),
+    "targets": click.Choice(TARGET_NAMES),
     "nulls": Names(),
     "n_null_draws": click.IntRange(0),
 }

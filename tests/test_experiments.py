@@ -95,7 +95,7 @@ def standard_study(question):
     """What a question is asked of: the paper's study, with more runs where its own six decide nothing, or one of its own."""
     if question == "modadd":
         return GrokkingConfig()
-    if question in ("char-lm", "large-n"):
+    if question in ("char-lm", "large-n", "arrangement"):
         return experiment_of(question).study
     return replace(StudyConfig(), replicates=read_plan(EXPERIMENTS / question / "experiment.toml").config.replicates)
 

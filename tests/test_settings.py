@@ -203,7 +203,7 @@ def test_gradient_descent_overshoots_above_the_edge_and_not_below():
 def test_a_log_from_before_these_settings_goes_on_with_their_defaults(tmp_path):
     config = StudyConfig(hidden=(5, 8), replicates=1)
     store = study_store(tmp_path / "default", config)
-    assert not {"parametrisation", "site_order", "measured_on"} & set(store.settings)
+    assert not {"parametrisation", "site_order", "measured_on", "targets"} & set(store.settings)
     assert study_of(store) == config
     other = replace(config, parametrisation="mean-field", measured_on=MEASURED_ON[-1])
     store = study_store(tmp_path / "other", other)
@@ -221,3 +221,14 @@ def test_a_graph_made_of_the_parameters_has_its_place_in_every_order(family):
     assert all(np.array_equal(one.indices, found[0].indices) for one in found)
     if family == "units":
         assert found[0].indices[:3].tolist() == [1, 10, 15]  # W1[0, 0] beside W1[0, 1], b1[0] and W2[0]
+
+
+@pytest.mark.parametrize(
+    ("targets", "learnt"),
+    [("xor", lambda a, b: a ^ b), ("and", lambda a, b: a & b), ("or", lambda a, b: a | b), ("first", lambda a, _: a)],
+)
+def test_targets_are_those_of_the_truth_table(targets, learnt):
+    config = StudyConfig(hidden=(HIDDEN,), replicates=1, targets=targets)
+    _, problem = start(config, HIDDEN, 0)
+    assert problem.targets.tolist() == [learnt(int(a), int(b)) for a, b in PATTERNS["binary"]]
+    assert run_of_study(config, HIDDEN, 0).accuracy[-1] == 1

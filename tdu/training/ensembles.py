@@ -23,7 +23,7 @@ _OF_EACH_RUN = 100  # hidden units in which a run takes as long as it does to be
 _IN_PLAN = ("hidden", "replicates")
 #: Settings that came when there were logs already: a manifest without one has its default, which is not written, so that logs
 #: go on with the runs that they have.
-_ADDED = ("parametrisation", "site_order", "measured_on")
+_ADDED = ("parametrisation", "site_order", "measured_on", "targets")
 
 
 def addresses(config: StudyConfig) -> list[Address]:

@@ -18,6 +18,7 @@ from tdu.config import (
     PARAMETRISATIONS,
     QUANTILE,
     SITE_ORDERS,
+    TARGET_NAMES,
     StudyConfig,
 )
 from tdu.errors import DivergedError
@@ -34,6 +35,8 @@ _BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 #: The four patterns (4, 2) in each coding, and what they are to be answered with.
 PATTERNS = dict(zip(INPUTS, (_BITS, 2 * _BITS - 1), strict=True))
 TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
+#: The same by name, and what a line in the plane of the inputs parts, which needs no grokking.
+TARGETS_OF = dict(zip(TARGET_NAMES, (TARGETS, _BITS.min(axis=1), _BITS.max(axis=1), _BITS[:, 0].copy()), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,7 @@ def train_xor(
     parametrisation: str = PARAMETRISATIONS[0],
     site_order: str = SITE_ORDERS[0],
     measured_on: str = MEASURED_ON[0],
+    targets: str = TARGET_NAMES[0],
 ) -> Run:
     """Train 2 → `hidden` → 1 on XOR by full-batch gradient descent, and measure the avalanches of its gradients.
 
@@ -87,6 +91,7 @@ def train_xor(
         (`tdu.training.sites`).
     measured_on : the graph of the measured avalanche: that of the one that trains (``own``), another Barabási–Albert graph
         (``fresh``), or one of another family by its name, as ``ring``.
+    targets : what is learnt of the two bits: ``xor``, ``and``, ``or``, or the ``first`` of them.
 
     Raises
     ------
@@ -105,7 +110,7 @@ def train_xor(
         hidden=(hidden,), replicates=1, epochs=epochs, snapshot_every=snapshot_every, learning_rate=learning_rate, alpha=alpha,
         alpha_train=alpha if alpha_train is None else alpha_train, quantile=quantile, max_steps=max_steps, seed=seed,
         activation=activation, initialisation=initialisation, inputs=inputs, n_null_draws=0, parametrisation=parametrisation,
-        site_order=site_order, measured_on=measured_on,
+        site_order=site_order, measured_on=measured_on, targets=targets,
     )  # fmt: skip
     return run_of_study(config, hidden, _check.integer(replicate, "replicate", 0), every_epoch=False)
 
@@ -176,7 +181,9 @@ def start(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, ker
     theta = coordinates.start(mlp.initial_parameters(hidden, rng, initialisation=config.initialisation))
     rates = coordinates.rates_of(hidden, float(config.learning_rate))
     activation = mlp.ACTIVATION_NUMBER[config.activation]
-    return theta, kernels.Problem(PATTERNS[config.inputs], TARGETS, rates, activation, coordinates.output_scale)
+    return theta, kernels.Problem(
+        PATTERNS[config.inputs], TARGETS_OF[config.targets], rates, activation, coordinates.output_scale
+    )
 
 
 @lru_cache
