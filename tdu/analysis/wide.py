@@ -72,15 +72,15 @@ def exponents(log: Log, sizes: Floats, ranges: Mapping[str, Booleans]) -> list[E
 
 
 def beside_null(log: Log, name: str, phase: str) -> tuple[Estimate, Estimate]:
-    """D minus that under a null, and by how many per cent sizes exceed it, over the scales whose runs have draws of it."""
+    """D minus that under a null, and by how many per cent sizes exceed it, of the runs that all scales with draws have."""
     sizes, inside = log.nulls[name], phases_of(log)[phase]
     real, null = sizes_of(log)[phase], per_run(sizes, _MEAN, inside)  # (S, K) and (D, S, K)
     both = np.where(np.isnan(null).any(axis=0), np.nan, real)
     scales = (~np.isnan(both)).any(axis=1)
-    runs = (~np.isnan(both[scales])).any(axis=0)
+    runs = (~np.isnan(both[scales])).all(axis=0)
     real, null = both[scales][:, runs], null[:, scales][..., runs]
-    if scales.sum() < MIN_SCALES or np.isnan(real).any():
-        unknown = Estimate(np.nan, np.nan, np.nan, "real − null", "scales of different runs, or fewer than three")
+    if scales.sum() < MIN_SCALES or not runs.any():
+        unknown = Estimate(np.nan, np.nan, np.nan, "real − null", "fewer than three scales with the same runs")
         return unknown, unknown
     of_size = RunStatistic(lambda values: 100 * np.log(over_runs(values, _MEAN)).mean(axis=-1), "mean")
     more = excess.excess(real, null, of_size, log.seed)

@@ -180,7 +180,7 @@ def _exponent_rows(row: Condition) -> Table:
             "low": one.dimension.low,
             "high": one.dimension.high,
             "D": _short(one.dimension),
-            "p of a line": f"{one.p:.2g}",
+            "p of a line": "< 0.001" if one.p < 0.001 else f"{one.p:.2g}",
         }
         for phase, found in row.exponents.items()
         for one in found
