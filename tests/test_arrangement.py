@@ -84,7 +84,7 @@ def test_shares_have_wilsons_interval():
 def test_means_before_and_after_are_of_their_own_snapshots():
     values = np.arange(8.0).reshape(1, 2, 4)
     before = np.array([[[True, True, False, False], [False] * 4]])
-    group = Group("", np.array([5]), np.arange(4), {"ε": values}, before, ~before, np.zeros((1, 2)), np.zeros((1, 2)))
+    group = Group("", np.array([5]), np.arange(4), {"ε": values}, before, ~before, *np.zeros((3, 1, 2)))
     first, last = group.change("ε")
     assert first[0, 0] == 0.5
     assert np.isnan(first[0, 1])
