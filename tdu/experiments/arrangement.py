@@ -74,9 +74,9 @@ def _contrasts(groups: list[Group], seed: int) -> Findings:
         key = f"{one}_minus_{control}"
         for statistic in MEASURED:
             difference = _parts(named[one], statistic)[-1].of_runs - _parts(named[control], statistic)[-1].of_runs
-            spread = np.sqrt(np.mean(np.var(difference, axis=-1, ddof=1)))
-            effect = float(np.mean(difference) / spread) if spread > 0 else np.nan
             found.setdefault(key, {})[statistic] = value = _over_runs(difference, seed)
+            spread = np.sqrt(np.var(difference, axis=-1, ddof=1).mean())
+            effect = value.value / float(spread) if spread > 0 else np.nan
             rows.append(Contrast(one, control, statistic, value, effect))
     return Findings({key: of[MEASURED[0]] for key, of in found.items()}, found, tuple(rows))
 
@@ -199,8 +199,9 @@ def _runs(group: Group) -> Table:
             "earliest": int(grokked[grokked >= 0].min()) if (grokked >= 0).any() else "",
             "latest": int(grokked[grokked >= 0].max()) if (grokked >= 0).any() else "",
             "loss at the end": loss.mean(),
+            "least test accuracy at the end": test_accuracy.min(),
         }
-        for n, grokked, loss in zip(group.n_sites, group.grokked, group.loss, strict=True)
+        for n, grokked, loss, test_accuracy in zip(group.n_sites, group.grokked, group.loss, group.test_accuracy, strict=True)
     ]
 
 

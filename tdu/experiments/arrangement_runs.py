@@ -21,7 +21,7 @@ from tdu.types import Booleans, Fields, Floats, Integers
 NULLS = ("blocks", "signs")
 #: What is measured of a snapshot, on the graph that means something and on the paper's.
 BY_RANK = (*(f"ε over {null}" for null in NULLS), *OVER_EDGES)
-ON_BA = tuple(f"BA: ε over {null}" for null in NULLS)
+ON_BA = tuple(f"BA, ε over {null}" for null in NULLS)
 MEASURED = (*BY_RANK, *ON_BA)
 
 RATE_ZERO = "rate 0"
@@ -33,11 +33,12 @@ _WIDTHS = (32, 40, 48)
 _RUNS_OF_XOR = 3  # for one of a transformer
 _MEMORISED = 0.99  # training accuracy
 _FIRST = 3  # snapshots
+_LATE = 0.75  # of training
 
 
 @dataclass(frozen=True)
 class Watched:
-    """Statistics (T,) of one run at its snapshots, the `first` at which it has learnt what it trains on and when it grokked."""
+    """Statistics (T,) of one run at its snapshots, the `first` at which it has memorised, and how its training ended."""
 
     n_sites: int
     step: Integers
@@ -45,6 +46,7 @@ class Watched:
     first: int
     grokked: int
     loss: float
+    test_accuracy: float = np.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,7 @@ class Group:
     after: Booleans
     grokked: Integers
     loss: Floats
+    test_accuracy: Floats
 
     def change(self, statistic: str) -> tuple[Floats, Floats]:
         """Means (S, K) before and after of a statistic, nan where there is no snapshot."""
@@ -114,8 +117,8 @@ def _xor_run(config: StudyConfig, hidden: int, replicate: int) -> Watched:
 def transformer_groups(config: StudyConfig, executor: Executor, say: Say) -> list[Group]:
     """Transformers on addition that generalise, and the same on few pairs, which only memorise.
 
-    `before`: the first snapshots from each run's memorisation on; `after`: from the step at which the run of that width and
-    replicate that generalises does so, for both. They are of one width less than the study of XOR.
+    `before`: the first snapshots from each run's memorisation on; `after`: the last quarter of training, the same for all. They
+    are of one width less than the study of XOR.
     """
     say("transformers")
     n_runs = max(config.replicates // _RUNS_OF_XOR, 2)
@@ -132,9 +135,8 @@ def transformer_groups(config: StudyConfig, executor: Executor, say: Say) -> lis
         rows = [[found[name, *address] for address in row] for row in grid]
         index = np.arange(rows[0][0].step.size)
         before = [[(index >= one.first) & (index < one.first + _FIRST) & (one.first >= 0) for one in row] for row in rows]
-        grokked = [[found[GENERALISES, *address].grokked for address in row] for row in grid]
-        after = [[(rows[0][0].step >= step) & (step >= 0) for step in row] for row in grokked]
-        groups.append(_group(name, rows, np.array(before), np.array(after)))
+        after = np.broadcast_to(rows[0][0].step >= _LATE * config.epochs, np.shape(before))
+        groups.append(_group(name, rows, np.array(before), after))
     return groups
 
 
@@ -153,11 +155,12 @@ def _transformer_run(config: StudyConfig, fraction: float, width: int, replicate
     known = np.flatnonzero(run.columns["accuracy"] >= _MEMORISED)
     first = int(known[0]) if known.size else -1
     found = measured(of_runs[0], of_runs[1], fields, ba_ranked=True)
-    return Watched(run.n_sites, run.step, found, first, run.grokking_step, float(run.columns["loss"][-1]))
+    loss, test_accuracy = (float(run.columns[name][-1]) for name in ("loss", "test_accuracy"))
+    return Watched(run.n_sites, run.step, found, first, run.grokking_step, loss, test_accuracy)
 
 
 def _group(name: str, rows: list[list[Watched]], before: Booleans, after: Booleans) -> Group:
     found = np.array([[[one.measured[statistic] for one in row] for row in rows] for statistic in MEASURED])
     n_sites, step = np.array([row[0].n_sites for row in rows]), rows[0][0].step
-    grokked, loss = (np.array([[getattr(one, of) for one in row] for row in rows]) for of in ("grokked", "loss"))
-    return Group(name, n_sites, step, dict(zip(MEASURED, found, strict=True)), before, after, grokked, loss)
+    ended = (np.array([[getattr(one, of) for one in row] for row in rows]) for of in ("grokked", "loss", "test_accuracy"))
+    return Group(name, n_sites, step, dict(zip(MEASURED, found, strict=True)), before, after, *ended)
