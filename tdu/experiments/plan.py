@@ -26,7 +26,19 @@ from tdu.training.ensembles import compile_kernels
 from tdu.types import Estimate, Findings, Quantity, Results
 
 #: The questions by name; each is answered by the module of `tdu.experiments` that is called so, and holds its `EXPERIMENT`.
-QUESTIONS = ("nulls", "recipes", "why-marginals", "robustness", "gini", "topology", "verdicts", "modadd", "char-lm")
+QUESTIONS = (
+    "nulls",
+    "recipes",
+    "why-marginals",
+    "robustness",
+    "gini",
+    "topology",
+    "verdicts",
+    "modadd",
+    "char-lm",
+    "imprint",
+    "rate-width",
+)
 
 
 @dataclass(frozen=True)
