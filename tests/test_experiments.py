@@ -16,6 +16,7 @@ from tdu.analysis.recipes import COMPARED, configurations, n_compatible, of_log,
 from tdu.cli import main
 from tdu.config import ACTIVATIONS, GROKKED, INITIALISATIONS, INPUTS, GrokkingConfig, StudyConfig
 from tdu.experiments import modadd_runs
+from tdu.experiments.experiment import settings_of
 from tdu.experiments.plan import QUESTIONS, committed, experiment_of, read_plan
 from tdu.files import read_csv, with_tuples
 from tdu.logs.store import Store
@@ -97,7 +98,8 @@ def standard_study(question):
         return GrokkingConfig()
     if question == "char-lm":
         return experiment_of(question).study
-    return replace(StudyConfig(), replicates=read_plan(EXPERIMENTS / question / "experiment.toml").config.replicates)
+    own = ("replicates", "hidden", "n_null_draws") if question == "rate-width" else ("replicates",)
+    return replace(StudyConfig(), **settings_of(read_plan(EXPERIMENTS / question / "experiment.toml").config, *own))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from tdu.analysis import edge, grokking
 from tdu.config import StudyConfig
@@ -107,9 +107,21 @@ def _parting(values: Floats) -> Floats:
     return found
 
 
-def correlation(trained: Trained) -> float:
+def correlation(trained: Trained, seed: int) -> Estimate:
     """Rank correlation, over the runs that overshoot and grok, of their grokking epoch with the last at which loss grew."""
     chosen = (trained.overshoot > 1) & np.isfinite(trained.grokked)
+    both = np.where(chosen, np.stack([trained.grokked, trained.calm]), np.nan)
+    note = f"{chosen.sum()} runs"
     if chosen.sum() < MIN_SCALES:
-        return float("nan")
-    return float(spearmanr(trained.grokked[chosen], trained.calm[chosen]).statistic)
+        return Estimate(np.nan, np.nan, np.nan, "rank correlation", note)
+    return estimate(both, _rank_correlation, "rank correlation", seed, note, n_resamples=_N_RESAMPLES)
+
+
+def _rank_correlation(values: Floats) -> Floats:
+    """(B, 2, S, K) → (B,): Spearman's, of the runs that are known; nan where one of the two is the same for all."""
+    found = np.full(len(values), np.nan)
+    for i, pair in enumerate(values.reshape(*values.shape[:2], -1)):
+        ranks = rankdata(pair[:, ~np.isnan(pair).any(axis=0)], axis=1)
+        if ranks.shape[1] and (np.ptp(ranks, axis=1) > 0).all():
+            found[i] = np.corrcoef(ranks)[0, 1]
+    return found

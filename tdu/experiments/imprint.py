@@ -18,7 +18,7 @@ from tdu.types import Estimate, Findings, Results
 
 #: Studies of successive seeds, each on its own.
 _N_SEEDS = 2
-_LOST = "lost"
+_MOVED = "imprint"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
             found = imprint.late(log)
             own = own or log
             if condition.name != OWN and condition.changes.keys() <= {"measured_on"}:
-                found[_LOST] = imprint.difference(own, log)
+                found[_MOVED] = imprint.difference(own, log)
             rows.append(Measured(condition.name, seed, found))
     keys = dict.fromkeys(key for row in rows for key in row.found)
     readings = {key: {row.name: row.found[key] for row in rows if key in row.found} for key in keys}
@@ -70,9 +70,9 @@ def tables(results: Results) -> dict[str, Table]:
         said: dict[str, object] = {"condition": row.condition, "seed": str(row.seed)}
         for key, one in row.found.items():
             cells |= {key: one.value, f"{key} low": one.low, f"{key} high": one.high}
-            if key != _LOST:
+            if key != _MOVED:
                 said["late D" if key == "dimension_late" else key.removeprefix("excess_")] = with_interval(beside_nothing(one))
-        numbers.append(cells | {f"{_LOST}{end}": cells.get(f"{_LOST}{end}", "") for end in ("", " low", " high")})
+        numbers.append(cells | {f"{_MOVED}{end}": cells.get(f"{_MOVED}{end}", "") for end in ("", " low", " high")})
         words.append(said)
     return {"conditions": numbers, "summary": words}
 

@@ -47,6 +47,7 @@ class Study:
     rate: float
     dimensions: dict[str, Estimate]
     trained: rate_width.Trained
+    coincidence: Estimate
 
     @property
     def name(self) -> str:
@@ -86,13 +87,15 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
             "scales beyond the edge": trained.beyond,
         }
         dimensions = {side: rate_width.late_dimension(log, scales) for side, scales in sides.items()}
-        rows.append(Study(recipe, training, study.learning_rate, dimensions, trained))
+        coincidence = rate_width.correlation(trained, config.seed)
+        rows.append(Study(recipe, training, study.learning_rate, dimensions, trained, coincidence))
     found = Studies(rows)
     late = {f"{row.name}, {side}".removesuffix(", "): one for row in rows for side, one in row.dimensions.items()}
     edges = {training: rate_width.edge_of([row.trained for row in found.of(training)], config.seed) for training in TRAININGS}
     paper = next(row for row in found.of("in-line") if row.rate == config.learning_rate)
-    estimates = {"dimension_late": paper.dimensions[""], "edge": edges["shadow"]}
-    return [Findings(estimates, {"dimension_late": late, "edge": edges}, (found,))]
+    estimates = {"dimension_late": paper.dimensions[""], "edge": edges["shadow"], "coincidence": paper.coincidence}
+    readings = {"dimension_late": late, "edge": edges, "coincidence": {row.name: row.coincidence for row in rows}}
+    return [Findings(estimates, readings, (found,))]
 
 
 def _studies(config: StudyConfig) -> Iterator[tuple[str, str, StudyConfig]]:
@@ -135,9 +138,26 @@ def tables(results: Results) -> dict[str, Table]:
             recipes.append(words)
             continue
         words |= {f"of {side}": _said(one) for side, one in row.dimensions.items() if side}
-        rank = rate_width.correlation(found)
-        studies.append(words | {"rank correlation": "–" if np.isnan(rank) else f"{rank:.2f}"})
-    return {"scales": scales, "studies": studies, "recipes": recipes}
+        studies.append(words | {"rank correlation": _said(row.coincidence)})
+    return {"scales": scales, "studies": studies, "recipes": recipes, "widths": _widths(results)}
+
+
+def _widths(results: Results) -> Table:
+    """The study at the paper's rate, a row a width."""
+    found = results.series_of(Studies)
+    rows: Table = []
+    both = [next(row.trained for row in found.of(training) if row.rate == StudyConfig.learning_rate) for training in TRAININGS]
+    for s, hidden in enumerate(both[0].scale):
+        cells: dict[str, object] = {"h": str(hidden), "η·λ₀": f"{both[0].sharpness[s].mean():.2f}"}
+        for training, one in zip(TRAININGS, both, strict=True):
+            cells |= {
+                f"{training}: largest loss / first": f"{one.overshoot[s].mean():.2f}",
+                f"{training}: late s/N": _said(one.per_site[s]),
+                f"{training}: last epoch of growing loss": f"{one.calm[s].mean():.0f}",
+                f"{training}: grokking epoch": f"{mean_of_known(one.grokked[s]):.0f}",
+            }
+        rows.append(cells)
+    return rows
 
 
 def _said(one: Estimate) -> str:
@@ -148,8 +168,8 @@ def draw(results: Results) -> Figure:
     """(a) Overshoot of every run by η·λ₀; (b) late D by rate; late size per site by width (c) in-line, (d) in shadow."""
     found = results.series_of(Studies)
     figure = Figure(figsize=(WIDE, 5.6))
-    axes = figure.subplots(2, 2)
-    over, late = axes[0]
+    top, bottom = figure.subfigures(2, 1, squeeze=False)[:, 0]
+    (over, late), per_site = top.subplots(1, 2), bottom.subplots(1, 2, sharey=True)
     for training, marker, colour in zip(TRAININGS, MARKERS, ("C0", "C1"), strict=False):
         rows = found.of(training)
         x, y = (np.concatenate([getattr(row.trained, name).ravel() for row in rows]) for name in ("sharpness", "overshoot"))
@@ -167,14 +187,13 @@ def draw(results: Results) -> Figure:
     late.axhline(PUBLISHED["dimension_late"].value or np.nan, color="0.35", linewidth=0.8, linestyle="-.", label="published")
     late.set(xlabel=r"$\eta$", ylabel="late $D$ of the paper's scales")
     late.set_xscale("log", base=2)
-    for panel, training in zip(axes[1], TRAININGS, strict=True):
+    for panel, training in zip(per_site, TRAININGS, strict=True):
         _per_site(panel, found.of(training))
-    axes[1, 0].set(ylabel="late mean $s/N$")
-    axes[1, 0].sharey(axes[1, 1])
-    for letter, panel, title in zip("abcd", axes.ravel(), ("", "", *TRAININGS), strict=True):
+    per_site[0].set(ylabel="late mean $s/N$")
+    for letter, panel, title in zip("abcd", (over, late, *per_site), ("", "", *TRAININGS), strict=True):
         panel_title(panel, letter, title)
-    figure.legend(*late.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    figure.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(rate_width.RATES))
+    top.legend(*late.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    bottom.legend(*per_site[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(rate_width.RATES))
     return figure
 
 
