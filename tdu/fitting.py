@@ -12,6 +12,7 @@ from tdu.analysis import (
     amplitude,
     crackling,
     dimension,
+    edge,
     excess,
     grokking,
     local,
@@ -58,7 +59,10 @@ def fit(path: Path, executor: Executor) -> Results:
         raise InputError(
             f"{path} has no step at which every scale has a run: record all runs at the same steps, or fit those that are"
         )
-    results = results_of(config or _described(store, log), None, measure(log, executor, foreign=config is None))
+    found = measure(log, executor, foreign=config is None)
+    if config is not None:
+        found.append(edge.analyse(log, edge.measure(config, executor)))
+    results = results_of(config or _described(store, log), None, found)
     for said in (support.bent(scales) for scales in results.all_of(Scales)):
         if said:
             warnings.warn(said, stacklevel=2)

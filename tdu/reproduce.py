@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu.analysis import concentration, control, dimension, excess, grokking, phases, pooled, robustness, shadow, tails
+from tdu.analysis import concentration, control, dimension, edge, excess, grokking, phases, pooled, robustness, shadow, tails
 from tdu.config import POOLED_FRACTION, POOLED_NULL_DRAWS, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.executors import Address, Workers, opened, share
@@ -196,6 +196,7 @@ def findings_of(
     """What the analysis finds in the material of a study; without `intervals`, values alone."""
     log, synthetic = material.log, material.synthetic
     window = grokking.window(log)
+    sharp = edge.measure(config, executor)
     companion = Estimate(
         np.nan, np.nan, np.nan, "not measured", "needs a test split, which XOR has not: see experiments/modadd"
     )
@@ -205,6 +206,7 @@ def findings_of(
         partial(dimension.analyse, log, window),
         partial(shadow.analyse, log, material.shadow.log, window),
         partial(phases.analyse, log, dense, control.sizes_for_bootstrap(synthetic)),
+        partial(edge.analyse, log, sharp),
         partial(tails.analyse, log),
         partial(control.analyse, config, synthetic),
         partial(robustness.analyse, config, log.n_sites, scope, material.sweeps, synthetic),

@@ -36,6 +36,8 @@ QUESTIONS = (
     "verdicts",
     "modadd",
     "char-lm",
+    "imprint",
+    "rate-width",
     "large-n",
     "arrangement",
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
-from tdu.results.series import LocalSlopes, Scales
+from tdu.results.series import Edge, LocalSlopes, Scales
 from tdu.series import Series
 from tdu.types import Estimate, Findings, Quantity, Results
 
@@ -82,6 +82,8 @@ def table(results: Results) -> str:
         measured = (results.pooled[key], q) if several else (q,)
         rows.append((label(key), q.published_text, *(cell for one in measured for cell in (with_interval(one), in_full(one)))))
     lines = [*_aligned(rows), *_local_lines(results)]
+    for edge in results.all_of(Edge):
+        lines += ["", *_aligned(edge_table(edge)), *([f"\n{edge.split}"] if edge.split else [])]
     if results.config.replicates == 1:
         lines.append("\none run a scale leaves no interval (–): use --replicates 2 or more")
     if other := departure(results.config):
@@ -114,6 +116,18 @@ def local_table(results: Results) -> list[tuple[str, ...]]:
 def _local_lines(results: Results) -> list[str]:
     rows = local_table(results)
     return ["", *_aligned(rows)] if rows else []
+
+
+def edge_table(found: Edge) -> list[tuple[str, ...]]:
+    """How sharp the loss is at the start of each scale's runs, and by how much it then grows, under a heading."""
+    rows: list[tuple[str, ...]] = [
+        ("scale", "N", "η·λ₀ at the start", "of runs", "largest loss / first", "runs whose loss grows")
+    ]
+    for scale, n, sharp, over in zip(found.scale, found.n_sites, found.sharpness, found.overshoot, strict=True):
+        span = f"{sharp.min():.2f} – {sharp.max():.2f}"
+        grown = f"{(over > 1).sum()} of {over.size}"
+        rows.append((str(scale), str(n), f"{sharp.mean():.2f}", span, f"{over.mean():.2f}", grown))
+    return rows
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from tdu.config import GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
-from tdu.results.assemble import local_table, scales_table
+from tdu.results.assemble import edge_table, local_table, scales_table
 from tdu.results.command import commands, without_option
 from tdu.results.published import departure, in_full, label, time_unit, where, with_interval
-from tdu.results.series import Axis, Robustness
+from tdu.results.series import Axis, Edge, Robustness
 from tdu.types import Results
 
 _CSS = Path(__file__).with_name("report.css")
@@ -43,6 +43,7 @@ def page(results: Results, drawn: Path) -> str:
         f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
         _verdicts(results),
         *_local_exponents(results),
+        *_edge(results),
         "<h2>Figures</h2>",
         *(_figure(name, drawn, figures.caption(name, of_paper, time_unit(known))) for name in figures.drawable(results)),
         "<h2>Other readings</h2>",
@@ -151,6 +152,16 @@ def _verdicts(results: Results) -> str:
         cells = [cell for one in measured for cell in (with_interval(one), in_full(one))]
         rows.append((label(key), q.published_text, *cells, where(key), q.statistic, q.note))
     return _table("verdicts", head, rows, verdict_columns=(3, 5) if several else (3,))
+
+
+def _edge(results: Results) -> Iterable[str]:
+    for found in results.all_of(Edge):
+        head, *rows = edge_table(found)
+        what = "the largest eigenvalue of the Gauss–Newton matrix of the loss at the start of a run, times η"
+        yield f"<h2>Rate and width</h2><p>η·λ₀ is {what}.</p>"
+        yield _table("edge", head, rows)
+        if found.split:
+            yield f"<p><b>{_text(found.split[0].upper() + found.split[1:])}.</b></p>"
 
 
 def _readings(results: Results, key: str) -> str:

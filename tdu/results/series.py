@@ -13,6 +13,9 @@ from tdu.types import Band, Floats, Integers, SizeStatistic
 
 INLINE, IN_KEY = "inline", "in_key"
 
+#: η·λ₀ above which a step along the sharpest direction ends further from the bottom of its parabola than it began.
+EDGE = 2.0
+
 #: What a sweep goes over, and what is swept.
 Axis = Literal["alpha", "quantile"]
 Training = Literal["inline", "shadow", "synthetic"]
@@ -264,6 +267,28 @@ class Gini(Series):
     trainings: dict[Training, GiniAroundGrokking] = field(metadata={INLINE: ""})
 
 
+@dataclass(frozen=True, eq=False)
+class Edge(Series):
+    """Scales (S,), and of every run (S, K) η·λ₀ at its start and its largest loss over its first."""
+
+    key = "edge"
+    scale: Integers
+    n_sites: Integers
+    sharpness: Floats
+    overshoot: Floats
+
+    @property
+    def split(self) -> str:
+        """In words, the scales beyond the edge, where some are and others not; empty where all are on one side."""
+        beyond = self.sharpness.mean(axis=1) > EDGE
+        if beyond.all() or not beyond.any():
+            return ""
+        return (
+            f"η·λ₀ exceeds {EDGE:g} at scale {', '.join(map(str, self.scale[beyond]))} and not at the others: beyond it steps "
+            "along the raw gradient overshoot at first, so that exponents compare two kinds of training"
+        )
+
+
 #: What can stand in results.json.
 KINDS: tuple[type[Series], ...] = (
     OneRun,
@@ -284,4 +309,5 @@ KINDS: tuple[type[Series], ...] = (
     Topologies,
     Robustness,
     Gini,
+    Edge,
 )

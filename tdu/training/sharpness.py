@@ -6,9 +6,6 @@ from tdu.config import StudyConfig
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.training.xor import start
 
-#: Above this, a full-batch step along the sharpest direction overshoots the minimum of its parabola by more than it was off.
-EDGE = 2.0
-
 
 def sharpness(config: StudyConfig, hidden: int, replicate: int = 0) -> float:
     """η·λ₀ of the run of a study at (`hidden`, `replicate`), λ₀ the largest eigenvalue of the Gauss–Newton matrix at its start.
