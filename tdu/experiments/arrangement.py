@@ -223,5 +223,5 @@ _STUDY = StudyConfig(
     parametrisation="mean-field",
     nulls=("blocks", "signs"),
 )
-_QUICK = {"hidden": (20, 30), "replicates": 2, "epochs": 100, "n_null_draws": 2}
+_QUICK = {"hidden": (20, 200), "replicates": 2, "epochs": 100, "n_null_draws": 2}
 EXPERIMENT = Experiment(measure, tables, draw, _STUDY, _QUICK)

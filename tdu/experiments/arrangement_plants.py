@@ -1,6 +1,7 @@
 """Fields whose arrangement is known, for trying probes on: independent normal entries, and one thing planted.
 
-The strength ρ of each is a correlation, so that they can stand side by side; entries are N(0, 1) unless it is said otherwise.
+The strength ρ of each is a correlation of what is planted, of |g| or of signs alone too, so that they can stand side by side;
+entries are N(0, 1) unless it is said otherwise. Many fields are made at once, as a power needs thousands.
 """
 
 from collections.abc import Callable
