@@ -31,7 +31,7 @@ from tdu.logs.log import every_epoch
 from tdu.logs.store import Store
 from tdu.reproduce import fittable
 from tdu.results.assemble import results_of
-from tdu.results.series import Scales
+from tdu.results.series_of_logs import Scales
 from tdu.results.store import load_results, save_results
 from tdu.sources.synthetic import SOURCE as SYNTHETIC
 from tdu.statistics.scaling import MIN_SCALES

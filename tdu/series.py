@@ -9,6 +9,8 @@ import numpy.typing as npt
 from tdu.errors import InputError
 
 _Floats = npt.NDArray[np.float64]
+#: Metadata of a series' fields (`tdu.results.series`).
+INLINE, IN_KEY = "inline", "in_key"
 
 
 @dataclass(frozen=True, eq=False)

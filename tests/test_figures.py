@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from tdu.config import NULLS
 from tdu.results import figures, panels, store
 from tdu.results.panels import style
-from tdu.results.series import DimensionOverTime, MeanProfiles, NullOverTime, Recorded, Watched
+from tdu.results.series import DimensionOverTime, NullOverTime
+from tdu.results.series_of_logs import MeanProfiles, Recorded, Watched
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 

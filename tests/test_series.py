@@ -9,6 +9,7 @@ import pytest
 
 from tdu.files import RESULTS_SCHEMA
 from tdu.results import series, store
+from tdu.results import series_of_logs as of_logs
 from tdu.types import Band, Findings, SizeStatistic
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
@@ -23,7 +24,12 @@ def test_the_committed_results_load_and_encode_to_the_same_text(results):
     written = json.loads(COMMITTED.read_text())
     assert json.dumps(store.results_as_json(results)) == json.dumps(written)
     assert len(results.series) == len(written["series"])
-    of_other_logs = {series.MeanProfiles, series.Scales, series.Watched, series.LocalSlopes}  # tried below
+    of_other_logs = {
+        of_logs.MeanProfiles,
+        of_logs.Scales,
+        of_logs.Watched,
+        of_logs.LocalSlopes,
+    }  # tried below
     assert {type(one) for one in results.series} == set(series.KINDS) - of_other_logs, "every kind is tried"
 
 
@@ -49,10 +55,10 @@ def random_series():
         series.NullOverTime("two_words", np.arange(3), band(3), band(3)),
         series.Bootstrap({"dimension_pre": series.Histogram(np.zeros(0), np.zeros(1))}),
         series.Ccdf({20: series.Tail(np.arange(2.0), unknown), 500: series.Tail(unknown, unknown)}),
-        series.Scales(*(np.arange(k, k + 3) for k in range(4)), unknown),
-        series.MeanProfiles(np.arange(3, 6), np.arange(2.0), np.ones((3, 2)), np.full((3, 2), 0.1), 1.4, 0.9),
-        series.Watched(np.arange(3), {"loss": series.Recorded(unknown), "weight_norm": series.Recorded(unknown)}),
-        series.LocalSlopes("windows", np.arange(2), np.arange(2, 4), {"all": band(2), "late": band(2)}),
+        of_logs.Scales(*(np.arange(k, k + 3) for k in range(4)), unknown),
+        of_logs.MeanProfiles(np.arange(3, 6), np.arange(2.0), np.ones((3, 2)), np.full((3, 2), 0.1), 1.4, 0.9),
+        of_logs.Watched(np.arange(3), {"loss": of_logs.Recorded(unknown), "weight_norm": of_logs.Recorded(unknown)}),
+        of_logs.LocalSlopes("windows", np.arange(2), np.arange(2, 4), {"all": band(2), "late": band(2)}),
         series.Topologies(band(2), ("ring", "small world, p = 0.05")),
         series.Robustness(
             unknown,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tdu.analysis.over_time import Window, as_log, steps_inside, warn_of_limit
 from tdu.errors import InputError
-from tdu.results.series import LocalSlopes
+from tdu.results.series_of_logs import LocalSlopes
 from tdu.statistics import scaling
 from tdu.statistics.linearity import Linearity, of_line
 from tdu.statistics.resampling import bootstrap, interval

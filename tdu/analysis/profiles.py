@@ -9,7 +9,7 @@ from scipy.interpolate import CubicSpline
 from tdu.analysis.crackling import FEWEST
 from tdu.avalanches.observables import profile_column
 from tdu.kernels.collapse import houdayer_hartmann
-from tdu.results.series import MeanProfiles
+from tdu.results.series_of_logs import MeanProfiles
 from tdu.statistics.resampling import bootstrap, interval
 from tdu.statistics.scaling import best_collapse
 from tdu.types import Estimate, Findings, Floats, Integers, Log

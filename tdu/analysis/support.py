@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tdu.results.series import Scales
+from tdu.results.series_of_logs import Scales
 from tdu.statistics.resampling import estimate
 from tdu.statistics.sampling import mean_of_known, mean_of_runs
 from tdu.statistics.scaling import window_dimension

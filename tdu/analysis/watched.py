@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from tdu.avalanches.observables import OBSERVABLES, PROFILE
-from tdu.results.series import Recorded, Watched
+from tdu.results.series_of_logs import Recorded, Watched
 from tdu.statistics.resampling import OfRuns, estimate
 from tdu.statistics.sampling import mean_of_known
 from tdu.statistics.scaling import slopes

@@ -35,7 +35,7 @@ from tdu.experiments.char_lm_tables import tables
 from tdu.experiments.experiment import LogExperiment, Say
 from tdu.logs.store import load
 from tdu.results.assemble import as_one
-from tdu.results.series import Scales, Watched
+from tdu.results.series_of_logs import Scales, Watched
 from tdu.statistics import scaling
 from tdu.statistics.resampling import RunStatistic, estimate
 from tdu.statistics.sampling import mean_of_known, mean_of_runs

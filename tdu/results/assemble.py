@@ -7,7 +7,8 @@ from dataclasses import replace
 from tdu import files
 from tdu.config import GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.results.published import PUBLISHED, beside_nothing, compare, departure, in_full, label, with_interval
-from tdu.results.series import Edge, LocalSlopes, Scales
+from tdu.results.series import Edge
+from tdu.results.series_of_logs import LocalSlopes, Scales
 from tdu.series import Series
 from tdu.types import Estimate, Findings, Quantity, Results
 

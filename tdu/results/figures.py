@@ -19,15 +19,14 @@ from tdu.results.series import (
     Gini,
     GrokkingEpochs,
     LeaveOneOut,
-    MeanProfiles,
     NullOverTime,
     OneRun,
     PowerLaws,
     Robustness,
     ScalingLines,
     Topologies,
-    Watched,
 )
+from tdu.results.series_of_logs import MeanProfiles, Watched
 from tdu.series import Series
 from tdu.types import Results
 

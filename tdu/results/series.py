@@ -8,10 +8,9 @@ behind the prefix given or, for a dataclass, by the names given; one that says `
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tdu.series import Series
+from tdu.results.series_of_logs import LocalSlopes, MeanProfiles, Scales, Watched
+from tdu.series import IN_KEY, INLINE, Series
 from tdu.types import Band, Floats, Integers, SizeStatistic
-
-INLINE, IN_KEY = "inline", "in_key"
 
 #: η·λ₀ above which a step along the sharpest direction ends further from the bottom of its parabola than it began.
 EDGE = 2.0
@@ -71,34 +70,6 @@ class NullOverTime(Series):
 
 
 @dataclass(frozen=True, eq=False)
-class Scales(Series):
-    """What stands behind exponents, all (S,): runs and snapshots of each scale, and the share (%) of avalanches cut short."""
-
-    key = "scales"
-    scale: Integers
-    n_sites: Integers
-    runs: Integers
-    snapshots: Integers
-    capped: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Recorded:
-    """A column (T,), its mean over the runs and scales that have it."""
-
-    value: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Watched(Series):
-    """What else was recorded at the steps (T,) of a log, by name: loss, norms, whatever there is."""
-
-    key = "watched"
-    step: Integers
-    columns: dict[str, Recorded] = field(metadata={INLINE: "column "})
-
-
-@dataclass(frozen=True, eq=False)
 class ScalingLine:
     """A statistic of each scale (S,) and of each run (S, K), and the line log s = intercept + exponent · log N."""
 
@@ -123,17 +94,6 @@ class Histogram:
 
     density: Floats
     edges: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class LocalSlopes(Series):
-    """Exponents (W,) of the mean size over windows of scales that begin and end with N = `first` and `last`, by phase."""
-
-    key = "local_exponents"
-    over: str = field(metadata={IN_KEY: True})
-    first: Integers
-    last: Integers
-    bands: dict[str, Band] = field(metadata={INLINE: ""})
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,22 +143,6 @@ class Collapse(Series):
     error: Floats
     exponents: Floats
     qualities: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class MeanProfiles(Series):
-    """Mean topplings (C, P) with standard errors at relative times `place` (P,) of avalanches of each `duration` (C,).
-
-    `quality` is that of their collapse at the `exponent`.
-    """
-
-    key = "mean_profiles"
-    duration: Integers
-    place: Floats
-    mean: Floats
-    error: Floats
-    exponent: float
-    quality: float
 
 
 @dataclass(frozen=True, eq=False)

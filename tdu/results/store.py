@@ -9,8 +9,8 @@ import numpy as np
 from tdu.config import LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.files import RESULTS_SCHEMA, read_json, with_tuples, write_json
-from tdu.results.series import IN_KEY, INLINE, KINDS
-from tdu.series import Series
+from tdu.results.series import KINDS
+from tdu.series import IN_KEY, INLINE, Series
 from tdu.types import Quantity, Results
 
 

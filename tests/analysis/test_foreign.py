@@ -9,7 +9,7 @@ from scipy import stats
 import tdu
 from tdu.analysis import crackling, profiles, support, transport, watched
 from tdu.avalanches import observables
-from tdu.results.series import MeanProfiles, Scales, Watched
+from tdu.results.series_of_logs import MeanProfiles, Scales, Watched
 from tdu.types import Log
 from tests import planted
 

@@ -12,7 +12,7 @@ from tdu.config import LogConfig
 from tdu.logs.log import gather
 from tdu.results import report
 from tdu.results.assemble import local_table, results_of, table
-from tdu.results.series import LocalSlopes
+from tdu.results.series_of_logs import LocalSlopes
 from tdu.results.store import results_as_json
 from tdu.statistics.linearity import of_line
 from tests.test_fitting import WIDTHS, planted

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tdu.results.panels.style import SIZES, WIDE, panel_title
-from tdu.results.series import MeanProfiles
+from tdu.results.series_of_logs import MeanProfiles
 from tdu.types import Results
 
 

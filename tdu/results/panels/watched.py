@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tdu.results.panels.style import DASHES, WIDE, panel_title, shade, shade_grokking_window, time_unit
-from tdu.results.series import DimensionOverTime, Watched
+from tdu.results.series import DimensionOverTime
+from tdu.results.series_of_logs import Watched
 from tdu.types import Floats, Results, SizeStatistic
 
 _COLUMNS_A_ROW = 3
