@@ -113,4 +113,6 @@ def _points(axes: Axes, rows: Iterable[Measured], names: list[str], key: str, sh
         )  # fmt: skip
 
 
-EXPERIMENT = Experiment(measure, tables, draw)
+EXPERIMENT = Experiment(
+    measure, tables, draw, quick={"hidden": (20, 30, 50), "replicates": 2, "epochs": 120, "n_null_draws": 1}
+)
