@@ -146,7 +146,7 @@ def _phases(log: Log, window: tuple[float, float]) -> Iterator[tuple[str, Boolea
 
 def _p_of_line(log: Log, inside: Booleans) -> Estimate:
     found = of_line(log.n_sites, scaling.over_time(log)[inside], log.seed)
-    note = ""
+    note = "as far from a line as runs scatter"
     if np.isnan(found.p):
         note = "fewer than three scales have runs that scatter"
     elif found.p < LEVEL:

@@ -155,7 +155,7 @@ def test_beside_a_line_local_exponents_are_its_slope_in_every_phase():
     line = found_in(log_of(lambda width: 1.2, grokking_step=100))
     for key in ("linearity", "linearity_early", "linearity_late"):
         assert line.quantities[key].value > 0.05
-        assert line.quantities[key].note == ""
+        assert line.quantities[key].note == "as far from a line as runs scatter"
     head, *rows = local_table(line)
     assert head == ("D from N", "to N", "all steps", "before grokking", "after grokking")
     ends = [(768, 3072), (3072, 12288), (12288, 49152), (768, 12288), (3072, 49152)]
