@@ -213,7 +213,8 @@ def source(results):
             f"{median(parts['bootstrap'], how)} {what}"
             for how, what in (("mean", "of means"), ("maximum", "of maxima"), ("runs", "with the runs handed over"))
         ),
-        "nulls": ", ".join(f"{name} {median(parts['nulls'], name)}" for name in parts["nulls"]),
+        "nulls": ", ".join(f"`{name}` {both(times)}" for name, times in parts["nulls"]["ratios"].items()),
+        "null_real": median(parts["nulls"]["seconds"], "real"),
         "reproduce": seconds(results["reproduce"]["median"]),
         "reproduce_least": seconds(results["reproduce"]["least"]),
     }

@@ -24,7 +24,6 @@ import pages
 from threadpoolctl import threadpool_limits
 
 from tdu import files
-from tdu.avalanches import nulls
 from tdu.avalanches.graphs import barabasi_albert, seeded_igraph
 from tdu.avalanches.threads import relax_in_blocks
 from tdu.avalanches.throughput import Workload, probe_all, pushes, synthetic
@@ -318,11 +317,23 @@ def parts(rounds):
         for how in ("mean", "runs", "maximum")
     }
     found["bootstrap"] = summary(in_turns(ways, rounds))
-    fields, rng = np.random.default_rng(0).normal(size=(51, 2001)), np.random.default_rng(0)
-    of_field = {name: getattr(nulls, name) for name in ("permuted", "signs", "gaussian")}
-    of_field["blocks"] = partial(nulls.blocks, sizes=(1000, 500, 500, 1))
-    found["nulls"] = summary(in_turns({name: partial(null, fields, rng) for name, null in of_field.items()}, rounds), 51)
+    found["nulls"] = of_nulls(rounds)
     return found
+
+
+def of_nulls(rounds):
+    """An avalanche of the snapshots of an XOR run, and a draw of each null with its avalanche, arrangements made once."""
+    trained, n_draws = with_fields(PAPER, 500, 0), 8
+    probe = replace(trained.probe.probe, nulls=("permuted", "blocks", "signs"), draws=n_draws).of_run(trained.run.layout, 500)
+    ways = {"real": lambda: [probe.sizes(trained.fields) for _ in range(n_draws)]}
+    ways |= {name: partial(probe.sizes_under, draws, trained.fields, trained.run.step) for name, draws in probe.draws.items()}
+    ranked = replace(probe, probe=replace(probe.probe, ranked=True))
+    ways["blocks, ranked"] = partial(ranked.sizes_under, probe.draws["blocks"], trained.fields, trained.run.step)
+    seconds = in_turns(ways, rounds)
+    return {
+        "seconds": summary(seconds, n_draws * len(trained.fields)),
+        "ratios": {name: times(seconds, name, "real") for name in ways if name != "real"},
+    }
 
 
 def start_up():
