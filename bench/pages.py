@@ -131,7 +131,7 @@ def torch_line(results):
     """What PyTorch and networkx take for the grid."""
     other = results["grids"].get("torch_networkx")
     if other is None:
-        return "PyTorch and networkx were not installed."
+        return "PyTorch or networkx was not installed."
     taken, ratio = seconds(other["seconds"]["median"]), other["ratio"]
     return (
         "PyTorch for the network and networkx for the avalanche, as one would write it first, take "
