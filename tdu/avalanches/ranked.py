@@ -33,7 +33,7 @@ def ranked(field: Fields, layout: Layout) -> Floats:
     >>> from tdu.avalanches.ranked import ranked
     >>> field = np.array([3.0, -1e9, 0.1, -5.0, 5.0])
     >>> ranked(field, tdu.types.Layout.of({"weight": (3,), "bias": (2,)})).round(2).tolist()
-    [0.674, -1.383, 0.21, -0.734, 0.734]
+    [0.67, -1.38, 0.21, -0.73, 0.73]
     """
     values = np.empty(field.size)
     parts = layout.views(values)
