@@ -50,8 +50,8 @@ suite: $(VENV)/readers.stamp $(VENV)/clusters.stamp
 KERNELS = tests/kernels tests/test_threads.py tests/test_binning.py
 
 kernels: $(VENV)/test.stamp
-	NUMBA_DISABLE_JIT=1 $(PYTEST) $(KERNELS) -m "not compiled and not slow"
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(KERNELS) -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(PARALLEL) $(KERNELS) -m "not compiled and not slow"
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(PARALLEL) $(KERNELS) -m "not slow"
 
 # The oldest versions that setup.cfg admits, in an environment of their own.
 oldest:
