@@ -27,6 +27,7 @@ def _end_with_parent() -> None:
 
 def context(method: str) -> BaseContext:
     """As `multiprocessing.get_context`, of ``spawn`` or ``forkserver``, for processes that the terminal does not interrupt."""
+    _ensure_tracker()  # whose start would unblock what `_uninterrupted` blocks
     return _CONTEXTS[method]()
 
 
@@ -41,12 +42,25 @@ def ensure_forkserver() -> None:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Processes that start now never see an interrupt: what is blocked here is blocked there, from the first instruction on."""
-    resource_tracker.ensure_running()  # which unblocks the signal, when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ensure_tracker() -> None:
+    """Start the process that removes what killed ones leave of semaphores; that there was something is nothing to warn of."""
+    before = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ["PYTHONWARNINGS"] = f"{before},{quiet}" if before else quiet
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 class _Spawned(SpawnProcess):

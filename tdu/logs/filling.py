@@ -24,9 +24,15 @@ def filled(
     for address in until_made(make, wanted) if wait else make(list(wanted)):
         yield address
         made.append(address)
-    store.refuse_removed()
     if gone := [address for address in made if not store.file(*address).exists()]:
+        store.refuse_removed()
         raise InputError(f"{len(gone)} runs that were made are gone from {store.path}: the same command makes them again")
+    settle(store)
+
+
+def settle(store: Store) -> None:
+    """Leave nothing of processes that died beside whole runs, in a directory that must still be there."""
+    store.refuse_removed()
     for address in _claimed(store):
         if store.has(*address):
             with suppress(TakenError), store.claim(*address):

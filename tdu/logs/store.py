@@ -153,8 +153,8 @@ class Store:
         """A worker on another machine may see none, or another directory of the same name."""
         if self.begun() != begun:
             raise InputError(
-                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: if it was not removed, "
-                "put the log on a file system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
+                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: if it is not gone, put "
+                "the log on a file system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
             )
 
     @property

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tdu import children
 from tdu.config import Scope
+from tdu.errors import InputError
 from tdu.files import atomic
 from tdu.results.series import (
     Bootstrap,
@@ -62,7 +63,12 @@ def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
         return [path for name in names for path in _draw_one(results, directory, name)]
     with ProcessPoolExecutor(workers, _processes(), children.begin) as executor:
         tasks = [executor.submit(_draw_one, results, directory, name) for name in names]
-        return [path for task in tasks for path in task.result()]
+        try:
+            return [path for task in tasks for path in task.result()]
+        except BrokenExecutor as error:
+            raise InputError(
+                f"a process that draws has died, killed or out of memory ({error}): results.json stays, and `tdu figures` draws"
+            ) from None
 
 
 def make_ready() -> None:
