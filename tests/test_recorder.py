@@ -100,6 +100,7 @@ def test_spectra_of_a_moment_that_is_handed_in_are_its_own(tmp_path):
     with tdu.Probe(draws=0, window="moment").record(tmp_path, scale=6, every=2) as rec:
         for step in range(3):
             rec(step, gradients(step), moment=gradients(step + 100))
+        rec(3, gradients(3), moment={"not": "looked at between snapshots"})
         message = "step 4: of `moment`, `first.bias` is not there"
         with pytest.raises(tdu.InputError, match=message):
             rec(4, gradients(4), moment={name: tensor for name, tensor in gradients(4).items() if name != "first.bias"})

@@ -220,6 +220,8 @@ def test_matrices_are_pooled_with_their_entries_for_weight_and_what_is_none_is_n
             {},
             "spectra need the names and shapes of the tensors, but the field is one array of 9",
         ),
+        ([1, np.nan, 0, 0], Layout.of({"w": (2, 2)}), {}, "`field` must be finite, but entry 1 is nan"),
+        (np.ones((2, 2)), Layout.of({"w": (2, 2)}), {}, r"`field` must have one dimension, .* but its shape is \(2, 2\)"),
         (np.ones(9), Layout.of({"b": (9,)}), {}, r"a matrix of two rows and columns or more, but the tensors are `b` \(9,\)"),
         (np.ones(9), Layout.of({"w": (2, 3)}), {}, r"the field has shape \(9,\) but its layout 6 entries"),
         (
@@ -230,6 +232,6 @@ def test_matrices_are_pooled_with_their_entries_for_weight_and_what_is_none_is_n
         ),
     ],
 )
-def test_fields_without_matrices_are_errors(field, layout, settings, message):
+def test_fields_that_cannot_be_measured_are_errors(field, layout, settings, message):
     with pytest.raises(tdu.InputError, match=message):
         tdu.spectrum(field, layout, **settings)

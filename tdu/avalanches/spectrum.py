@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from tdu import _check
+from tdu import _check, _validate
 from tdu.avalanches.contrast import Contrast
 from tdu.avalanches.lines import row_correlation
 from tdu.avalanches.ranked import half_normal
@@ -32,12 +33,12 @@ class Spectrum:
     left_out: tuple[str, ...]
 
 
-def spectrum(field: Fields, layout: Layout, *, probes: int = 0, seed: int = 0) -> Spectrum:
+def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, seed: int = 0) -> Spectrum:
     """Spectra, and correlations of rows and of columns, of the matrices in a field (N,), each less what chance makes.
 
     Parameters
     ----------
-    field : (N,), best a mean over consecutive steps or an optimiser's first moment: one step's gradient may oscillate.
+    field : (N,), finite, best a mean over consecutive steps or an optimiser's first moment: one step's gradient may oscillate.
     layout : names and shapes of its tensors. One of more than two dimensions is a matrix (first, all others). Left out is what
         has rank 1 by construction: tensors of one dimension, and those with a single row or column.
     probes : 0 for exact spectra, else of how many random vectors they are estimated, in time N log N
@@ -58,7 +59,8 @@ def spectrum(field: Fields, layout: Layout, *, probes: int = 0, seed: int = 0) -
     Raises
     ------
     ValueError
-        If field and layout differ in N, the tensors are not known, or none is a matrix whose rank can exceed 1.
+        If the field is not finite, it and the layout differ in N, the tensors are not known, or none is a matrix whose rank
+        can exceed 1.
 
     Notes
     -----
@@ -80,9 +82,9 @@ def spectrum(field: Fields, layout: Layout, *, probes: int = 0, seed: int = 0) -
     _check.integer(probes, "probes", 0)
     if probes and probes < _FEWEST_PROBES:
         raise InputError(f"`probes` must be 0, for exact spectra, or {_FEWEST_PROBES} or more, but it is {probes}")
-    rng = generator(seed, Stage.SPECTRAL_PROBES)
+    rng = generator(_check.integer(seed, "seed", 0, _check.LARGEST_SEED), Stage.SPECTRAL_PROBES)
     shapes = matrices(layout)
-    views = layout.views(field)
+    views = layout.views(_validate.field(field, name="field"))
     tensors = {name: _of_matrix(views[name].reshape(shape), probes, rng) for name, shape in shapes.items()}
     pooled = {name: _pooled([(of[name], math.prod(shapes[key])) for key, of in tensors.items()]) for name in OF_MATRICES}
     return Spectrum(pooled, tensors, tuple(name for name, _ in layout.tensors if name not in shapes))
@@ -104,8 +106,8 @@ def matrices(layout: Layout) -> dict[str, tuple[int, int]]:
 
 
 def columns(mean: Fields | None, cosine: float, layout: Layout) -> dict[str, float]:
-    """`SPECTRAL_COLUMNS` of an averaged field (N,), pooled over matrices; nan where there is none."""
-    pooled = {} if mean is None else spectrum(mean, layout).pooled
+    """`SPECTRAL_COLUMNS` of an averaged field (N,), pooled over matrices; nan where there is none that is finite."""
+    pooled = spectrum(mean, layout).pooled if mean is not None and np.isfinite(mean).all() else {}
     return {name: pooled[name].value if name in pooled else math.nan for name in OF_MATRICES} | {"cosine": cosine}
 
 
