@@ -261,20 +261,9 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 #: Settings of `log_options`, by name.
 LOG_SETTINGS = (
-    "out",
-    "null",
-    "draws",
-    "ranked",
-    "edges",
-    "profiles",
-    "window",
-    "difference",
-    "include",
-    "exclude",
-    "part",
-    "workers",
+    "out", "null", "draws", "ranked", "edges", "profiles", "window", "difference", "include", "exclude", "part", "workers",
     "dry_run",
-)
+)  # fmt: skip
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
