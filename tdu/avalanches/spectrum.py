@@ -114,9 +114,9 @@ def columns(mean: Fields | None, cosine: float, layout: Layout) -> dict[str, flo
 def _of_matrix(matrix: Fields, probes: int, rng: np.random.Generator) -> dict[str, Contrast]:
     """Of a matrix (m, n), whose entries are sorted once."""
     n = matrix.size
-    magnitudes = np.abs(matrix, dtype=np.float64).ravel()
+    magnitudes = np.abs(matrix, dtype=np.float64).reshape(1, n)
     order = np.argsort(magnitudes)
-    by_rank, ranks = np.empty(n), np.empty(n)
+    by_rank, ranks = np.empty((1, n)), np.empty((1, n))
     at_ranks(order, magnitudes, half_normal(n), by_rank)
     at_ranks(order, magnitudes, np.arange(1.0 - n, n, 2.0), ranks)  # twice the rank, less its mean: whole numbers
     signs, in_rows = np.sign(matrix).astype(np.float64), ranks.reshape(matrix.shape)
