@@ -35,7 +35,7 @@ def small_matrices(draw):
     return np.array(draw(st.lists(st.integers(-9, 9), min_size=m * n, max_size=m * n))).reshape(m, n) / 8
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(small_matrices())
 def test_observables_are_those_of_the_definition(matrix):
     found, null, rows = of(matrix), null_of_shape(*matrix.shape), matrix.tolist()
