@@ -21,10 +21,10 @@ from tdu.logs.store import Store
 from tdu.types import Fields, Layout
 
 if TYPE_CHECKING:
-    from tdu.avalanches.probe import Probe, RunProbe
+    from tdu.avalanches.probe import Probe, Snapshots
 
 #: Columns of the recorder's own, which a metric cannot be called.
-_TAKEN = (
+_TAKEN = {
     *OBSERVABLES,
     *EDGE_STATISTICS,
     "gradient_norm",
@@ -36,7 +36,7 @@ _TAKEN = (
     "scale",
     "replicate",
     "grokking_step",
-)
+}
 
 
 class Recorder:
@@ -52,7 +52,7 @@ class Recorder:
         self._probe, self._every, self._resumed = probe, every, resume
         self._kept = store.path / "gradients" / f"s{scale:05d}-r{replicate:02d}" if keep_gradients else None
         self._run = GrowingRun(store, scale, replicate)
-        self._of_run: RunProbe | None = None
+        self._measure: Snapshots | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._field: Fields = np.empty(0)
         self._views: list[Fields] = []  # of the field, where each tensor goes
@@ -103,7 +103,7 @@ class Recorder:
         if self._run.rows and step <= (last := self._run.rows[-1].step):
             raise InputError(f"step {step} does not come after {last}, the last recorded")
         tensors = as_tensors(gradients)
-        of_run = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
+        measure = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
         columns = {name: _number(value, name) for name, value in metrics.items()}
         for view, tensor in zip(self._views, tensors.values(), strict=True):
             view[...] = tensor
@@ -114,22 +114,22 @@ class Recorder:
             columns |= gauges.of_weights(as_tensors(weights))
         if self._kept is not None:
             write_tensors(self._kept / f"{step:08d}.npz", tensors)
-        measured, nulls = of_run.snapshot(self._field, step)
+        measured, nulls = measure(self._field, step)
         self._run.add(Row(int(step), columns | {"gradient_norm": length} | measured, nulls))
 
-    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "RunProbe":
-        """Graph and nulls of the run, made at its first snapshot, whose tensors all others have."""
-        if self._of_run is not None and shapes == self._shapes:
-            return self._of_run
+    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "Snapshots":
+        """What measures with the graph and the nulls of the run, made at its first snapshot, whose tensors all others have."""
+        if self._measure is not None and shapes == self._shapes:
+            return self._measure
         layout = Layout.of(shapes)
         try:
             self._run.keep_to(layout)
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None
-        self._of_run = self._probe.of_run(layout, self._run.scale, self._run.replicate)
+        self._measure = self._probe.of_run(layout, self._run.scale, self._run.replicate).snapshots()
         self._shapes, self._field = shapes, np.empty(layout.n_sites, self._probe.precision)
         self._views = list(layout.views(self._field).values())
-        return self._of_run
+        return self._measure
 
     def close(self) -> None:
         """Write what is not yet written, and let go of the run."""
