@@ -189,7 +189,7 @@ class RunProbe:
         meter = cascades.Meter(self.graph, **self._settings, workers=workers)
 
         def snapshot(field: Fields, step: int) -> tuple[dict[str, float], dict[str, Integers]]:
-            measured = self._measured_one(field)
+            measured = self._measured(field)
             columns = observables.columns(meter(measured), profiles=self.probe.profiles)
             numbers = {name: float(value) for name, value in columns.items()}
             if self.probe.edges:
@@ -222,11 +222,8 @@ class RunProbe:
         return {name: getattr(self.probe, name) for name in ("alpha", "quantile", "max_steps", "precision")}
 
     def _measured(self, fields: Fields) -> Fields:
-        """What is measured of fields (T, N), and what nulls are drawn of."""
-        return np.array([self._measured_one(field) for field in fields]) if self.probe.ranked else fields
-
-    def _measured_one(self, field: Fields) -> Fields:
-        return ranked(field, self.layout) if self.probe.ranked else field
+        """What is measured of fields (…, N), and what nulls are drawn of."""
+        return ranked(fields, self.layout) if self.probe.ranked else fields
 
     def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
         if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
