@@ -309,6 +309,7 @@ def test_tensors_stay_the_same_over_a_run(tmp_path, second, message):
     [
         (lambda rec: rec(0, {"w": None}), "`w` is None, not a gradient: leave it out at every step"),
         (lambda rec: rec(0, {}), "`gradients` is empty"),
+        (lambda rec: rec(0, {1: np.ones(9), "1": np.ones(9)}), "two names of `gradients` are the same as text"),
         (lambda rec: rec(0, {"w": np.array(["a"])}), "`w` must hold real numbers, but its dtype is <U1"),
         (lambda rec: rec(0, {"w": np.zeros(3, np.dtype("V2"))}), r"`w` must hold real numbers, but its dtype is \|V2"),
         (lambda rec: rec(0, {"w": np.ones(9)}, size=3), "`size` is a column of the recorder's own"),

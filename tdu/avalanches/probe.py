@@ -1,7 +1,7 @@
 """The probe as a value: graph, diffusion, nulls and seed, said once; and the probe of one run, which it makes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -26,6 +26,8 @@ from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
 from tdu.types import Column, Fields, Integers, Layout
 
+#: What measures a field (N,) at a step: every observable, and the sizes (D,) under each null, by name.
+Snapshots = Callable[[Fields, int], tuple[dict[str, float], dict[str, Integers]]]
 #: What a log of gradients that were not trained here says of its source.
 SOURCE = "gradients"
 #: What it says of the graph, if that was no family but one `Graph`.
@@ -201,18 +203,26 @@ class RunProbe:
             columns |= {name: np.array([one[name] for one in of_edges]) for name in EDGE_STATISTICS}
         return columns
 
-    def snapshot(
-        self, field: npt.NDArray[np.floating], step: int, workers: int = 1
-    ) -> tuple[dict[str, float], dict[str, Integers]]:
+    def snapshot(self, field: Fields, step: int, workers: int = 1) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        measured = self._measured(field[None])
-        found = cascades.one_of(measured[0], self.graph, **self._settings, workers=workers)
-        columns = observables.columns(found, profiles=self.probe.profiles)
-        numbers = {name: float(value) for name, value in columns.items()}
-        if self.probe.edges:
-            numbers |= edge_statistics(measured[0], self.graph)
-        steps = np.array([step])
-        return numbers, {name: self._sizes_under(of, measured, steps, workers)[:, 0] for name, of in self.draws.items()}
+        return self.snapshots(workers)(field, step)
+
+    def snapshots(self, workers: int = 1) -> Snapshots:
+        """As `snapshot`, of fields one after the other in one thread, with work space that is kept."""
+        meter = cascades.Meter(self.graph, **self._settings, workers=workers)
+
+        def snapshot(field: Fields, step: int) -> tuple[dict[str, float], dict[str, Integers]]:
+            measured = self._measured(field)
+            columns = observables.columns(meter(measured), profiles=self.probe.profiles)
+            numbers = {name: float(value) for name, value in columns.items()}
+            if self.probe.edges:
+                numbers |= edge_statistics(measured, self.graph)
+            return numbers, {
+                name: self._sizes_under(draws, measured[None], np.array([step]), workers)[:, 0]
+                for name, draws in self.draws.items()
+            }
+
+        return snapshot
 
     def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
         """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.
@@ -235,7 +245,7 @@ class RunProbe:
         return {name: getattr(self.probe, name) for name in ("alpha", "quantile", "max_steps", "precision")}
 
     def _measured(self, fields: Fields) -> Fields:
-        """What is measured of fields (T, N), and what nulls are drawn of."""
+        """What is measured of fields (…, N), and what nulls are drawn of."""
         return ranked(fields, self.layout) if self.probe.ranked else fields
 
     def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
