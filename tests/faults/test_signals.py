@@ -40,12 +40,12 @@ def test_a_command_that_comes_to_its_end_says_why_once(number):
 @pytest.mark.parametrize(
     "stuck",
     [
-        "while True:\n  try:\n    ready()\n    time.sleep(60)\n  except KeyboardInterrupt:\n    pass",  # a library that swallows it
+        "while True:\n  try:\n    ready()\n    time.sleep(60)\n  except KeyboardInterrupt:\n    pass",
         "thread = threading.Thread(target=time.sleep, args=[60])\nthread.start()\n"
-        "try:\n  ready()\n  thread.join()\nexcept KeyboardInterrupt:\n  sys.exit(interrupts.report())",  # a kernel without end
+        "try:\n  ready()\n  thread.join()\nexcept KeyboardInterrupt:\n  sys.exit(interrupts.report())",
         "lock = threading.Lock()\nlock.acquire()\ntry:\n  ready()\n  lock.acquire()\nfinally:\n  lock.acquire()",
     ],
-    ids=["swallowed", "in a thread", "cleaning up"],
+    ids=["swallowed by a library", "in a thread, as kernels are", "cleaning up"],
 )
 def test_what_keeps_it_from_its_end_is_ended_after_two_seconds(stuck):
     code, _, said, seconds = end(listening(stuck), signal.SIGTERM)

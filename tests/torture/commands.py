@@ -25,8 +25,9 @@ from tdu.cli import main as command
 
 ROOT = Path(__file__).parents[2]
 STUDY = ["--hidden", "5,8,12", "--replicates", "3", "--epochs", "60", "--n-null-draws", "1"]
+NETWORK = ["--modulus", "5"]
 PATIENCE = 300.0
-SCRATCH = Path(tempfile.mkdtemp(prefix="torture-"))
+SCRATCH = Path(os.environ.get("TDU_TORTURE") or tempfile.mkdtemp(prefix="torture-"))
 
 
 def _nothing(directory):
@@ -81,9 +82,9 @@ COMMANDS = {
         Command("reproduce", ["reproduce", "--quick", "--out", "{out}", *STUDY, "--workers", "2"]),
         Command(
             "grok",
-            [*["grok", "--out", "{out}", "--modulus", "5", "--width", "4,8", "--replicate", "0,1", "--epochs", "200", "--workers", "2"]],
+            ["grok", "--out", "{out}", *NETWORK, "--width", "4,8", "--replicate", "0,1", "--epochs", "200", "--workers", "2"],
         ),
-        Command("grok, one network", ["grok", "--out", "{out}", "--modulus", "5", "--width", "8", "--epochs", "400"]),
+        Command("grok, one network", ["grok", "--out", "{out}", *NETWORK, "--width", "8", "--epochs", "400"]),
         Command("run", ["run", "{root}/experiments/gini/experiment.toml", "--quick", "--out", "{out}", "--workers", "2"]),
         Command(
             "probe",
@@ -161,7 +162,7 @@ def group(pgid):
     return found
 
 
-def begin(arguments, first=_nothing, environment=None):
+def begin(arguments, first=lambda: None):
     """Fork a process that runs a command; `first` is called in it before."""
     said, name = tempfile.mkstemp(dir=SCRATCH)
     pid = os.fork()
@@ -172,9 +173,8 @@ def begin(arguments, first=_nothing, environment=None):
         os.setpgid(0, 0)
         os.dup2(said, 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.environ.update(environment or {})
         sys.argv = ["tdu", *arguments]
-        first(None)
+        first()
         main()
         code = 0
     except SystemExit as error:

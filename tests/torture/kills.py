@@ -1,4 +1,4 @@
-"""Commands killed at random moments and begun again until they end: what they leave is, to the bit, what one left alone does."""
+"""Commands killed at random moments and begun again: what they leave in the end is, to the bit, what one left alone does."""
 
 import os
 import signal
