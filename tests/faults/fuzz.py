@@ -16,13 +16,32 @@ import tdu
 from tdu.cli import main
 
 _EDGES = [0, 1, -1, 2, 3, 20, 1e-300, 5e-324, 1e308, 1.7976931348623157e308, 0.5, -0.0, 1e-20, 2**31, 2**63, -(2**63), 10**400]
-_ODD = [None, True, "1", "ba", "", b"1", Fraction(1, 3), Decimal("0.5"), 1j, np.float32(0.3), np.int8(3), np.nan, np.inf, -np.inf, (), {}]
+_ODD = [
+    None,
+    True,
+    "1",
+    "ba",
+    "",
+    b"1",
+    Fraction(1, 3),
+    Decimal("0.5"),
+    1j,
+    np.float32(0.3),
+    np.int8(3),
+    np.nan,
+    np.inf,
+    -np.inf,
+    (),
+    {},
+]
 scalars = st.one_of(st.sampled_from(_EDGES), st.sampled_from(_ODD), st.floats(), st.integers(-3, 30))
 #: Numbers of sites, of draws and the like: what is large on purpose is beyond what is ever made.
 counts = st.one_of(st.integers(-3, 40), st.sampled_from([2**63, 10**400, 1.0, 0.5, None, True, "3", np.int64(7), np.nan]))
 seeds = st.one_of(st.integers(0, 9), st.sampled_from([-1, 2**64, 2**64 - 1, 1.5, None, "1"]))
 fractions = st.one_of(st.floats(0, 1), scalars)
-_entries = st.one_of(st.floats(), st.floats(-1e3, 1e3), st.integers(-5, 5), st.sampled_from([1e308, -1e308, 5e-324, 10**400, None, "a"]))
+_entries = st.one_of(
+    st.floats(), st.floats(-1e3, 1e3), st.integers(-5, 5), st.sampled_from([1e308, -1e308, 5e-324, 10**400, None, "a"])
+)
 
 
 @st.composite
@@ -83,7 +102,12 @@ CALLS = {
     "dimension_over_time": (tdu.dimension_over_time, {"log": positive, "sizes": arrays()}),
     "Probe": (
         tdu.Probe,
-        {"graph": st.sampled_from(["ba", "ring", "nothing"]) | graphs, "alpha": fractions, "quantile": fractions, "draws": counts}
+        {
+            "graph": st.sampled_from(["ba", "ring", "nothing"]) | graphs,
+            "alpha": fractions,
+            "quantile": fractions,
+            "draws": counts,
+        }
         | {"max_steps": steps, "seed": seeds, "nulls": st.sampled_from([("permuted",), (), ("x",), "permuted", None, [1]])},
     ),
     "noise_scale": (tdu.noise_scale, {"small_square": scalars, "large_square": scalars, "small": counts, "large": counts}),
@@ -121,7 +145,7 @@ def _not_finite(value, name):
 
 
 def fuzz(names, n_calls, number=0):
-    """Call these functions so often, in all; what was wrong, with the arguments, each kind once; and how many calls came through."""
+    """Call these functions so often, in all; what was wrong, with the arguments, each kind once; and the number of calls."""
     wrong, came_through = {}, [0]
 
     @seed(number)
@@ -138,7 +162,34 @@ def fuzz(names, n_calls, number=0):
     return wrong, came_through[0]
 
 
-_WORDS = ["", "-", "--", "x", "0", "-1", "1", "5", "0.5", "nan", "inf", "-inf", "1e400", "9" * 30, "\0", "\x1b[31m", "é", "a b", "../x", "1,2", "5,8", "ba", "ring", "csv", "permuted", "{step}.npz"]
+_WORDS = [
+    "",
+    "-",
+    "--",
+    "x",
+    "0",
+    "-1",
+    "1",
+    "5",
+    "0.5",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "9" * 30,
+    "\0",
+    "\x1b[31m",
+    "é",
+    "a b",
+    "../x",
+    "1,2",
+    "5,8",
+    "ba",
+    "ring",
+    "csv",
+    "permuted",
+    "{step}.npz",
+]
 
 
 @st.composite
@@ -158,7 +209,12 @@ def lines(draw, files=()):
 
 
 #: What makes a command take long, or write outside of where it runs, is not asked of it.
-_QUICK = {"train": ["--dry-run"], "bench": ["--help"], "reproduce": ["--help"], "synth": ["--hidden", "5", "--replicates", "1", "--fields", "2"]}
+_QUICK = {
+    "train": ["--dry-run"],
+    "bench": ["--help"],
+    "reproduce": ["--help"],
+    "synth": ["--hidden", "5", "--replicates", "1", "--fields", "2"],
+}
 _QUICK |= {"grok": ["--modulus", "5", "--epochs", "3", "--width", "4", "--replicate", "0"], "run": ["--help"]}
 
 

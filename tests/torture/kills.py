@@ -9,8 +9,8 @@ from tests.torture.commands import COMMANDS, begin, content, directory, done, he
 
 #: How often each is killed: those that write most, most; those that start further processes are slow to begin.
 KILLS = {
-    "train": 60, "train on processes": 10, "reproduce": 20, "grok": 40, "grok, one network": 20, "run": 20, "probe": 40,
-    "synth": 20, "export": 20, "report": 20, "figures": 10,
+    "train": 60, "probe": 40, "export": 20, "synth": 20, "grok": 40, "grok, one network": 20, "run": 20, "report": 20,
+    "figures": 10, "reproduce": 20, "train on processes": 10,
 }  # fmt: skip
 #: One in so many is asked to end rather than killed: it must say so in a line, and soon.
 ASKED = 5
