@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -69,4 +68,7 @@ def content(directory):
     return files
 
 
-__all__ = ["TDU", "content", "end", "gone", "group", "signal", "start", "wait_for"]
+def at_work(directory, number):
+    """Say that a process has begun, and work for long."""
+    Path(directory, str(number)).touch()
+    time.sleep(60)

@@ -57,8 +57,8 @@ def arrays(draw):
     dtype = draw(st.sampled_from(["f8", "f8", "f8", "f4", "f2", ">f8", "i4", "u1", "?", "c16", "U3", "O", "M8[s]"]))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        array = (rng.normal(size=shape) * draw(st.sampled_from([1, 10, 1e300, 1e-300, 0]))).astype("f8")
-        array = array.astype(dtype) if dtype != "M8[s]" else array.astype("i8").astype(dtype)
+        array = np.asarray(rng.normal(size=shape)) * draw(st.sampled_from([1, 10, 1e300, 1e-300, 0]))
+        array = np.asarray(array).astype(dtype) if dtype != "M8[s]" else np.asarray(array).astype("i8").astype(dtype)
     if kind == 2 and array.size and array.dtype.kind == "f":
         array.flat[0] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     return array[::-1] if kind == 3 and array.ndim else array

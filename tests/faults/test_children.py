@@ -15,7 +15,7 @@ DRAWING = """
 import sys, threading, time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from tdu import children, interrupts
-from tests.faults.test_children import at_work
+from tests.faults.commands import at_work
 
 if __name__ == "__main__":
     interrupts.listen()
@@ -28,14 +28,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(interrupts.report())
 """
-
-
-def at_work(directory, number):
-    import time
-    from pathlib import Path
-
-    Path(directory, str(number)).touch()
-    time.sleep(60)
 
 
 @pytest.fixture(params=["forkserver", "spawn"])
