@@ -43,10 +43,6 @@ def _crowds(share):
             begun = time.monotonic()
             crowds.crowd(name, number)
             yield f"{number} of `tdu {name}` in one directory", number, "all end well, the bits of one", begun
-    begun = time.monotonic()
-    for name, with_runs in crowds.READ_ONLY:
-        crowds.read_only(name, begun=with_runs)
-    yield "a directory that may not be written", len(crowds.READ_ONLY), "one line, or nothing to do; nothing changed", begun
 
 
 def _memory(share):
