@@ -21,7 +21,7 @@ def test_command_lines_of_anything_are_no_traceback(tmp_path):
 @pytest.mark.parametrize("null", ["permuted", "signs", "gaussian", "blocks"])
 def test_what_is_no_generator_is_named(null):
     with pytest.raises(tdu.InputError, match=r"`rng` must be a generator, as np\.random\.default_rng\(0\), but it is 1"):
-        getattr(tdu.nulls, null)([1.0, 2.0, 3.0, 4.0, 5.0], 1)
+        getattr(tdu.nulls, null)([1.0] * 9, 1)
 
 
 def test_an_error_that_has_no_name_is_found():
