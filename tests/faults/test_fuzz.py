@@ -18,10 +18,12 @@ def test_command_lines_of_anything_are_no_traceback(tmp_path):
     assert made >= 60
 
 
-@pytest.mark.parametrize("null", ["permuted", "signs", "gaussian", "blocks"])
+@pytest.mark.parametrize("null", ["permuted", "signs", "gaussian"])
 def test_what_is_no_generator_is_named(null):
     with pytest.raises(tdu.InputError, match=r"`rng` must be a generator, as np\.random\.default_rng\(0\), but it is 1"):
-        getattr(tdu.nulls, null)([1.0] * 9, 1)
+        getattr(tdu.nulls, null)([1.0, 2.0], 1)
+    with pytest.raises(tdu.InputError, match="`rng` must be a generator"):
+        tdu.nulls.blocks([1.0, 2.0], 1, sizes=[1, 1])
 
 
 def test_an_error_that_has_no_name_is_found():
