@@ -18,6 +18,8 @@ from tdu.config import (
     INPUTS,
     MAX_STEPS,
     MEASURED_ON,
+    NETWORK_MEASURED_ON,
+    NETWORK_SITE_ORDERS,
     NETWORKS,
     OPTIMISERS,
     PARAMETRISATIONS,
@@ -124,6 +126,8 @@ _NETWORK_HELPS = {
     "n_null_draws": "Draws of each null model probed with every snapshot.",
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width, or several.",
+    "site_order": "Of parameters on the graph.",
+    "measured_on": "Training graph, another, or another family's.",
 }
 _SYNTHETIC_HELPS = {
     "hidden": "Scales: h, of N = 4h + 1 sites.",
@@ -175,6 +179,8 @@ _NETWORK_TYPES: dict[str, Any] = {
     "precision": click.Choice(PRECISIONS),
     "optimiser": click.Choice(OPTIMISERS),
     "nulls": Names(),
+    "site_order": click.Choice(NETWORK_SITE_ORDERS),
+    "measured_on": click.Choice(NETWORK_MEASURED_ON),
 }
 
 

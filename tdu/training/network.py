@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tdu.models.layers import Array
 from tdu.models.networks import Network
 from tdu.models.optimisers import Optimiser, optimiser
 from tdu.rng import Stage, generator
-from tdu.training import loop
+from tdu.training import loop, sites
 from tdu.types import Integers, Run
 
 _SAVE_SECONDS = 20.0
@@ -34,6 +34,8 @@ _OF_START = (
 )  # fmt: skip
 #: Settings in which the runs of one log may differ; longer training goes on from shorter.
 _OF_RUN = ("width", "replicate", "epochs")
+#: Settings that came when there were logs already, and are written only where they are not their default.
+_ADDED = {name: getattr(NetworkConfig, name) for name in ("site_order", "measured_on")}
 
 
 @contextmanager
@@ -93,7 +95,10 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
 def network_store(config: NetworkConfig, directory: Path) -> Store:
     """The log that a network's run is added to, begun if it is not there."""
     left_out = {*_OF_RUN, *tasks.settings_of_others(config.task)}
-    return Store.begin(directory, "network", {name: value for name, value in asdict(config).items() if name not in left_out})
+    settings = {name: value for name, value in asdict(config).items() if name not in left_out}
+    return Store.begin(
+        directory, "network", {name: v for name, v in settings.items() if name not in _ADDED or v != _ADDED[name]}
+    )
 
 
 def _trained(
@@ -107,7 +112,10 @@ def _trained(
 ) -> Run:
     """The run that goes on from `state`; one that is finished is read back from it."""
     if state.epoch < config.epochs or not state.rows:
-        of_run = probe.of_run(network.layout, config.width, config.replicate)
+        address = (network.layout, config.width, config.replicate)
+        training, measuring = sites.graphs(config, *address)
+        of_run = replace(probe, graph=measuring).of_run(*address)
+        in_line = replace(of_run, graph=training)
 
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
             if keep is not None:
@@ -115,7 +123,7 @@ def _trained(
             return of_run.snapshot(gradient, epoch)
 
         def relaxed(gradient: Array) -> Array:
-            return of_run.relaxed(gradient, config.alpha_train)
+            return in_line.relaxed(gradient, config.alpha_train)
 
         transform = relaxed if config.alpha_train > 0 else None
         with one_blas_thread():
