@@ -3,7 +3,7 @@
 Run as ``python train.py [experiment.toml [LOG]]``. Every run is recorded into logs beneath LOG as it trains: `mini-batch`, the
 gradients it is trained by, also without the step limit (`mini-batch-uncapped`); and `large-batch`, the gradients of many more
 sequences at the same parameters; and both by the protocol of docs/what-d-measures.md, ranked, on the graph `rook` of their
-tensors (`mini-batch-rook`, `large-batch-rook`). Checkpoints are kept in ``LOG/../runs``, which ``tdu probe --difference`` reads.
+tensors (`mini-batch-rook`, `large-batch-rook`). Checkpoints are kept in ``LOG/../runs``, for ``tdu probe --difference``.
 """
 
 import hashlib

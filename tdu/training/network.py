@@ -74,22 +74,33 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     >>> run.n_sites, run.epoch.tolist()
     (920, [0, 10, 20])
     """
-    probe = probe_of(config)  # an error in its settings is raised before anything is written
-    address = (config.width, config.replicate)
+    start = _start(config)  # an error in its settings is raised before anything is written
+    if directory is None:
+        if save_gradients:
+            raise InputError("`save_gradients` needs a `directory` to keep them in")
+        return _trained(config, *start)
+    store = network_store(config, directory)
+    with store.claim(config.width, config.replicate), _kept(store, config, start[-1], save_gradients) as (save, keep):
+        run = _trained(config, *start, save, keep)
+        store.write(run)
+    return run
+
+
+def with_fields(config: NetworkConfig) -> tuple[Run, Array]:
+    """The run of a network, which is not written, and its snapshots' raw gradients (T, N) for whoever measures them again."""
+    fields: list[Array] = []
+    run = _trained(config, *_start(config), keep=lambda gradient: fields.append(gradient.copy()))
+    return run, np.array(fields)
+
+
+def _start(config: NetworkConfig) -> tuple[Network, Probe, Optimiser, loop.State]:
+    """What a run starts from at its address (seed, width, replicate)."""
+    probe, address = probe_of(config), (config.width, config.replicate)
     task = tasks.TASKS[config.task].build(config, generator(config.seed, Stage.SPLIT, *address))
     network = networks.NETWORKS[config.network](task, config)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
-    state = loop.State(theta, method.moments)
-    if directory is None:
-        if save_gradients:
-            raise InputError("`save_gradients` needs a `directory` to keep them in")
-        return _trained(config, network, probe, method, state)
-    store = network_store(config, directory)
-    with store.claim(*address), _kept(store, config, state, save_gradients) as (save, keep):
-        run = _trained(config, network, probe, method, state, save, keep)
-        store.write(run)
-    return run
+    return network, probe, method, loop.State(theta, method.moments)
 
 
 def network_store(config: NetworkConfig, directory: Path) -> Store:
