@@ -28,6 +28,8 @@ WIDTHS, N_SITES, STEPS = (10, 20, 40), (1000, 4000, 16000), np.arange(0, 620, 20
 EARLY = {"mini-batch": 1.0, "large-batch": 1.2, "difference": 0.9, "mini-batch-uncapped": 1.05}
 RISE = 0.1
 LESS = {"mini-batch": (0.02, 0.01), "large-batch": (0.1, -0.05), "difference": (0.0, 0.0), "mini-batch-uncapped": (0.03, 0.02)}
+#: ε over `blocks` to step 300 in each log by the protocol: a constant, and an exponent of N.
+ON_ROOK = {"mini-batch-rook": (0.3, 0.0), "large-batch-rook": (-0.5, 0.1)}
 CONFIG = LogConfig("gradients", {"text_sha256": "abc"}, WIDTHS, 3, seed=7)
 
 
@@ -50,6 +52,19 @@ def plant(folder, leave_out=None, unfinished=None):
                 }
                 columns["size"] = columns["size"] * 1e6  # nulls are whole numbers: a part in a million
                 store.write(Run(width, k, Layout.unknown(n), step, columns, nulls, {}, -1))
+    for name, (constant, exponent) in ON_ROOK.items():
+        store = Store.begin(folder / name, "gradients", {"seed": 0})
+        for width, n in zip(WIDTHS, N_SITES, strict=True):
+            for k, factor in enumerate(of_run):
+                epsilon = constant + exponent * np.log(n) + 0.01 * (k - 1) - (STEPS >= 300) * 0.2
+                null = np.array([[2.0], [0.5]]) * 1e9 * factor  # of mean log 0 beside the real sizes
+                columns = {"size": np.exp(epsilon) * 1e9 * factor, "loss": 4.5 - STEPS / 300, "moran": STEPS / 1000 + k - 1}
+                columns |= {"moran_z": STEPS / 1.0, "concordance": -STEPS / 1e4, "concordance_z": -STEPS / 10 + width}
+                nulls = {
+                    name: np.round(null * times * np.ones(STEPS.size)).astype(int)
+                    for name, times in (("blocks", 1), ("signs", 2))
+                }
+                store.write(Run(width, k, Layout.unknown(n), STEPS, columns, nulls, {}, -1))
     (folder / "training.json").write_text(json.dumps({"text_sha256": "abc"}))
 
 
@@ -145,6 +160,47 @@ def test_what_the_tables_say(results):
     assert results.quantities["correlation_loss_mini-batch"].value < -0.8
 
 
+def test_planted_arrangement_comes_back_in_every_window(results):
+    mean_log_n = np.log(N_SITES).mean()
+    for name, (constant, exponent) in (
+        ("mini-batch", ON_ROOK["mini-batch-rook"]),
+        ("large-batch", ON_ROOK["large-batch-rook"]),
+    ):
+        early = constant + exponent * mean_log_n
+        found = results.readings[f"rook_{name}"]
+        windows = {"all steps": early - 0.2 * (STEPS >= 300).mean(), "steps 0–100": early, "from step 300": early - 0.2}
+        for window, wanted in windows.items():
+            over_blocks, over_signs = (found[f"ε over {null}, {window}"] for null in ("blocks", "signs"))
+            assert over_blocks.value == pytest.approx(wanted, abs=1e-6)
+            assert over_blocks.low < over_blocks.value < over_blocks.high < over_blocks.low + 0.03
+            assert over_signs.value == pytest.approx(wanted - np.log(2), abs=1e-6)
+        assert found["Moran, steps 0–100"].value == pytest.approx(0.05)
+        assert found["concordance, from step 300"].value == pytest.approx(-0.045)
+        less = LESS[name][1]  # on the paper's graph draws of `blocks` are 1.5 and 0.5 times N^-less of the real size
+        on_ba = less * mean_log_n - np.log(0.75) / 2
+        assert found["BA, ε over blocks, all steps"].value == pytest.approx(on_ba, abs=1e-5)
+    assert results.quantities["rook_mini-batch"].value == results.readings["rook_mini-batch"]["ε over blocks, all steps"].value
+    tables = char_lm.tables(results)
+    exponents = {row["what"]: row["from step 300"] for row in tables["rook-exponents"]}
+    assert exponents["large-batch, Δ of ε over blocks"].startswith("0.1")
+    assert float(exponents["mini-batch, Δ of ε over blocks"].split()[0]) == pytest.approx(0, abs=1e-6)
+    rows = {row["what"]: row for row in tables["rook"]}
+    assert len(rows) == 2 * 5
+    assert float(rows["mini-batch, Moran"]["ρ with the loss"].split()[0]) == pytest.approx(-1, abs=1e-6)
+    assert float(rows["mini-batch, ε over blocks"]["ρ with the loss"].split()[0]) > 0.8
+    by_width = {row["what"]: row for row in tables["rook-widths"]}
+    row = by_width["large-batch, ε over blocks, steps 0–100, N = 4000"]
+    assert row["mean"] == pytest.approx(-0.5 + 0.1 * np.log(4000), abs=1e-6)
+    assert row["standard error"] == pytest.approx(0.01 / np.sqrt(3), rel=1e-4)
+    assert row["z of a snapshot"] == pytest.approx(row["mean"] / (np.log(4) / np.sqrt(2)), rel=1e-4)
+    assert by_width["mini-batch, concordance, steps 0–100, N = 1000"]["z of a snapshot"] == pytest.approx(10 - 5)
+    steps = tables["rook-steps"]
+    assert [row["step"] for row in steps[: STEPS.size]] == STEPS.tolist()
+    assert steps[15]["ε over blocks"] == pytest.approx(0.1, abs=1e-6)
+    assert steps[0]["ε over blocks, standard error"] == pytest.approx(0.01 / 3, rel=1e-4)
+    assert steps[3]["loss"] == pytest.approx(4.3)
+
+
 def test_the_figure_shows_training_and_every_log(results):
     figure = char_lm.draw(results)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
@@ -152,6 +208,7 @@ def test_the_figure_shows_training_and_every_log(results):
     assert titles[3:6] == ["(d) mini-batch, $D(t)$", "(e) real − null", "(f) mini − large batch"]
     assert titles[8] == "(i) 20 steps − 1,000 steps"
     assert titles[11] == "(l) difference, sizes"
+    assert titles[13] == "(n) rook: edges"
     line = next(line for line in figure.axes[3].lines if line.get_label() == "real")
     assert np.asarray(line.get_ydata()) == pytest.approx(np.where(STEPS < 300, 1.0, 1.1), abs=1e-6)
 
