@@ -121,7 +121,7 @@ def tables(found: list[Arranged]) -> dict[str, Table]:
                 "what": f"{one.log}, {statistic}, {window}, N = {n}",
                 "mean": one.statistics[statistic][s][..., at].mean(),
                 "standard error": one.statistics[statistic][s][..., at].mean(axis=-1).std(ddof=1) / math.sqrt(n_runs),
-                "z of a snapshot": one.z[statistic][s][..., at].mean(),
+                "z of a snapshot": round(float(one.z[statistic][s][..., at].mean()), 1),
             }
             for one in found
             for statistic in STATISTICS
@@ -131,7 +131,7 @@ def tables(found: list[Arranged]) -> dict[str, Table]:
         ],
         "rook-steps": [
             {
-                "log": one.log, "step": step, "loss": one.loss[..., t].mean(),
+                "what": f"{one.log}, step {step}", "log": one.log, "step": step, "loss": one.loss[..., t].mean(),
                 **{statistic: values[..., t].mean() for statistic, values in one.statistics.items()},
                 **{f"{statistic}, standard error": _error(values[..., t]) for statistic, values in one.statistics.items()},
             }
