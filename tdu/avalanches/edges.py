@@ -40,8 +40,7 @@ def edge_statistics(field: Fields, graph: Graph) -> dict[str, float]:
     {'moran': 0.333, 'moran_z': 1.581, 'concordance': 0.167, 'concordance_z': 1.225}
     """
     n = len(graph)
-    ranks = np.empty(n)
-    by_rank(np.abs(field), np.arange(1.0 - n, n, 2.0), ranks)  # twice the rank, less its mean: whole numbers
+    ranks = by_rank(np.abs(field), np.arange(1.0 - n, n, 2.0))  # twice the rank, less its mean: whole numbers
     signs = np.sign(field).astype(np.int8)
     products, agreements = sums_over_edges(graph.indptr, graph.targets, ranks, signs)
     n_edges, pairs = _edges_and_pairs(graph)

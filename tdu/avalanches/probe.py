@@ -213,7 +213,7 @@ class RunProbe:
 
     def _measured(self, fields: Fields) -> Fields:
         """What is measured of fields (T, N), and what nulls are drawn of."""
-        return np.array([ranked(field, self.layout) for field in fields]) if self.probe.ranked else fields
+        return ranked(fields, self.layout) if self.probe.ranked else fields
 
     def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
         if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
