@@ -165,11 +165,7 @@ _STUDY_TYPES: dict[str, Any] = {
     "nulls": Names(),
     "n_null_draws": click.IntRange(0),
 }
-_SYNTHETIC_TYPES: dict[str, Any] = {
-    "hidden": Counts(),
-    "graph": click.Choice(GRAPHS),
-    "nulls": Names(),
-}
+_SYNTHETIC_TYPES: dict[str, Any] = {"hidden": Counts(), "graph": click.Choice(GRAPHS), "nulls": Names()}
 _NETWORK_TYPES: dict[str, Any] = {
     "task": click.Choice(TASKS),
     "width": Counts(),

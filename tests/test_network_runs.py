@@ -20,7 +20,7 @@ from tdu.models import tasks
 from tdu.models.networks import Transformer
 from tdu.rng import Stage, derived_seed, generator
 from tdu.training import network as training
-from tdu.training.network import probe_of, train_network
+from tdu.training.network import probe_of, train_network, with_fields
 from tdu.types import Layout
 
 SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
@@ -108,6 +108,10 @@ def test_gradients_on_disk_are_what_was_probed(tmp_path):
     fields = read_fields(tmp_path / "state" / "s00008-r00-gradients.npy")
     assert fields.shape == (11, run.n_sites)
     assert fields.dtype == np.float32
+    again, handed_on = with_fields(SMALL)
+    same(again, run)
+    assert np.array_equal(handed_on, fields)
+    assert handed_on.dtype == fields.dtype
     graph = probe_of(SMALL).of_run(run.layout, 8, 0).graph
     assert [tdu.avalanche(field, graph).size for field in fields] == run.columns["size"].tolist()
     assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], "ba", 0))) == 11

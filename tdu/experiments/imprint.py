@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from tdu.analysis import imprint
 from tdu.analysis.imprint import CONDITIONS, OWN
 from tdu.config import Scope, StudyConfig
+from tdu.experiments import imprint_trace as trace
 from tdu.experiments import imprint_transformers as transformers
 from tdu.experiments.experiment import Experiment, Say, Table
 from tdu.results.panels.style import WIDE, null_styles, panel_title
@@ -58,8 +59,11 @@ def measure(config: StudyConfig, scope: Scope, executor: Executor, say: Say) -> 
             if condition.name != OWN and condition.changes.keys() <= {"measured_on"}:
                 found[_MOVED] = imprint.difference(own, log)
             rows.append(Measured(condition.name, seed, found))
+    say("further seeds")
+    further = trace.measure(config, config.seed + _N_SEEDS, executor)
     say("transformers")
-    return [_read(Imprint(rows)), _read(transformers.measure(config, executor))]
+    of_networks = transformers.measure(config, executor)
+    return [_read(Imprint(rows)), Findings({further.key: further.mean}, series=(further,)), _read(of_networks)]
 
 
 def _read(series: "Imprint | transformers.Transformers") -> Findings:
@@ -82,8 +86,13 @@ def tables(results: Results) -> dict[str, Table]:
                 said["late D" if key == "dimension_late" else key.removeprefix("excess_")] = with_interval(beside_nothing(one))
         numbers.append(cells | {f"{_MOVED}{end}": cells.get(f"{_MOVED}{end}", "") for end in ("", " low", " high")})
         words.append(said)
-    of_transformers = results.series_of(transformers.Transformers)
-    return {"conditions": numbers, "summary": words, **transformers.tables(of_transformers)}
+    looked_at = [(row.condition, row.found) for row in results.series_of(Imprint).rows]
+    return {
+        "conditions": numbers,
+        "summary": words,
+        **trace.tables(results.series_of(trace.Trace), looked_at),
+        **transformers.tables(results.series_of(transformers.Transformers)),
+    }
 
 
 def draw(results: Results) -> Figure:

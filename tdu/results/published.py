@@ -135,6 +135,7 @@ OWN = {
     "edge": "η·λ₀ at the start beyond which the loss overshoots",
     "coincidence": "rank correlation of grokking with the last growth of the loss",
     "imprint": "late D on the graph that trained minus elsewhere",
+    "trace": "excess of D(t) over signs, in reversed order, on a fresh graph, of further seeds",
     "transformers_dimension": "transformers: D, last quarter of training",
     "steps_capped": "avalanches stopped at the last step allowed (%)",
     "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
