@@ -326,7 +326,7 @@ def test_what_the_page_says_in_words_is_what_the_data_say():
     n = (3631, 10239, 25911, 67391, 207951)
     for log in logs[:2]:
         of_width = [float(by_width[f"{log}, ε over blocks, {late}, N = {one}"]["mean"]) for one in n]
-        assert "from step 300 on rises with the width to N = 25,911 and falls beyond" in page
+        assert "From step 300 on ε rises with the width to N = 25,911 and falls beyond" in page
         assert of_width == [*sorted(of_width[:3]), *sorted(of_width[3:], reverse=True)]
     for window in (early, late):  # plain sums see it at least as clearly
         for one in n:

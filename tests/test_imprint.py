@@ -15,6 +15,7 @@ from tdu.training.network import train_network
 from tdu.types import Estimate, Log
 from tests.pages import ROOT
 
+FOLDER = ROOT / "experiments" / "imprint"
 SMALL = NetworkConfig(
     modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, nulls=("permuted", "signs"), n_null_draws=2
 )
@@ -79,3 +80,36 @@ def test_intervals_off_the_training_graph_are_counted():
     wanted = {"intervals": 4, "leave out 0": 2, "expected": 0.2, "of the chosen condition": 1, "further seeds": 2}
     assert tables["alarms"] == [{"what": "off the training graph", **wanted}]
     assert [row["seed"] for row in tables["trace"]] == [3, 5]
+
+
+def test_what_the_page_says_in_words_is_what_the_data_say():
+    source, page = committed(FOLDER), " ".join((FOLDER / "README.md").read_text().split())
+    conditions = [one.name for one in transformers.CONDITIONS]
+    apart = {
+        (of, null): {name: one.low > 0 for name, one in source.readings[f"transformers_{of}_{null}"].items()}
+        for of in ("epsilon", "excess")
+        for null in ("blocks", "signs")
+    }
+    for null in ("blocks", "signs"):
+        assert "On the graph that trained ε exceeds `blocks` and `signs`, in whichever order the parameters sit" in page
+        assert apart["epsilon", null] == {name: name in trace.ON_TRAINING_GRAPH for name in conditions}
+        off = [
+            one for name, one in source.readings[f"transformers_epsilon_{null}"].items() if name not in trace.ON_TRAINING_GRAPH
+        ]
+        assert all(one.low < 0 < one.high for one in off)
+        assert "tells it in the order of the layers alone" in page
+        assert apart["excess", null] == {name: name == imprint.OWN for name in conditions}
+    assert "Over `permuted` ε is below 0 everywhere" in page
+    assert all(one.high < 0 for one in source.readings["transformers_epsilon_permuted"].values())
+    n = [int(row["N"]) for row in source.tables["networks"]]
+    assert "of four widths over less than a decade of N" in page
+    assert len(n) == 4
+    assert max(n) < 10 * min(n)
+    (alarms,) = source.tables["alarms"]
+    assert "all of this condition" in page
+    assert alarms["leave out 0"] == alarms["of the chosen condition"]
+    mean = source.quantities["trace"]
+    assert "Further seeds, which did not choose it, do not have it" in page
+    assert mean.low < 0 < mean.high < min(source.readings["excess_signs"][f"{trace.CHOSEN}, seed {k}"].value for k in (0, 1))
+    page_of_d = " ".join((ROOT / "docs" / "what-d-measures.md").read_text().split())
+    assert "most likely an accident of looking at many" in page_of_d
