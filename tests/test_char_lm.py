@@ -189,12 +189,14 @@ def test_planted_arrangement_comes_back_in_every_window(results):
     assert len(rows) == 2 * 5
     assert float(rows["mini-batch, Moran"]["ρ with the loss"].split()[0]) == pytest.approx(-1, abs=1e-6)
     assert float(rows["mini-batch, ε over blocks"]["ρ with the loss"].split()[0]) > 0.8
-    by_width = {row["what"]: row for row in tables["rook-widths"]}
-    row = by_width["large-batch, ε over blocks, steps 0–100, N = 4000"]
+    by_width = {(row["what"], row["N"]): row for row in tables["rook-widths"]}
+    row = by_width["large-batch, ε over blocks, steps 0–100", 4000]
     assert row["mean"] == pytest.approx(-0.5 + 0.1 * np.log(4000), abs=1e-6)
     assert row["standard error"] == pytest.approx(0.01 / np.sqrt(3), rel=1e-4)
     assert row["z of a snapshot"] == pytest.approx(row["mean"] / (np.log(4) / np.sqrt(2)), abs=0.051)
-    assert by_width["mini-batch, concordance, steps 0–100, N = 1000"]["z of a snapshot"] == pytest.approx(10 - 5)
+    (ends,) = (row for row in tables["rook-ends"] if row["what"] == "mini-batch, concordance, steps 0–100")
+    assert (ends["z of a snapshot, narrowest"], ends["z of a snapshot, widest"]) == pytest.approx((10 - 5, 40 - 5))
+    assert len(tables["rook-ends"]) == 2 * 5 * 2
     steps = tables["rook-steps"]
     assert [row["step"] for row in steps[: STEPS.size]] == STEPS.tolist()
     assert steps[15]["ε over blocks"] == pytest.approx(0.1, abs=1e-6)
@@ -322,17 +324,15 @@ def test_what_the_page_says_in_words_is_what_the_data_say():
     )
     of_large = source.readings["rook_large-batch"]
     assert all(quantities[f"{s}, {late}"].high < of_large[f"{s}, {late}"].low for s in ("ε over blocks", "concordance"))
-    by_width = {row["what"]: row for row in source.tables["rook-widths"]}
+    by_width = {(row["what"], int(row["N"])): row for row in source.tables["rook-widths"]}
     n = (3631, 10239, 25911, 67391, 207951)
     for log in logs[:2]:
-        of_width = [float(by_width[f"{log}, ε over blocks, {late}, N = {one}"]["mean"]) for one in n]
+        of_width = [float(by_width[f"{log}, ε over blocks, {late}", one]["mean"]) for one in n]
         assert "From step 300 on ε rises with the width to N = 25,911 and falls beyond" in page
         assert of_width == [*sorted(of_width[:3]), *sorted(of_width[3:], reverse=True)]
     for window in (early, late):  # plain sums see it at least as clearly
         for one in n:
-            z = [
-                float(by_width[f"mini-batch, {s}, {window}, N = {one}"]["z of a snapshot"]) for s in ("ε over blocks", "Moran")
-            ]
+            z = [float(by_width[f"mini-batch, {s}, {window}", one]["z of a snapshot"]) for s in ("ε over blocks", "Moran")]
             assert 0 < z[0] < z[1]
     assert "the two widest pass a loss of 3 in their first 20 steps" in page
     assert (loss[:, 1] < 3).tolist() == [False, False, False, True, True]

@@ -1,7 +1,7 @@
 """The language model's gradients by the protocol of docs/what-d-measures.md, ranked on `rook`, beside the paper's probe."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import matplotlib as mpl
@@ -101,6 +101,7 @@ def _with_loss(values: Floats, log: Log) -> Estimate:
 
 def tables(found: list[Arranged]) -> dict[str, Table]:
     """Each statistic by window, to be read and in numbers; by width; and at every step, beside the loss."""
+    by_width, n_widths = [row for one in found for row in _by_width(one)], found[0].n_sites.size
     return {
         "rook": [
             {
@@ -116,19 +117,8 @@ def tables(found: list[Arranged]) -> dict[str, Table]:
             for one in found
             for statistic, of in one.delta.items()
         ],
-        "rook-widths": [
-            {
-                "what": f"{one.log}, {statistic}, {window}, N = {n}",
-                "mean": one.statistics[statistic][s][..., at].mean(),
-                "standard error": one.statistics[statistic][s][..., at].mean(axis=-1).std(ddof=1) / math.sqrt(n_runs),
-                "z of a snapshot": round(float(one.z[statistic][s][..., at].mean()), 1),
-            }
-            for one in found
-            for statistic in STATISTICS
-            for window, at in _windows(one.step).items()
-            for s, n in enumerate(one.n_sites)
-            for n_runs in [one.loss.shape[1]]
-        ],
+        "rook-widths": by_width,
+        "rook-ends": [_ends(by_width[at : at + n_widths]) for at in range(0, len(by_width), n_widths)],
         "rook-steps": [
             {
                 "what": f"{one.log}, step {step}", "log": one.log, "step": step, "loss": one.loss[..., t].mean(),
@@ -139,6 +129,30 @@ def tables(found: list[Arranged]) -> dict[str, Table]:
             for t, step in enumerate(one.step)
         ],
     }  # fmt: skip
+
+
+def _by_width(found: Arranged) -> Table:
+    """Every statistic by window and width, the widths of one next to each other."""
+    return [
+        {
+            "what": f"{found.log}, {statistic}, {window}",
+            "N": n,
+            "mean": values[s][..., at].mean(),
+            "standard error": values[s][..., at].mean(axis=-1).std(ddof=1) / math.sqrt(values.shape[1]),
+            "z of a snapshot": round(float(found.z[statistic][s][..., at].mean()), 1),
+        }
+        for statistic, values in found.statistics.items()
+        for window, at in _windows(found.step).items()
+        for s, n in enumerate(found.n_sites)
+    ]
+
+
+def _ends(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """The narrowest and the widest of the widths."""
+    said = {
+        f"{key}, {end}": rows[at][key] for end, at in (("narrowest", 0), ("widest", -1)) for key in ("mean", "z of a snapshot")
+    }
+    return {"what": rows[0]["what"], **said}
 
 
 def _read(found: Estimate) -> str:
