@@ -194,7 +194,7 @@ class NetworkConfig:
     hidden units; in `precision` float32 or float64. The optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with
     `learning_rate` and decoupled `weight_decay`. The probe is that of `StudyConfig`: `alpha_train` is 0, shadow, or how
     strongly what the optimiser is given diffuses. `n_null_draws` of each of the `nulls` are probed with every snapshot.
-    `site_order` and `measured_on` are those of `StudyConfig`, without what asks for hidden units.
+    `window` is that of `tdu.Probe`, in epochs; `site_order` and `measured_on` of `StudyConfig`, but for what asks for units.
 
     >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
     [0, 10, 20]
@@ -222,6 +222,7 @@ class NetworkConfig:
     max_steps: int = MAX_STEPS
     nulls: tuple[str, ...] = NULLS
     n_null_draws: int = 0
+    window: int = 0
     seed: int = 0
     replicate: int = 0
     site_order: str = SITE_ORDERS[0]
@@ -230,7 +231,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         _check.choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
         _check.choices(self, site_order=NETWORK_SITE_ORDERS, measured_on=NETWORK_MEASURED_ON)
-        _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
+        _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0, window=0)
         _check.fractions(self, "train_fraction", "alpha_train")
         _check.rates(self, "learning_rate", "weight_decay")
         _check_probe(self)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tdu.avalanches import spectrum
+from tdu.avalanches.averaging import Averager
 from tdu.avalanches.probe import Probe
 from tdu.config import NetworkConfig
 from tdu.errors import InputError
@@ -35,7 +37,7 @@ _OF_START = (
 #: Settings in which the runs of one log may differ; longer training goes on from shorter.
 _OF_RUN = ("width", "replicate", "epochs")
 #: Settings that came when there were logs already, and are written only where they are not their default.
-_ADDED = {name: getattr(NetworkConfig, name) for name in ("site_order", "measured_on")}
+_ADDED = {name: getattr(NetworkConfig, name) for name in ("site_order", "measured_on", "window")}
 
 
 @contextmanager
@@ -93,14 +95,16 @@ def with_fields(config: NetworkConfig) -> tuple[Run, Array]:
     return run, np.array(fields)
 
 
-def _start(config: NetworkConfig) -> tuple[Network, Probe, Optimiser, loop.State]:
+def _start(config: NetworkConfig) -> tuple[Network, Probe, Averager | None, Optimiser, loop.State]:
     """What a run starts from at its address (seed, width, replicate)."""
     probe, address = probe_of(config), (config.width, config.replicate)
     task = tasks.TASKS[config.task].build(config, generator(config.seed, Stage.SPLIT, *address))
     network = networks.NETWORKS[config.network](task, config)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
-    return network, probe, method, loop.State(theta, method.moments)
+    averager = probe.averager(network.layout, config.snapshot_every)
+    state = loop.State(theta, method.moments | (averager.arrays if averager else {}))
+    return network, probe, averager, method, state
 
 
 def network_store(config: NetworkConfig, directory: Path) -> Store:
@@ -116,6 +120,7 @@ def _trained(
     config: NetworkConfig,
     network: Network,
     probe: Probe,
+    averager: Averager | None,
     method: Optimiser,
     state: loop.State,
     save: Callable[[loop.State], None] | None = None,
@@ -131,14 +136,20 @@ def _trained(
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
             if keep is not None:
                 keep(gradient)
-            return of_run.snapshot(gradient, epoch)
+            columns, nulls = of_run.snapshot(gradient, epoch)
+            if averager is not None:
+                columns |= spectrum.columns(averager.mean(epoch), averager.cosine, network.layout)
+            return columns, nulls
 
         def relaxed(gradient: Array) -> Array:
             return in_line.relaxed(gradient, config.alpha_train)
 
         transform = relaxed if config.alpha_train > 0 else None
         with one_blas_thread():
-            loop.train(network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
+            seen = averager.add if averager is not None else None
+            loop.train(
+                network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save, seen
+            )
     step, columns, nulls = stacked(state.rows)
     grokking_step = first_generalised(step, columns["test_accuracy"])
     return Run(config.width, config.replicate, network.layout, step, columns, nulls, {}, grokking_step)
@@ -148,7 +159,7 @@ def probe_of(config: NetworkConfig) -> Probe:
     """The probe of a network's run."""
     return Probe(
         alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=config.nulls,
-        draws=config.n_null_draws, seed=config.seed,
+        draws=config.n_null_draws, seed=config.seed, window=config.window,
     )  # fmt: skip
 
 
