@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 import tdu
 from tdu.config import LogConfig
@@ -313,9 +315,15 @@ def test_what_the_page_says_in_words_is_what_the_data_say():
     windows = ("all steps", early, late)
     on_ba, on_rook = ([quantities[f"{name}ε over blocks, {window}"] for window in windows] for name in ("BA, ", ""))
     assert all(rook.low > 5 * ba.high for ba, rook in zip(on_ba, on_rook, strict=True))
-    at_step = {row["what"]: float(row["ε over blocks"]) for row in source.tables["rook-steps"]}
+    at_step = {log: [row for row in source.tables["rook-steps"] if row["log"] == log] for log in logs[:2]}
+    page_of_d = " ".join((FOLDER.parent.parent / "docs" / "what-d-measures.md").read_text().split())
     assert "It is there before anything is learnt**, and most then" in page
-    assert all(at_step[f"{log}, step 0"] == max(v for k, v in at_step.items() if k.startswith(log)) for log in logs[:2])
+    assert "All three fall as the loss does (ρ = " in page_of_d
+    assert "and are largest at step 0" in page_of_d
+    for rows, statistic in itertools.product(at_step.values(), ("ε over blocks", "Moran", "concordance")):
+        values = [float(row[statistic]) for row in rows]
+        assert values[0] == max(values)
+        assert spearmanr(values, [float(row["loss"]) for row in rows]).statistic > 0.7
     assert "a large batch lacks few, and ε is no smaller there" in page
     assert "Mini-batch noise hides part of it" in page
     assert all(
