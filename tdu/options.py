@@ -18,6 +18,8 @@ from tdu.config import (
     INPUTS,
     MAX_STEPS,
     MEASURED_ON,
+    NETWORK_MEASURED_ON,
+    NETWORK_SITE_ORDERS,
     NETWORKS,
     OPTIMISERS,
     PARAMETRISATIONS,
@@ -125,6 +127,8 @@ _NETWORK_HELPS = {
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width, or several.",
     "window": "Spectra of gradients averaged over so many epochs up to a snapshot; 0: none.",
+    "site_order": "Of parameters on the graph.",
+    "measured_on": "Training graph, another, or another family's.",
 }
 _SYNTHETIC_HELPS = {
     "hidden": "Scales: h, of N = 4h + 1 sites.",
@@ -162,11 +166,7 @@ _STUDY_TYPES: dict[str, Any] = {
     "nulls": Names(),
     "n_null_draws": click.IntRange(0),
 }
-_SYNTHETIC_TYPES: dict[str, Any] = {
-    "hidden": Counts(),
-    "graph": click.Choice(GRAPHS),
-    "nulls": Names(),
-}
+_SYNTHETIC_TYPES: dict[str, Any] = {"hidden": Counts(), "graph": click.Choice(GRAPHS), "nulls": Names()}
 _NETWORK_TYPES: dict[str, Any] = {
     "task": click.Choice(TASKS),
     "width": Counts(),
@@ -176,6 +176,8 @@ _NETWORK_TYPES: dict[str, Any] = {
     "precision": click.Choice(PRECISIONS),
     "optimiser": click.Choice(OPTIMISERS),
     "nulls": Names(),
+    "site_order": click.Choice(NETWORK_SITE_ORDERS),
+    "measured_on": click.Choice(NETWORK_MEASURED_ON),
 }
 
 
