@@ -11,6 +11,7 @@ import pytest
 
 import tdu
 from tdu.avalanches import nulls
+from tdu.avalanches.protocol import PAPER
 from tdu.avalanches.sources import probe_files
 from tdu.config import NULLS, NetworkConfig
 from tdu.files import read_fields
@@ -108,7 +109,7 @@ def test_gradients_on_disk_are_what_was_probed(tmp_path):
     assert fields.dtype == np.float32
     graph = probe_of(SMALL).of_run(run.layout, 8, 0).graph
     assert [tdu.avalanche(field, graph).size for field in fields] == run.columns["size"].tolist()
-    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], "ba", 0))) == 11
+    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], PAPER, 0))) == 11
     with pytest.raises(ValueError, match="with `save_gradients` True, not False: give those settings, or another"):
         train_network(SMALL, tmp_path)
     with pytest.raises(ValueError, match="`save_gradients` needs a `directory`"):

@@ -123,6 +123,7 @@ class Recorder:
             return self._of_run
         layout = Layout.of(shapes)
         try:
+            self._run.store = self._probe.settled(layout).log_at(self._run.store.path)
             self._run.keep_to(layout)
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None

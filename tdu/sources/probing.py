@@ -13,7 +13,7 @@ from shlex import quote
 import numpy as np
 
 from tdu.avalanches import gauges
-from tdu.avalanches.probe import GIVEN, SOURCE, UNASKED, Probe, RunProbe
+from tdu.avalanches.probe import GIVEN, SOURCE, SWITCHES, UNASKED, Probe, RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.executors import Address, Elsewhere, Workers, as_finished, opened, share
@@ -122,6 +122,7 @@ def probe_runs(
     workers = Workers.of(workers)
     if workers.hand_back:
         raise InputError("runs of files are measured and written where the files are: --no-hand-back")
+    probe = probe.settled(*(run.layout for run in runs))
     store = log_at(path.absolute(), probe, selection)
     steps = grokking_steps or {}
     jobs = {
@@ -207,6 +208,8 @@ def _as_options(name: str, value: object) -> str:
     option = "--null" if name == "nulls" else f"--{name.replace('_', '-')}"
     if name == "graph" and value == GIVEN:
         return "a graph given in Python"
+    if value is False and name in SWITCHES:
+        return f"--no-{name}"
     if value is None or value is False or value in ((), []):
         return f"no {option}"
     if value is True:
