@@ -84,8 +84,8 @@ def synth(out: Path, workers: int, save_fields: Path | None, kind: str, strength
     """Log the avalanches of Gaussian fields of several sizes, the paper's control, for `tdu fit` to set beside other logs.
 
     With --save-fields, fields are written to files instead, of any --kind: heavy tails, the same at every N or heavier with N;
-    the parameters of each hidden unit alike in value, in magnitude or in sign alone; neighbours on --graph alike; matrices near
-    rank 1; rows of a scale each.
+    the parameters of each hidden unit alike in value, in magnitude or in sign alone; neighbours on a --graph of up to 2,500
+    sites alike; units × parameters near rank 1; units of a scale each.
     """
     if save_fields is None and kind != "gaussian":
         raise click.UsageError("--kind needs --save-fields: a log is of Gaussian fields, others are for `tdu probe` to read")

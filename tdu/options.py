@@ -219,7 +219,13 @@ def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--kind", type=click.Choice(PLANTED), default=PLANTED[0], help="What is planted in them.  [default: nothing]"
         ),
-        click.option("--strength", type=FRACTION, default=0.5, show_default=True, help="ρ of what is planted."),
+        click.option(
+            "--strength",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.5,
+            show_default=True,
+            help="ρ, the share of variance that is planted: so do a unit's parameters correlate.",
+        ),
     ]
     return decorated(command, [*settings, *planted, WORKERS])
 
