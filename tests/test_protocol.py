@@ -118,6 +118,15 @@ def test_a_lone_array_is_measured_as_it_is_on_the_papers_graph_and_that_is_said(
     assert tdu.load(tmp_path / "lone").size.shape == (1, 2, 3)
 
 
+def test_files_of_lone_arrays_are_the_log_of_the_arrays(tmp_path):
+    for step in range(3):
+        np.save(tmp_path / f"6-{step}.npy", flat(step).reshape(6, 6))
+    result = run("probe", tmp_path / "{scale}-{step}.npy", "--out", tmp_path / "files", "--draws", 2)
+    assert result.stderr == f"found 1 scale (N = 36), 1 run, 3 snapshots\n{UNKNOWN}\n"
+    named = tdu.Probe("ba", draws=2, nulls=("permuted", "signs"))
+    same(Store.open(tmp_path / "files"), record(tmp_path / "loop", named, flat))
+
+
 def test_a_log_goes_on_with_its_own_settings_alone_and_the_message_names_them(tmp_path, pattern):
     record(tmp_path, tdu.Probe("ba", draws=2))
     with pytest.raises(tdu.InputError) as refused:

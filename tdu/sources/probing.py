@@ -40,8 +40,9 @@ class Selection:
     difference: bool = False
 
     def open(self, path: Path) -> Tensors:
-        """The chosen tensors of a file."""
-        return open_tensors(path).chosen(self.include, self.exclude)
+        """The chosen tensors of a file; the array of a .npy has the file's name, which tells steps apart and no parameter."""
+        tensors = open_tensors(path)
+        return (tensors.as_one() if path.suffix == ".npy" else tensors).chosen(self.include, self.exclude)
 
 
 @dataclass(frozen=True)
