@@ -121,6 +121,7 @@ _NETWORK_HELPS = {
     "n_null_draws": "Draws of each null model probed with every snapshot.",
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width, or several.",
+    "window": "Spectra of gradients averaged over so many epochs up to a snapshot; 0: none.",
 }
 _SYNTHETIC_HELPS = {
     "hidden": "Scales: h, of N = 4h + 1 sites.",

@@ -49,17 +49,8 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 #: Settings of `log_options`, by name.
 LOG_SETTINGS = (
-    "out",
-    "null",
-    "draws",
-    "profiles",
-    "difference",
-    "include",
-    "exclude",
-    "part",
-    "workers",
-    "dry_run",
-)
+    "out", "null", "draws", "profiles", "window", "difference", "include", "exclude", "part", "workers", "dry_run",
+)  # fmt: skip
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,6 +73,9 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
         click.option("--profiles", is_flag=True, help="Record topplings step by step, too, whose mean profiles are collapsed."),
+        click.option(
+            "--window", type=click.IntRange(0), default=0, help="Spectra of means over so many successive fields of a run."
+        ),
         PART,
         click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
     ]

@@ -11,10 +11,12 @@ from scipy.special import stdtrit
 from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.planted import planted, units_of
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.probe import Probe
+from tdu.avalanches.ranked import ranked
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import Scope, StudyConfig
 from tdu.executors import as_finished
-from tdu.experiments.arrangement_statistics import all_ranked, epsilon, over_edges
+from tdu.experiments.arrangement_statistics import epsilon, over_edges
 from tdu.experiments.experiment import Say
 from tdu.models import mlp
 from tdu.rng import Stage, generator
@@ -150,7 +152,7 @@ def _of_run(config: StudyConfig, n_experiments: int, one: Condition, run: int) -
     rng = generator(config.seed, Stage.SYNTHETIC_FIELD, layout.n_sites, run, one.stream, RUNS)
     along = probe_on(one.family, config, one.layout, run).graph if one.family else None
     fields = planted(_KINDS.get(one.plant, one.plant), layout, along, one.strength, rng, n_experiments)
-    by_rank = all_ranked(fields, layout)
+    by_rank = ranked(fields, layout)
     found: dict[tuple[str, str], Floats] = {}
     for graph in one.graphs:
         if graph == NEAREST:

@@ -9,7 +9,8 @@ import numpy as np
 from tdu import _check
 from tdu.avalanches import observables
 from tdu.avalanches.graphs import Graph
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.probe import Probe
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import (
     ACTIVATIONS,
     ALPHA,
