@@ -434,7 +434,21 @@ def test_training_records_gradients_and_keeps_checkpoints(tmp_path):
     assert mini.columns["weight_norm"][1, 0, :2] == pytest.approx([np.linalg.norm(values) for values in theta])
     pattern = tmp_path / "one" / "runs" / "w{scale}-s{replicate}" / "{step}.npz"
     out = tmp_path / "one" / "log" / "difference"
-    command = [sys.executable, "-m", "tdu", "probe", pattern, "--difference", "--null", "blocks", "--draws", "1", "--out", out]
+    command = [
+        sys.executable,
+        "-m",
+        "tdu",
+        "probe",
+        pattern,
+        "--difference",
+        "--paper",
+        "--null",
+        "blocks",
+        "--draws",
+        "1",
+        "--out",
+        out,
+    ]
     assert subprocess.run(list(map(str, command)), capture_output=True, timeout=600).returncode == 0
     difference = tdu.load(out)
     assert difference.step.tolist() == [0, 1]

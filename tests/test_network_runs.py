@@ -13,6 +13,7 @@ import tdu
 from tdu.avalanches import nulls
 from tdu.avalanches.averaging import cosine
 from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.protocol import PAPER
 from tdu.avalanches.sources import probe_files
 from tdu.avalanches.spectrum import OF_MATRICES, SPECTRAL_COLUMNS
 from tdu.config import NULLS, NetworkConfig
@@ -134,7 +135,7 @@ def test_gradients_on_disk_are_what_was_probed(tmp_path):
     assert handed_on.dtype == fields.dtype
     graph = probe_of(SMALL).of_run(run.layout, 8, 0).graph
     assert [tdu.avalanche(field, graph).size for field in fields] == run.columns["size"].tolist()
-    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], "ba", 0))) == 11
+    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], PAPER, 0))) == 11
     with pytest.raises(ValueError, match="with `save_gradients` True, not False: give those settings, or another"):
         train_network(SMALL, tmp_path)
     with pytest.raises(ValueError, match="`save_gradients` needs a `directory`"):

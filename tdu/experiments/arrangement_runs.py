@@ -6,8 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.probe import Probe
 from tdu.avalanches.ranked import ranked
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import TARGET_NAMES, NetworkConfig, StudyConfig
 from tdu.executors import as_finished
 from tdu.experiments.arrangement_statistics import OVER_EDGES, epsilon, over_edges

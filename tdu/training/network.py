@@ -157,7 +157,7 @@ def _trained(
 
 def probe_of(config: NetworkConfig) -> Probe:
     """The probe of a network's run."""
-    return Probe(
+    return Probe.paper(
         alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=config.nulls,
         draws=config.n_null_draws, seed=config.seed, window=config.window,
     )  # fmt: skip
