@@ -183,7 +183,7 @@ def mixing(graph: Graph, strength: float) -> Floats:
 
     if (most := excess(_LARGEST)) < 0:
         raise InputError(f"`strength` is {strength:g}, but neighbours on this graph correlate by {most + strength:.2f} at most")
-    phi = brentq(excess, 0, _LARGEST, xtol=_PRECISE)
+    phi = brentq(excess, 0, _LARGEST, xtol=_PRECISE) if excess(0.0) < 0 else 0.0  # at ρ = 0, rounding may be above it
     weight = 1 / (1 - phi * of_modes)
     return np.asarray((modes * np.sqrt(weight)) @ modes.T / np.sqrt(at_sites @ weight)[:, None])
 
