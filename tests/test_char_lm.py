@@ -17,7 +17,7 @@ from tdu.config import LogConfig
 from tdu.experiments import char_lm
 from tdu.experiments.char_lm_series import Trained
 from tdu.experiments.plan import committed, read_plan
-from tdu.files import read_csv
+from tdu.files import read_csv, write_json
 from tdu.logs.store import Store
 from tdu.results.assemble import results_of
 from tdu.types import Layout, Run
@@ -50,7 +50,7 @@ def plant(folder, leave_out=None, unfinished=None):
                 }
                 columns["size"] = columns["size"] * 1e6  # nulls are whole numbers: a part in a million
                 store.write(Run(width, k, Layout.unknown(n), step, columns, nulls, {}, -1))
-    (folder / "training.json").write_text(json.dumps({"text_sha256": "abc"}))
+    write_json(folder / "training.json", {"text_sha256": "abc"})
 
 
 def measured(folder, config=CONFIG):
