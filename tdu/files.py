@@ -37,12 +37,22 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")  # another process may write the same file
     try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException as error:
+        with named(path):
+            with open(temporary, "wb") as file:
+                yield file
+            os.replace(temporary, path)
+    except BaseException:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk does not say of which file
+        raise
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Say of which file an error of the operating system is: where the disk is full, it does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
             raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         raise
 

@@ -13,7 +13,7 @@ from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import relax, workspace
-from tdu.kernels.measures import all_finite, angle
+from tdu.kernels.measures import all_within, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.types import Avalanche, Fields, Integers
@@ -77,7 +77,7 @@ def avalanche(
     # what had to be converted is ours already, and a second copy of a field of 10⁸ sites would be felt
     relaxed = checked.copy() if np.may_share_memory(checked, gradient) else checked
     alpha = _check.real(alpha, "alpha", 0, 1)
-    max_steps = _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS)
+    max_steps = _check.steps(max_steps)
     if threshold is None:
         level = _check.real(quantile, "quantile", 0, 1, open_interval=True)
         threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n, kind))
@@ -138,14 +138,15 @@ def sizes_of(
         graph.targets,
         _rounded(_check.real(alpha, "alpha", 0, 1), many),
         _check.real(quantile, "quantile", 0, 1, open_interval=True),
-        _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS),
+        _check.steps(max_steps),
         sizes,
         np.empty(n, many.dtype),
         np.empty(n, many.dtype),
         workspace(n, many.dtype),
+        _validate.LARGEST[many.dtype],
     )
     if measured < len(many):
-        _validate.finite(many, "fields")  # says where
+        _validate.measurable(many, "fields")  # says where
     return sizes
 
 
@@ -168,7 +169,7 @@ def one_of(
     At little more than the price of the kernels, which on a few thousand sites is less than that of the checks.
     """
     before: Fields = np.require(field, np.dtype(precision), ["C", "A", "W"])
-    if before.shape != (len(graph),) or not all_finite(before):
+    if before.shape != (len(graph),) or not all_within(before, _validate.LARGEST[before.dtype]):
         _validate.field(before, len(graph), precision=precision)  # says why
     relaxed, profile = before.copy(), np.empty(max_steps, np.int64)
     threshold = _rounded(magnitude_quantile(before, quantile, 0.0, np.empty_like(before)), before)

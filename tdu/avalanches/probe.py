@@ -77,13 +77,15 @@ class Probe:
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
             _check.choice(self.graph, "graph", tuple(FAMILIES))
-        _check.real(self.alpha, "alpha", 0, 1)
-        _check.real(self.quantile, "quantile", 0, 1, open_interval=True)
-        _check.integer(self.max_steps, "max_steps", 0, _check.LARGEST_STEPS)
-        _check.integer(self.draws, "draws", 0)
+        _check.fractions(self, "alpha")
+        _check.levels(self, quantile=1)
+        _check.integers(self, max_steps=0, draws=0)
+        _check.steps(self.max_steps)
+        _check.truths(self, "ranked", "edges", "profiles")
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
         _check.choice(self.precision, "precision", PRECISIONS)
         _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
+        _check.room(1, 0, 1, self.draws * len(self.nulls))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
         """The probe of one run: its graph, and the draws of the nulls, which serve all its snapshots.

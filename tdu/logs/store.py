@@ -8,6 +8,7 @@ name is complete, whenever the process was killed.
 import hashlib
 import json
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -168,6 +169,7 @@ class Store:
             "replicate": run.replicate,
             "layout": run.layout.tensors,
             "grokking_step": run.grokking_step,
+            "diverged_step": run.diverged_step,
             "made_by": made_by(),
         }
         write_arrays(self.file(run.scale, run.replicate), {"step": run.step, **arrays}, described)
@@ -186,6 +188,8 @@ class Store:
                 f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: "
                 "choose another directory"
             )
+        if run.diverged_step >= 0:
+            warnings.warn(f"{path}: training diverged at step {run.diverged_step}, where the run ends", stacklevel=2)
         return run
 
     def runs(self) -> list[Run]:
@@ -247,6 +251,7 @@ def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
         groups[group][rest] = values
     layout = Layout(tuple((str(name), tuple(int(n) for n in shape)) for name, shape in described["layout"]))
     numbers = {name: int(described[name]) for name in ("scale", "replicate", "grokking_step")}
+    numbers["diverged_step"] = int(described.get("diverged_step", -1))  # which older files do not know
     return Run(**numbers, layout=layout, step=step, columns=groups["column"], nulls=groups["null"], curves=groups["curve"])
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tdu import _check
+from tdu import _check, _memory
 from tdu.avalanches import observables
 from tdu.avalanches.probe import Probe, RunProbe
 from tdu.config import (
@@ -140,7 +140,9 @@ def _train(
     layout = mlp.layout(hidden)
     training, measuring = sites.graphs(config, layout, hidden, replicate)
     probe = replace(probe_of(config, n_draws), graph=measuring).of_run(layout, hidden, replicate)
-    n_epochs = config.epochs + 1
+    n_epochs, n_snapshots = config.epochs + 1, config.epochs // config.snapshot_every + 1
+    n_numbers = 4 * n_epochs + n_snapshots * (config.max_steps + (theta.size if keep_fields else 0))
+    _memory.need(8 * n_numbers, f"a run of h = {hidden} with {n_snapshots} snapshots", "ask for fewer snapshots or steps")
     curves = kernels.Curves(
         loss=np.empty(n_epochs),
         accuracy=np.empty(n_epochs),
