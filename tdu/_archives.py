@@ -1,13 +1,33 @@
 """Arrays in .npz archives, taken out only if the member holds what its header promises, and memory has room."""
 
+import os
 import zipfile
 from math import prod
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tdu import _memory
+
+_END = 22  # bytes of the record at the end of an archive, before its comment
+_MANY = 0xFFFF  # what the record says where there are more members
+
+
+def opened(file: IO[bytes]) -> zipfile.ZipFile:
+    """The archive in a file, with as many members as it announces, each called in the directory as where it begins.
+
+    Otherwise a member whose entry is swallowed by a damaged one, or that is no longer called .npy, would be missing unnoticed.
+    """
+    archive = zipfile.ZipFile(file)
+    file.seek(-_END - len(archive.comment), os.SEEK_END)
+    announced = int.from_bytes(file.read(_END)[10:12], "little")
+    if announced not in (len(archive.namelist()), _MANY):
+        raise zipfile.BadZipFile(f"{announced} members are announced, but {len(archive.namelist())} found")
+    for member in archive.infolist():
+        with archive.open(member):
+            pass
+    return archive
 
 
 def header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -28,15 +28,19 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     FileNotFoundError is left to the caller, who knows what should have been there.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC)
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
     except FileNotFoundError:
         raise
-    except OSError as error:  # a socket cannot be opened at all
+    except OSError as error:  # a socket or a directory cannot be opened at all
         raise InputError(f"{path} cannot be read: {_not_a_file(path) or error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise InputError(f"{path} cannot be read: {_not_a_file(path)}")
         yield file
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _not_a_file(path: Path) -> str:

@@ -178,7 +178,7 @@ def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dic
     An `InputError` says that the file is not a readable `what`, or not the one that was written.
     """
     try:
-        with opened(path) as file, zipfile.ZipFile(file) as archive:
+        with opened(path) as file, _archives.opened(file) as archive:
             arrays = {name.removesuffix(".npy"): _archives.array(archive, name) for name in archive.namelist()}
         description, digest = str(arrays.pop("description")), str(arrays.pop("sha256"))
         described = json.loads(description)

@@ -70,7 +70,10 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
     scope = _overridden(Scope(), written.get("scope", {}), path)
     if quick:
         config, scope = replace(config, **experiment.quick), QUICK_SCOPE
-    return Plan(written["question"], fittable(config) if isinstance(config, StudyConfig) else config, scope)
+    try:
+        return Plan(written["question"], fittable(config) if isinstance(config, StudyConfig) else config, scope)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:

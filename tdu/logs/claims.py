@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tdu.errors import InputError
-from tdu.files import TEMPORARY, sweep
+from tdu.files import TEMPORARY, named, sweep
 
 _HEARTBEAT_SECONDS = 10.0
 _DEAD_AFTER_SECONDS = 300.0  # NFS shows the time of a file up to a minute late
@@ -149,8 +149,12 @@ def _create_exclusively(file: Path, content: bytes) -> bool:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(content)
+    try:
+        with named(file), os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+    except OSError:  # a full disk: a claim of nobody would be waited for
+        file.unlink(missing_ok=True)
+        raise
     return True
 
 

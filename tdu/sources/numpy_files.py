@@ -51,7 +51,7 @@ def _member(path: Path, member: str) -> Fields:
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with opened(path) as file, zipfile.ZipFile(file) as archive:
+        with opened(path) as file, _archives.opened(file) as archive:
             yield archive
     except InputError:
         raise

@@ -82,7 +82,7 @@ _LOCAL_HEADER = 30  # bytes of a zip archive before a member's name
 def tensors(path: Path) -> dict[str, Stored]:
     """The tensors of floats; nested names are joined by dots."""
     try:
-        with opened(path) as file, zipfile.ZipFile(file) as archive:
+        with opened(path) as file, _archives.opened(file) as archive:
             prefix = _prefix(path, archive)
             _archives.check_room(archive, f"{prefix}/data.pkl", _UNPICKLED)
             content = _Interpreter(path).run(archive.read(f"{prefix}/data.pkl"))
@@ -273,9 +273,14 @@ def _bytes_of(path: Path, place: zipfile.ZipInfo, raw: np.dtype[Any]) -> np.ndar
     """A storage, memory-mapped unless the archive is compressed."""
     entries = place.file_size // raw.itemsize
     if place.compress_type != zipfile.ZIP_STORED:
-        with zipfile.ZipFile(path) as archive:
-            _archives.check_room(archive, place.filename)
-            return np.frombuffer(archive.read(place), raw, entries)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _archives.check_room(archive, place.filename)
+                return np.frombuffer(archive.read(place), raw, entries)
+        except InputError:
+            raise
+        except Exception as error:  # damaged bytes can make a parser raise anything
+            raise InputError(f"{path} is not a readable file of torch.save: {error}") from None
     with open(path, "rb") as file:
         file.seek(place.header_offset)
         header = file.read(_LOCAL_HEADER)

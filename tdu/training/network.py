@@ -110,7 +110,8 @@ def _trained(
     keep: Callable[[Array], None] | None = None,
 ) -> Run:
     """The run that goes on from `state`; one that is finished is read back from it."""
-    if state.epoch < config.epochs or not state.rows:
+    last_due = config.epochs - config.epochs % config.snapshot_every
+    if state.epoch < config.epochs or not state.rows or state.rows[-1].step < last_due:
         of_run = probe.of_run(network.layout, config.width, config.replicate)
 
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
