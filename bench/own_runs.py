@@ -146,7 +146,7 @@ def of_files(n_sites, n_files, workers):
     return found
 
 
-def source(results):
+def source(results, of_spectra):
     """What the page quotes."""
     calls = [
         {
@@ -171,7 +171,21 @@ def source(results):
         }
         for row in results["files"]
     ]
-    return Source({}, tables={"recorder": calls, "files": large}, texts={"cpu": results["provenance"]["cpu"]})
+    spectra = [
+        {
+            "N": f"{row['n_sites']:,}",
+            "examples a step": f"{row['batch']:,}",
+            "training step": pages.median(row["seconds"], "step"),
+            "averaging ten gradients": pages.median(row["seconds"], "averaging"),
+            "spectra": pages.median(row["seconds"], "spectra"),
+            "share of training, %": f"{100 * row['share']:.1f}",
+            "nulls, once": pages.seconds(row["nulls"]),
+        }
+        for row in of_spectra["rows"]
+    ]
+    return Source(
+        {}, tables={"recorder": calls, "files": large, "spectra": spectra}, texts={"cpu": results["provenance"]["cpu"]}
+    )
 
 
 def main():
@@ -191,9 +205,9 @@ def main():
 
 def write(directory):
     """Render OWN_RUNS.md in `directory`."""
-    results = json.loads((directory / "own_runs.json").read_text())
+    results, spectra = (json.loads((directory / name).read_text()) for name in ("own_runs.json", "spectra.json"))
     template = (directory / "own_runs.template.md").read_text()
-    (directory / "OWN_RUNS.md").write_text(render(template, {"": source(results)}))
+    (directory / "OWN_RUNS.md").write_text(render(template, {"": source(results, spectra)}))
 
 
 if __name__ == "__main__":

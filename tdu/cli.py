@@ -36,7 +36,7 @@ def _config(quick: bool, settings: dict[str, Any]) -> StudyConfig:
     return replace(QUICK if quick else StudyConfig(), **given)
 
 
-@click.group(cls=OneLineErrors)
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tdu-ofc")
 def main() -> None:
     """Criticality in training: gradients → avalanches → exponents, with intervals."""
@@ -200,6 +200,25 @@ def bench(sizes: tuple[int, ...], rounds: int, workers: int, as_json: bool) -> N
         for rate in measure(sizes, workers, rounds)
     )
     print_rows(rows, as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
+@WORKERS
+def doctor(as_json: bool, workers: int) -> None:
+    """Say what this installation is, and check it: versions, processor, compiled code, and the default study's log.
+
+    That log is the same to the last bit on every machine; here it is made in a few seconds. Where something is wrong, the last
+    line says what to do, and the exit status is 1.
+    """
+    announce_compilation()
+    from tdu.doctor import examine
+
+    found = list(examine(workers))
+    print_rows((finding._asdict() for finding in found), as_json)
+    wrong = [finding for finding in found if finding.verdict == "wrong"]
+    if wrong:
+        raise click.ClickException(f"{wrong[0].name}: {wrong[0].value}; {wrong[0].remedy}")
 
 
 @main.command()

@@ -13,7 +13,7 @@ from tdu.rng import Stage, derived_seed, generator
 from tdu.training.ensembles import study_of, study_store
 from tdu.training.sharpness import sharpness
 from tdu.training.sites import graphs, laid_over, site_order
-from tdu.training.xor import PATTERNS, TARGETS, run_of_study, start, with_fields
+from tdu.training.xor import PATTERNS, TARGETS, run_of_study, sizes_under, start, with_fields
 from tests.kernels.test_training import EPOCHS, same_run
 from tests.reference import training as reference
 from tests.strategies import neighbours
@@ -232,3 +232,11 @@ def test_targets_are_those_of_the_truth_table(targets, learnt):
     _, problem = start(config, HIDDEN, 0)
     assert problem.targets.tolist() == [learnt(int(a), int(b)) for a, b in PATTERNS["binary"]]
     assert run_of_study(config, HIDDEN, 0).accuracy[-1] == 1
+
+
+def test_sizes_of_several_settings_are_those_of_runs_of_their_own():
+    config = replace(StudyConfig(hidden=(20,), replicates=1, epochs=60, n_null_draws=0), site_order="units-permuted")
+    studies = (config, replace(config, alpha=0.1, alpha_train=0.1), replace(config, quantile=0.8), config)
+    sizes = sizes_under(studies, config, 20, 1)
+    assert sizes.tolist() == [run_of_study(one, 20, 1).size.tolist() for one in studies]
+    assert len({tuple(row) for row in sizes.tolist()}) == 3

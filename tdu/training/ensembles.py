@@ -111,19 +111,19 @@ def train_all(
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """The runs of a study with their gradients, trained once for all that measure them: by (hidden, replicate), and a log."""
+    """The runs of a study with their gradients, trained once for all that measure them: by (hidden, replicate) in order."""
 
     config: StudyConfig
     runs: Mapping[Address, Trained]
     log: Log
 
     def measured(self, f: Callable[[Trained], T], executor: Executor) -> dict[Address, T]:
-        """`f` of every run, in the order of the grid."""
+        """`f` of every run, in the order of the log."""
         return dict(zip(self.runs, executor.map(f, self.runs.values()), strict=True))
 
 
 def train_with_fields(config: StudyConfig, executor: Executor) -> Ensemble:
     """Every run of a study with its gradients."""
     found = dict(over_grid(config, with_fields, executor))
-    runs = {address: found[address] for address in addresses(config)}
+    runs = {address: found[address] for address in sorted(found)}
     return Ensemble(config, runs, gather((trained.run for trained in runs.values()), config.seed))

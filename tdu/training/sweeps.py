@@ -9,8 +9,8 @@ import numpy as np
 
 from tdu.avalanches.cascades import sizes_of
 from tdu.config import Scope, StudyConfig
-from tdu.training.ensembles import Ensemble, train_all
-from tdu.training.xor import Trained
+from tdu.training.ensembles import Ensemble, over_grid
+from tdu.training.xor import Trained, sizes_under
 from tdu.types import Floats, Integers, Log
 
 #: Diffusion strength α and threshold level Q.
@@ -31,19 +31,26 @@ def sweep(config: StudyConfig, log: Log, scope: Scope, executor: Executor, shado
     """Train the study of a `log` in-line under every setting of the `scope`; in shadow, probe one ensemble under each."""
     alphas: list[Setting] = [(alpha, config.quantile) for alpha in scope.alphas]
     quantiles: list[Setting] = [(config.alpha, level) for level in scope.quantiles]
-
-    def inline(setting: Setting) -> Floats:
-        alpha, level = setting
-        changed = replace(config, alpha=alpha, alpha_train=alpha, quantile=level)
-        return log.size if changed == config else train_all(changed, executor).size
-
-    over_alphas, over_quantiles = (np.array([inline(setting) for setting in axis]) for axis in (alphas, quantiles))
+    studies = [replace(config, alpha=alpha, alpha_train=alpha, quantile=level) for alpha, level in [*alphas, *quantiles]]
+    of_study = {config: log.size} | _trained([study for study in dict.fromkeys(studies) if study != config], config, executor)
+    over = np.array([of_study[study] for study in studies])
+    over_alphas, over_quantiles = over[: len(alphas)], over[len(alphas) :]
     if shadow is None:
         return Sweeps(over_alphas, over_quantiles)
     of_runs = shadow.measured(partial(_probed, [*alphas, *quantiles]), executor).values()
     probed = np.moveaxis(np.array(list(of_runs)), 1, 0)  # (settings, S·K, T)
     probed = probed.reshape(len(probed), len(config.hidden), config.replicates, -1)
     return Sweeps(over_alphas, over_quantiles, probed[: len(alphas)], probed[len(alphas) :])
+
+
+def _trained(studies: Sequence[StudyConfig], config: StudyConfig, executor: Executor) -> dict[StudyConfig, Floats]:
+    """Sizes (S, K, T) of `studies` that differ from `config` in the settings of the avalanche alone: a run's are one job."""
+    if not studies:
+        return {}
+    found = dict(over_grid(config, partial(sizes_under, tuple(studies)), executor))
+    sizes = np.array([found[address] for address in sorted(found)], np.float64)  # (S·K, C, T)
+    grid = np.moveaxis(sizes, 1, 0).reshape(len(studies), len(config.hidden), config.replicates, -1)
+    return dict(zip(studies, grid, strict=True))
 
 
 def _probed(settings: Sequence[Setting], trained: Trained) -> list[Integers]:

@@ -1,5 +1,6 @@
 """The paper's testbed: an MLP learning XOR, with the avalanche probe in line or in shadow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from tdu import _check, _memory
 from tdu.avalanches import observables
+from tdu.avalanches.graphs import Graph
 from tdu.avalanches.probe import Probe, RunProbe
 from tdu.config import (
     ACTIVATIONS,
@@ -29,7 +31,7 @@ from tdu.models import mlp
 from tdu.models.parametrisation import Parametrisation
 from tdu.rng import Stage, generator
 from tdu.training import sites
-from tdu.types import Floats, Run
+from tdu.types import Floats, Integers, Layout, Run
 
 _BITS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 #: The four patterns (4, 2) in each coding, and what they are to be answered with.
@@ -133,47 +135,82 @@ def with_fields(config: StudyConfig, hidden: int, replicate: int) -> Trained:
     return _train(config, hidden, replicate, 0, gini=False, every_epoch=False, keep_fields=True)
 
 
+def sizes_under(configs: Sequence[StudyConfig], _config: StudyConfig, hidden: int, replicate: int) -> Integers:
+    """Sizes (C, T) of the run at (`hidden`, `replicate`) of C studies that differ in the settings of the avalanche alone."""
+    setup = Setup.of(configs[0], hidden, replicate)
+    return np.array([_recorded(one, setup, gini=False, every_epoch=False, keep_fields=False)[1].size for one in configs])
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a run begins with, however avalanches are set: start (N,), problem, and the graphs that train and measure it."""
+
+    hidden: int
+    layout: Layout
+    start: Floats
+    problem: kernels.Problem
+    training: Graph
+    measuring: Graph
+
+    @classmethod
+    def of(cls, config: StudyConfig, hidden: int, replicate: int) -> "Setup":
+        """That of the run of a study at (`hidden`, `replicate`)."""
+        layout = mlp.layout(hidden)
+        return cls(hidden, layout, *start(config, hidden, replicate), *sites.graphs(config, layout, hidden, replicate))
+
+
 def _train(
     config: StudyConfig, hidden: int, replicate: int, n_draws: int, *, gini: bool, every_epoch: bool, keep_fields: bool
 ) -> Trained:
-    theta, problem = start(config, hidden, replicate)
-    layout = mlp.layout(hidden)
-    training, measuring = sites.graphs(config, layout, hidden, replicate)
-    probe = replace(probe_of(config, n_draws), graph=measuring).of_run(layout, hidden, replicate)
-    n_epochs, n_snapshots = config.epochs + 1, config.epochs // config.snapshot_every + 1
-    n_numbers = 4 * n_epochs + n_snapshots * (config.max_steps + (theta.size if keep_fields else 0))
-    _memory.need(8 * n_numbers, f"a run of h = {hidden} with {n_snapshots} snapshots", "ask for fewer snapshots or steps")
-    curves = kernels.Curves(
-        loss=np.empty(n_epochs),
-        accuracy=np.empty(n_epochs),
-        gini=np.empty(n_epochs if gini else 0),
-        size=np.empty(n_epochs if every_epoch else 0, np.int64),
-    )
-    epoch = np.arange(0, n_epochs, config.snapshot_every)
-    snapshots = _empty_snapshots(epoch.size, config.max_steps, np.empty((epoch.size if keep_fields else 0, theta.size)))
-    diffusion = kernels.Diffusion(
-        measuring.indptr, measuring.targets, training.indptr, training.targets, measuring is training, float(config.alpha),
-        float(config.alpha_train), float(config.quantile), int(config.max_steps), int(config.snapshot_every),
-    )  # fmt: skip
-    kernels.train(theta, problem, diffusion, curves, snapshots, workspace(theta.size))
-    if not np.isfinite(curves.loss).all():
-        at = int(np.argmin(np.isfinite(curves.loss)))
-        raise DivergedError(
-            f"training with `learning_rate` {config.learning_rate:g} diverged at h = {hidden}, epoch {at}: lower it"
-        )
+    setup = Setup.of(config, hidden, replicate)
+    probe = replace(probe_of(config, n_draws), graph=setup.measuring).of_run(setup.layout, hidden, replicate)
+    curves, snapshots = _recorded(config, setup, gini=gini, every_epoch=every_epoch, keep_fields=keep_fields)
     recorded = snapshots._asdict()
     fields = recorded.pop("field")
     run = Run(
         scale=hidden,
         replicate=replicate,
-        layout=layout,
-        step=epoch,
+        layout=setup.layout,
+        step=_epochs_of_snapshots(config),
         columns=observables.columns(observables.Avalanches(**recorded)),
         nulls={},
         curves={name: np.asarray(curve, np.float64) for name, curve in curves._asdict().items()},
         grokking_step=int(grokking_epochs(curves.accuracy)),
     )
     return Trained(run, probe, fields)
+
+
+def _recorded(
+    config: StudyConfig, setup: Setup, *, gini: bool, every_epoch: bool, keep_fields: bool
+) -> tuple[kernels.Curves, kernels.Snapshots]:
+    """Train from the start of `setup`; what is seen at every epoch, and at every snapshot."""
+    theta = setup.start.copy()
+    training, measuring = setup.training, setup.measuring
+    n_epochs, n_snapshots = config.epochs + 1, _epochs_of_snapshots(config).size
+    n_numbers = 4 * n_epochs + n_snapshots * (config.max_steps + (theta.size if keep_fields else 0))
+    _memory.need(8 * n_numbers, f"a run of h = {setup.hidden} with {n_snapshots} snapshots", "ask for fewer snapshots or steps")
+    curves = kernels.Curves(
+        loss=np.empty(n_epochs),
+        accuracy=np.empty(n_epochs),
+        gini=np.empty(n_epochs if gini else 0),
+        size=np.empty(n_epochs if every_epoch else 0, np.int64),
+    )
+    snapshots = _empty_snapshots(n_snapshots, config.max_steps, np.empty((n_snapshots if keep_fields else 0, theta.size)))
+    diffusion = kernels.Diffusion(
+        measuring.indptr, measuring.targets, training.indptr, training.targets, measuring is training, float(config.alpha),
+        float(config.alpha_train), float(config.quantile), int(config.max_steps), int(config.snapshot_every),
+    )  # fmt: skip
+    kernels.train(theta, setup.problem, diffusion, curves, snapshots, workspace(theta.size))
+    if not np.isfinite(curves.loss).all():
+        at = int(np.argmin(np.isfinite(curves.loss)))
+        raise DivergedError(
+            f"training with `learning_rate` {config.learning_rate:g} diverged at h = {setup.hidden}, epoch {at}: lower it"
+        )
+    return curves, snapshots
+
+
+def _epochs_of_snapshots(config: StudyConfig) -> Integers:
+    return np.arange(0, config.epochs + 1, config.snapshot_every)
 
 
 def start(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, kernels.Problem]:

@@ -89,26 +89,31 @@ def test_the_table_has_the_exponent_of_every_setting_with_its_interval(found):
 def test_sweeps_probe_one_shadow_training_and_train_anew_in_line(monkeypatch):
     config = StudyConfig(hidden=(3, 6), replicates=2, epochs=20, seed=SEED, alpha_train=0.3, max_steps=7)
     scope = Scope(alphas=(0.1, 0.3), quantiles=(0.8, 0.9))
-    log = study()
+    log = study().with_size(np.arange(20.0).reshape(2, 2, 5))  # (S, K, T)
     trained = []
 
     def planted_fields(hidden, replicate):
         n = 4 * hidden + 1
         return np.random.default_rng([hidden, replicate]).standard_t(2, size=(3, n)), barabasi_albert(n, seed=hidden)
 
-    def planted_training(asked, executor):
-        trained.append(asked)
-        return log.with_size(log.size + 1000 * len(trained))
+    def planted_training(of_config, job, executor):
+        (studies,) = job.args
+        trained.append(studies)
+        for hidden, replicate in [(3, 1), (6, 0), (3, 0), (6, 1)]:  # as they finish
+            yield (
+                (hidden, replicate),
+                [100 * c + 10 * hidden + replicate + np.zeros(5) for c in range(len(studies))],
+            )
 
-    monkeypatch.setattr(sweeps, "train_all", planted_training)
+    monkeypatch.setattr(sweeps, "over_grid", planted_training)
     with ThreadPoolExecutor(1) as executor:
         found = sweeps.sweep(config, log, scope, executor, ensemble_of(replace(config, alpha_train=0.0), planted_fields))
         without = sweeps.sweep(config, log, scope, executor)
     assert without.shadow_alphas is without.shadow_quantiles is None
-    del trained[2:]
-    assert trained == [replace(config, alpha=0.1, alpha_train=0.1), replace(config, quantile=0.8)]
-    assert np.array_equal(found.inline_alphas, [log.size + 1000, log.size])
-    assert np.array_equal(found.inline_quantiles, [log.size + 2000, log.size])
+    assert trained == [(replace(config, alpha=0.1, alpha_train=0.1), replace(config, quantile=0.8))] * 2
+    in_order = np.array([[30, 31], [60, 61]])[:, :, None] + np.zeros(5)
+    assert np.array_equal(found.inline_alphas, [in_order, log.size])
+    assert np.array_equal(found.inline_quantiles, [in_order + 100, log.size])
     for settings, sizes_found in (
         ([(0.1, 0.9), (0.3, 0.9)], found.shadow_alphas),
         ([(0.3, 0.8), (0.3, 0.9)], found.shadow_quantiles),

@@ -17,6 +17,7 @@ RIGHT, REFUSED, WRONG = "right", "refused", "wrong"
 
 def outcome(kind, path, damaged, wanted):
     """What comes of a file's `damaged` bytes; None for `wanted` where any value may be read, since nobody can tell."""
+    path.unlink(missing_ok=True)  # to cut a file that is there and write it anew is flushed to the disk by some systems
     path.write_bytes(damaged)
     try:
         with warnings.catch_warnings():
