@@ -32,10 +32,11 @@ def outcome(kind, path, damaged, wanted):
 
 
 def attacked(kind, tmp_path, wanted, flips, cuts):
-    """Outcomes by their number, of so many flipped bits and lengths, or of every bit and length."""
+    """Outcomes by their number, of so many flipped bytes and lengths, or of each byte, in one bit, and each length."""
     path = kind.write(tmp_path)
     whole, rng = path.read_bytes(), np.random.default_rng(0)
-    bits = range(8 * len(whole)) if flips is None else rng.choice(8 * len(whole), flips, replace=False).tolist()
+    places = range(len(whole)) if flips is None else rng.choice(len(whole), min(flips, len(whole)), replace=False).tolist()
+    bits = [8 * place + int(rng.integers(8)) for place in places]
     lengths = range(len(whole)) if cuts is None else rng.integers(len(whole), size=cuts).tolist()
     counts = {RIGHT: 0, REFUSED: 0, WRONG: 0}
     for bit in bits:
