@@ -22,10 +22,11 @@ from tdu.logs.store import Store
 from tdu.types import Fields, Layout
 
 if TYPE_CHECKING:
-    from tdu.avalanches.probe import Probe, RunProbe
+    from tdu.avalanches.probe import Probe
+    from tdu.avalanches.run_probe import Snapshots
 
 #: Columns of the recorder's own, which a metric cannot be called.
-_TAKEN = (
+_TAKEN = {
     *OBSERVABLES,
     *EDGE_STATISTICS,
     *spectrum.SPECTRAL_COLUMNS,
@@ -38,7 +39,7 @@ _TAKEN = (
     "scale",
     "replicate",
     "grokking_step",
-)
+}
 
 
 class Recorder:
@@ -54,7 +55,7 @@ class Recorder:
         self._probe, self._every, self._resumed = probe, every, resume
         self._kept = store.path / "gradients" / f"s{scale:05d}-r{replicate:02d}" if keep_gradients else None
         self._run = GrowingRun(store, scale, replicate)
-        self._of_run: RunProbe | None = None
+        self._measure: Snapshots | None = None
         self._averager: Averager | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._field: Fields = np.empty(0)
@@ -110,7 +111,7 @@ class Recorder:
         if self._run.rows and step <= (last := self._run.rows[-1].step):
             raise InputError(f"step {step} does not come after {last}, the last recorded")
         tensors = as_tensors(gradients)
-        of_run = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
+        measure = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
         for view, tensor in zip(self._views, tensors.values(), strict=True):
             view[...] = tensor
         if not np.isfinite(length := gauges.norm(self._field)):
@@ -120,30 +121,31 @@ class Recorder:
             self._averager.add(step, self._field)
         if step % self._every:
             return
-        columns = {name: _number(value, name) for name, value in metrics.items()} | self._spectra(step, of_run.layout, moment)
+        columns = {name: _number(value, name) for name, value in metrics.items()} | self._spectra(step, moment)
         if weights is not None:
             columns |= gauges.of_weights(as_tensors(weights))
         if self._kept is not None:
             write_tensors(self._kept / f"{step:08d}.npz", tensors)
-        measured, nulls = of_run.snapshot(self._field, step)
+        measured, nulls = measure(self._field, step)
         self._run.add(Row(int(step), columns | {"gradient_norm": length} | measured, nulls))
 
-    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "RunProbe":
-        """Graph and nulls of the run, made at its first snapshot, whose tensors all others have."""
-        if self._of_run is not None and shapes == self._shapes:
-            return self._of_run
+    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "Snapshots":
+        """What measures with the graph and the nulls of the run, made at its first snapshot, whose tensors all others have."""
+        if self._measure is not None and shapes == self._shapes:
+            return self._measure
         layout = Layout.of(shapes)
         try:
+            self._run.store = self._probe.settled(layout).log_at(self._run.store.path)
             self._run.keep_to(layout)
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None
-        self._of_run = self._probe.of_run(layout, self._run.scale, self._run.replicate)
+        self._measure = self._probe.of_run(layout, self._run.scale, self._run.replicate).snapshots()
         self._shapes, self._field = shapes, np.empty(layout.n_sites, self._probe.precision)
         self._views = list(layout.views(self._field).values())
         self._averager = self._probe.averager(layout, self._every)
-        return self._of_run
+        return self._measure
 
-    def _spectra(self, step: int, layout: Layout, moment: Mapping[str, Any] | None) -> dict[str, float]:
+    def _spectra(self, step: int, moment: Mapping[str, Any] | None) -> dict[str, float]:
         """Columns of the mean over the window that ends at a snapshot, or of the moment."""
         window = self._probe.window
         if (moment is None) is (window == MOMENT):
@@ -151,7 +153,7 @@ class Recorder:
             raise InputError(f"step {step}: the probe's `window` is {window!r}: {so}")
         if self._averager is None:
             return {}
-        mean = self._averager.mean(step)
+        mean, layout = self._averager.mean(step), Layout.of(self._shapes)
         if moment is not None:
             tensors = as_tensors(moment)
             if (other := Layout.of({name: tensor.shape for name, tensor in tensors.items()})) != layout:
