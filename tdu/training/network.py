@@ -14,7 +14,7 @@ from tdu.avalanches import spectrum
 from tdu.avalanches.averaging import Averager
 from tdu.avalanches.probe import Probe
 from tdu.config import NetworkConfig
-from tdu.errors import InputError
+from tdu.errors import DivergedError, InputError
 from tdu.logs.grokking import first_generalised
 from tdu.logs.rows import stacked
 from tdu.logs.store import Store

@@ -9,7 +9,7 @@ import pytest
 
 import tdu
 from tdu import _validate
-from tdu.avalanches.cascades import one_of, sizes_of
+from tdu.avalanches.cascades import Meter, sizes_of
 from tdu.config import GrokkingConfig, SyntheticConfig
 from tdu.errors import InputError, InputTypeError
 
@@ -86,7 +86,7 @@ def test_no_sum_of_an_avalanche_leaves_the_finite_numbers(precision):
     for call in (
         lambda: tdu.avalanche(field, RING, precision=precision),
         lambda: sizes_of(field[None], RING, 0.3, 0.9, 20, precision=precision),
-        lambda: one_of(field, RING, 0.3, 0.9, 20, precision=precision),
+        lambda: Meter(RING, 0.3, 0.9, 20, precision=precision)(field.astype(precision)),
     ):
         with pytest.raises(InputError, match=rf"must not exceed [\d.e+]+ in {precision}, but entry (0, )?4 is -"):
             call()
