@@ -98,7 +98,7 @@ class Probe:
             _check.integer(self.window, "window", 0, _check.LARGEST_STEPS)
         if self.nulls is not None:
             _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
-            _check.room(1, 0, 1, self.draws * len(self.nulls))
+        _check.room(1, 0, 1, self.draws * len(self.nulls or ("blocks",)))
 
     @classmethod
     def paper(cls, **settings: Any) -> Self:
