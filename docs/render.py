@@ -11,11 +11,13 @@ from pathlib import Path
 from tdu.experiments.plan import committed
 from tdu.files import read_csv
 from tdu.results.pages import Source, render
+from tdu.results.schema import tables
 from tdu.results.store import load_results
 
 HERE = Path(__file__).parent
 
 _CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(r"^\[?!\[.*\n\n(?:\*[^*]+\*\n\n)?", re.MULTILINE)
 _RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:)([^)\s]+)\)")
 
@@ -26,12 +28,13 @@ def sources() -> dict[str, Source]:
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
     counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
-    return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, **experiments}
+    schema = Source({}, tables=tables(results))
+    return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, "schema": schema, **experiments}
 
 
 def package_page(readme: str) -> str:
     """README.md where nothing lies beside it: a link to a file is its text and the path, a picture goes with its caption."""
-    parts = _CODE.split(readme)
+    parts = _CODE.split(_COMMENT.sub("", readme))
     parts[::2] = [_RELATIVE_LINK.sub(_in_words, _PICTURE.sub("", prose)) for prose in parts[::2]]
     return "".join(parts).rstrip() + "\n\nPaths on this page are those of the source distribution, which holds all of it.\n"
 
