@@ -29,10 +29,8 @@ def tables(results: Results) -> dict[str, Sequence[Row]]:
         "observables": observables(),
         "settings": _settings(),
         "quantities": _quantities(results),
-        "series": [{"series": f"`{kind.key}`", "what it holds": (kind.__doc__ or "").split("\n")[0]} for kind in KINDS],
-        "provenance": [
-            {"entry": f"`{name}`", "as in the committed results": _short(value)} for name, value in results.provenance.items()
-        ],
+        "series": _series(),
+        "provenance": _provenance(results),
     }
 
 
@@ -50,13 +48,9 @@ def observables() -> Sequence[Row]:
 
 
 def _settings() -> Sequence[Row]:
-    known = {source: {item.name: item.default for item in fields(config)} for source, config in _SOURCES.items()}
+    known = {source: {item.name: _short(item.default) for item in fields(config)} for source, config in _SOURCES.items()}
     names = dict.fromkeys(name for settings in known.values() for name in settings)
-    return [
-        {"setting": f"`{name}`"}
-        | {source: _short(settings[name]) if name in settings else "" for source, settings in known.items()}
-        for name in names
-    ]
+    return [{"setting": f"`{name}`"} | {source: known[source].get(name, "") for source in known} for name in names]
 
 
 def _quantities(results: Results) -> Sequence[Row]:
@@ -64,6 +58,14 @@ def _quantities(results: Results) -> Sequence[Row]:
         {"key": f"`{key}`", "what it is": label(key), "published": PUBLISHED[key].text if key in PUBLISHED else ""}
         for key in results.quantities
     ]
+
+
+def _series() -> Sequence[Row]:
+    return [{"series": f"`{kind.key}`", "what it holds": (kind.__doc__ or "").partition("\n")[0]} for kind in KINDS]
+
+
+def _provenance(results: Results) -> Sequence[Row]:
+    return [{"entry": f"`{name}`", "in the committed results": _short(value)} for name, value in results.provenance.items()]
 
 
 def _short(value: object) -> str:
