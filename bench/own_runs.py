@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from math import isqrt
 from pathlib import Path
 
@@ -19,27 +18,50 @@ from run import in_turns, installed, ratio, summary
 
 import tdu
 from tdu import files
-from tdu.avalanches.nulls import MODELS
 from tdu.results.pages import Source, render
-from tdu.sources.formats import open_tensors
 
 HERE = Path(__file__).parent
 WIDTHS = (46, 90, 520)
 BATCH = 32
 
+#: Probes a checkpoint, and then has its avalanches alone: seconds of the processor, and the most memory that the probe took.
 CHILD = """
-import json, re, sys, time
+import json, re, sys
 from pathlib import Path
-begun = time.perf_counter()
+from time import process_time
+import numpy as np
+import tdu
+from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.nulls import MODELS
 from tdu.executors import Workers
 from tdu.sources.command import asked
-wanted = asked((sys.argv[1],), out=Path(sys.argv[2]), null=("permuted", "blocks"), draws=1, difference=False, include=None,
-               exclude=None, workers=Workers(int(sys.argv[3])), part=None, graph="ba", seed=0, threshold=None)
+from tdu.sources.formats import open_tensors
+
+checkpoint, out = Path(sys.argv[1]), Path(sys.argv[2])
+spent, graphs, make = {"graph": 0.0, "kernel": 0.0}, [], FAMILIES["ba"]
+
+def timed(layout, seed):
+    begun = process_time()
+    graphs[:] = [make(layout, seed)]
+    spent["graph"] += process_time() - begun
+    return graphs[0]
+
+FAMILIES["ba"] = timed
+begun = process_time()
+wanted = asked((f"{checkpoint.parent.parent}/w{{scale}}/{{step}}",), out=out, null=("permuted", "blocks"), draws=1,
+               difference=False, include=None, exclude=None, workers=Workers(1), part=None, graph="ba", seed=0, threshold=None)
 for run in wanted.measured():
     pass
-taken = time.perf_counter() - begun
-peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-print(json.dumps({"seconds": taken, "peak": peak}))
+spent["seconds"] = process_time() - begun
+spent["peak"] = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+tensors, rng = open_tensors(checkpoint), np.random.default_rng(0)
+field = tensors.field().astype(np.float64)
+for once in (None, MODELS["permuted"].once, MODELS["blocks"].once):
+    drawn = field if once is None else once(field, tensors.layout, rng)
+    begun = process_time()
+    tdu.avalanche(drawn, graphs[0])
+    spent["kernel"] += process_time() - begun
+print(json.dumps(spent | {"n_sites": field.size}))
 """
 
 
@@ -122,31 +144,17 @@ def shards(folder, n_sites, n_files):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
 
 
-def of_files(n_sites, n_files, workers):
-    """A sharded checkpoint probed with two nulls by a process of its own, beside its graph alone and its avalanches alone."""
+def of_files(n_sites, n_files):
+    """A sharded checkpoint probed with two nulls by a process of its own, on one thread, beside its avalanches alone."""
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory)
-        shards(path / "w1" / "0", n_sites, n_files)
-        arguments = [f"{path}/w{{scale}}/{{step}}", str(path / "log"), str(workers)]
-        done = subprocess.run([sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout) | {"n_files": n_files}
-        tensors = open_tensors(path / "w1" / "0")
-        begun = time.perf_counter()
-        of_run = tdu.Probe(draws=0).of_run(tensors.layout, 1, 0)
-        found["graph"] = time.perf_counter() - begun
-        field = tensors.field().astype(np.float64)
-    found["n_sites"], found["kernel"] = field.size, 0.0
-    rng = np.random.default_rng(0)
-    for once in (None, MODELS["permuted"].once, MODELS["blocks"].once):
-        shuffled = field if once is None else once(field, tensors.layout, rng)
-        begun = time.perf_counter()
-        tdu.avalanche(shuffled, of_run.graph, workers=workers)
-        found["kernel"] += time.perf_counter() - begun
-    found["share"] = found["kernel"] / (found["seconds"] - found["graph"])
-    return found
+        checkpoint = Path(directory) / "w1" / "0"
+        shards(checkpoint, n_sites, n_files)
+        arguments = [sys.executable, "-c", CHILD, str(checkpoint), f"{directory}/log"]
+        found = json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+    return found | {"n_files": n_files, "share": found["kernel"] / (found["seconds"] - found["graph"])}
 
 
-def source(results):
+def source(results, of_spectra):
     """What the page quotes."""
     calls = [
         {
@@ -171,7 +179,21 @@ def source(results):
         }
         for row in results["files"]
     ]
-    return Source({}, tables={"recorder": calls, "files": large}, texts={"cpu": results["provenance"]["cpu"]})
+    spectra = [
+        {
+            "N": f"{row['n_sites']:,}",
+            "examples a step": f"{row['batch']:,}",
+            "training step": pages.median(row["seconds"], "step"),
+            "averaging ten gradients": pages.median(row["seconds"], "averaging"),
+            "spectra": pages.median(row["seconds"], "spectra"),
+            "share of training, %": f"{100 * row['share']:.1f}",
+            "nulls, once": pages.seconds(row["nulls"]),
+        }
+        for row in of_spectra["rows"]
+    ]
+    return Source(
+        {}, tables={"recorder": calls, "files": large, "spectra": spectra}, texts={"cpu": results["provenance"]["cpu"]}
+    )
 
 
 def main():
@@ -183,7 +205,7 @@ def main():
     results = {
         "provenance": files.provenance(),
         "recorder": [recorder(width, options.rounds) for width in WIDTHS],
-        "files": [of_files(options.sites, n_files, workers=1) for n_files in (1, 32)],
+        "files": [of_files(options.sites, n_files) for n_files in (1, 32)],
     }
     files.write_json(HERE / "own_runs.json", results)
     write(HERE)
@@ -191,9 +213,9 @@ def main():
 
 def write(directory):
     """Render OWN_RUNS.md in `directory`."""
-    results = json.loads((directory / "own_runs.json").read_text())
+    results, spectra = (json.loads((directory / name).read_text()) for name in ("own_runs.json", "spectra.json"))
     template = (directory / "own_runs.template.md").read_text()
-    (directory / "OWN_RUNS.md").write_text(render(template, {"": source(results)}))
+    (directory / "OWN_RUNS.md").write_text(render(template, {"": source(results, spectra)}))
 
 
 if __name__ == "__main__":

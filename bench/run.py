@@ -44,7 +44,7 @@ DENSE = replace(PAPER, snapshot_every=1)
 ENOUGH, PATIENCE = 50, 3.0
 
 
-def in_turns(ways, rounds, warm_up=True, before=lambda: None):
+def in_turns(ways, rounds, warm_up=True, before=lambda: None, clock=time.perf_counter):
     """Seconds of every way, one a round, measured in turns; `before` each of which, untimed, something is put right.
 
     At least `rounds` of them, and more, up to ENOUGH, while they take less than PATIENCE seconds together.
@@ -60,9 +60,9 @@ def in_turns(ways, rounds, warm_up=True, before=lambda: None):
             break
         for name, run in ways.items():
             before()
-            begun = time.perf_counter()
+            begun = clock()
             run()
-            seconds[name].append(time.perf_counter() - begun)
+            seconds[name].append(clock() - begun)
     return {name: np.array(taken) for name, taken in seconds.items()}
 
 

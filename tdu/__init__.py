@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tdu.avalanches.gauges import noise_scale
     from tdu.avalanches.graphs import Graph, barabasi_albert, random_graph, ring, small_world
     from tdu.avalanches.probe import Probe
+    from tdu.avalanches.spectrum import spectrum
     from tdu.config import NetworkConfig, StudyConfig
     from tdu.errors import InputError
     from tdu.logs.store import load
@@ -40,6 +41,7 @@ _HOME = {
     "tdu.training.network": ("train_network",),
     "tdu.logs.store": ("load",),
     "tdu.avalanches.probe": ("Probe",),
+    "tdu.avalanches.spectrum": ("spectrum",),
     "tdu.statistics.scaling": ("scaling_exponent",),
     "tdu.types": ("Avalanche", "Log", "Run", "ScalingFit"),
 }
@@ -74,6 +76,7 @@ __all__ = [
     "ring",
     "scaling_exponent",
     "small_world",
+    "spectrum",
     "train_network",
     "train_xor",
 ]

@@ -191,6 +191,7 @@ class NetworkConfig:
     hidden units; in `precision` float32 or float64. The optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with
     `learning_rate` and decoupled `weight_decay`. The probe is that of `StudyConfig`: `alpha_train` is 0, shadow, or how
     strongly what the optimiser is given diffuses. `n_null_draws` of each of the `nulls` are probed with every snapshot.
+    `window` is that of `tdu.Probe`, in epochs.
 
     >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
     [0, 10, 20]
@@ -218,12 +219,13 @@ class NetworkConfig:
     max_steps: int = MAX_STEPS
     nulls: tuple[str, ...] = NULLS
     n_null_draws: int = 0
+    window: int = 0
     seed: int = 0
     replicate: int = 0
 
     def __post_init__(self) -> None:
         _check.choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
-        _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0)
+        _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0, window=0)
         _check.fractions(self, "train_fraction", "alpha_train")
         _check.rates(self, "learning_rate", "weight_decay")
         _check_probe(self)

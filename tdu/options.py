@@ -124,6 +124,7 @@ _NETWORK_HELPS = {
     "n_null_draws": "Draws of each null model probed with every snapshot.",
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width, or several.",
+    "window": "Spectra of gradients averaged over so many epochs up to a snapshot; 0: none.",
 }
 _SYNTHETIC_HELPS = {
     "hidden": "Scales: h, of N = 4h + 1 sites.",
@@ -260,19 +261,9 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 #: Settings of `log_options`, by name.
 LOG_SETTINGS = (
-    "out",
-    "null",
-    "draws",
-    "ranked",
-    "edges",
-    "profiles",
-    "difference",
-    "include",
-    "exclude",
-    "part",
-    "workers",
+    "out", "null", "draws", "ranked", "edges", "profiles", "window", "difference", "include", "exclude", "part", "workers",
     "dry_run",
-)
+)  # fmt: skip
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -292,6 +283,9 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
         click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
         click.option("--profiles", is_flag=True, help="Record topplings step by step, too, whose mean profiles are collapsed."),
+        click.option(
+            "--window", type=click.IntRange(0), default=0, help="Spectra of means over so many successive fields of a run."
+        ),
         PART,
         click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
     ]

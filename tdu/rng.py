@@ -23,6 +23,8 @@ class Stage(IntEnum):
     PLANTED_FIELD = 8
     MEASURING_GRAPH = 9
     SITE_ORDER = 10
+    SPECTRAL_NULL = 12
+    SPECTRAL_PROBES = 13
 
 
 def _address(seed: int, stage: Stage, *where: int) -> np.random.SeedSequence:

@@ -1,11 +1,10 @@
 """The values that travel along the chain: frozen, typed, and knowing nothing of who made them."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,8 @@ from tdu.findings import Quantity as Quantity
 from tdu.findings import Results as Results
 from tdu.findings import ScalingFit as ScalingFit
 from tdu.findings import Verdict as Verdict
+from tdu.layout import Layout as Layout
+from tdu.layout import Scalar as Scalar
 from tdu.series import Band as Band
 
 Floats = npt.NDArray[np.float64]
@@ -25,7 +26,6 @@ Indices = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
 #: Of any precision, as a file or a network has them.
 Fields = npt.NDArray[np.floating]
-Scalar = TypeVar("Scalar", bound=np.generic)
 #: Counts, measures or truths of T snapshots.
 Column = npt.NDArray[Any]
 
@@ -92,44 +92,6 @@ class Avalanche:
     capped: bool
     transport: float
     gradient: Fields
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Names and shapes of the tensors that make up a flat field (N,), in order; the one name "" where nobody knows them."""
-
-    tensors: tuple[tuple[str, tuple[int, ...]], ...]
-
-    @classmethod
-    def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Layout":
-        """The layout of tensors by name."""
-        return cls(tuple((name, tuple(shape)) for name, shape in shapes.items()))
-
-    @classmethod
-    def unknown(cls, n_sites: int) -> "Layout":
-        """The layout of a field of which nothing is known but its size."""
-        return cls((("", (n_sites,)),))
-
-    @property
-    def sizes(self) -> tuple[int, ...] | None:
-        """Entries of each tensor, None where they are not known."""
-        return None if self.tensors[0][0] == "" else tuple(math.prod(shape) for _, shape in self.tensors)
-
-    @property
-    def n_sites(self) -> int:
-        """N, the entries of all of them."""
-        return sum(math.prod(shape) for _, shape in self.tensors)
-
-    def views(self, field: npt.NDArray[Scalar]) -> dict[str, npt.NDArray[Scalar]]:
-        """The tensors by name, as views into a flat `field` (N,)."""
-        if field.shape != (self.n_sites,):
-            raise InputError(f"the field has shape {field.shape} but its layout {self.n_sites} entries")
-        found, begin = {}, 0
-        for name, shape in self.tensors:
-            end = begin + math.prod(shape)
-            found[name] = field[begin:end].reshape(shape)
-            begin = end
-        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,9 @@ import pytest
 
 import tdu
 from tdu.avalanches import nulls
+from tdu.avalanches.averaging import cosine
 from tdu.avalanches.sources import probe_files
+from tdu.avalanches.spectrum import OF_MATRICES, SPECTRAL_COLUMNS
 from tdu.config import NULLS, NetworkConfig
 from tdu.files import read_fields
 from tdu.models import tasks
@@ -30,7 +32,7 @@ def same(one, other):
         of_one, of_other = getattr(one, group), getattr(other, group)
         assert list(of_one) == list(of_other)
         for name, values in of_one.items():
-            assert np.array_equal(values, of_other[name]), name
+            assert np.array_equal(values, of_other[name], equal_nan=True), name
 
 
 def test_a_run_is_its_address():
@@ -38,7 +40,7 @@ def test_a_run_is_its_address():
     assert not np.array_equal(train_network(SMALL).columns["loss"], train_network(replace(SMALL, replicate=1)).columns["loss"])
 
 
-@pytest.mark.parametrize("change", [{}, {"optimiser": "momentum"}, {"alpha_train": 0.3}, {"network": "mlp"}])
+@pytest.mark.parametrize("change", [{}, {"optimiser": "momentum"}, {"alpha_train": 0.3}, {"network": "mlp"}, {"window": 6}])
 def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, change):
     config = replace(SMALL, **change)
     whole = train_network(config)
@@ -71,6 +73,21 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatch, chan
     assert np.array_equal(log.nulls["rewired"][:, 0, 0], whole.nulls["rewired"])
 
 
+def test_spectra_of_a_network_are_those_of_the_mean_over_a_window_that_ends_at_a_snapshot(tmp_path):
+    config = replace(SMALL, epochs=9, n_null_draws=0)
+    train_network(replace(config, snapshot_every=1), tmp_path, save_gradients=True)
+    fields = read_fields(tmp_path / "state" / "s00008-r00-gradients.npy")
+    run, without = train_network(replace(config, window=6)), train_network(config)
+    assert set(run.columns) - set(without.columns) == set(SPECTRAL_COLUMNS)
+    same(replace(run, columns={name: run.columns[name] for name in without.columns}), without)
+    assert run.step.tolist() == [0, 4, 8]
+    assert np.isnan([run.columns[name][:2] for name in OF_MATRICES]).all()  # no six epochs before
+    found = tdu.spectrum(fields[3:9].mean(axis=0, dtype=np.float64), run.layout).pooled
+    assert [run.columns[name][2] for name in OF_MATRICES] == pytest.approx([found[name].value for name in OF_MATRICES])
+    wanted = [np.nan, cosine(fields[3], fields[4]), cosine(fields[7], fields[8])]
+    assert run.columns["cosine"] == pytest.approx(wanted, rel=1e-6, nan_ok=True)
+
+
 @pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
     arguments = ["--modulus", "13", "--width", "16", "--epochs", "1500", "--save-gradients", "--snapshot-every", "50"]
@@ -97,6 +114,9 @@ def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
 def test_longer_training_goes_on_from_shorter(tmp_path):
     train_network(replace(SMALL, epochs=21), tmp_path)
     same(train_network(SMALL, tmp_path), train_network(SMALL))
+    averaged = replace(SMALL, window=6)
+    train_network(replace(averaged, epochs=20), tmp_path / "averaged")  # in the middle of a window
+    same(train_network(averaged, tmp_path / "averaged"), train_network(averaged))
     with pytest.raises(ValueError, match="is of a run of 40 `epochs` already, not 30"):
         train_network(replace(SMALL, epochs=30), tmp_path)
 

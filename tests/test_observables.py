@@ -1,11 +1,10 @@
 """Observables of planted avalanches, in the log of every source."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import tdu
+from tdu.avalanches import cascades
 from tdu.avalanches.cascades import avalanches
 from tdu.avalanches.observables import OBSERVABLES, Avalanches, columns
 from tdu.config import NetworkConfig
@@ -27,7 +26,7 @@ def test_the_branching_ratio_is_topplings_one_step_later_over_topplings_that_hav
 
 
 def test_the_efficiency_is_transport_by_toppling():
-    found = replace(planted(PROFILE), transport=np.array([7.0, 5.0, 6.0, 0.0]), threshold=np.array([2.0, 1.0, 0.0, 3.0]))
+    found = planted(PROFILE)._replace(transport=np.array([7.0, 5.0, 6.0, 0.0]), threshold=np.array([2.0, 1.0, 0.0, 3.0]))
     np.testing.assert_allclose(columns(found)["transport"], [3.5, 5, np.nan, 0])
     np.testing.assert_allclose(columns(found)["efficiency"], [0.5, 0.25, np.nan, np.nan])
 
@@ -46,6 +45,15 @@ def test_of_many_fields_every_observable_is_that_of_each_avalanche():
         assert found["branching_ratio"][t] == pytest.approx(profile[1:].sum() / profile[:-1].sum())
         cosine = field @ one.gradient / np.linalg.norm(field) / np.linalg.norm(one.gradient)
         assert found["deviation_angle"][t] == pytest.approx(np.arccos(cosine))
+
+
+def test_large_fields_whose_work_space_is_not_kept_have_the_same_bits(monkeypatch):
+    graph, fields = tdu.barabasi_albert(101), np.random.default_rng(0).standard_t(2, (3, 101))
+    small = avalanches(fields, graph, 0.3, 0.9, 20)
+    monkeypatch.setattr(cascades, "MIN_SITES_THREADED", 101)
+    for workers in (1, 2):
+        for one, other in zip(small, avalanches(fields, graph, 0.3, 0.9, 20, workers=workers), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_every_source_records_every_observable():

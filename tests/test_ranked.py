@@ -57,6 +57,11 @@ def test_sites_that_tie_are_alike_wherever_they_stand():
     assert ranked(field, layout)[4] == 0
 
 
+def test_fields_are_ranked_one_by_one():
+    fields = np.random.default_rng(4).integers(-3, 4, (2, 3, 17)) / 8  # ties, within fields and between them
+    assert ranked(fields, LAYOUT).tolist() == [[ranked(field, LAYOUT).tolist() for field in row] for row in fields]
+
+
 def test_a_field_of_another_size_is_refused():
     with pytest.raises(tdu.InputError, match="the field has shape \\(16,\\) but its layout 17 entries"):
         ranked(np.ones(16), LAYOUT)

@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 import tdu
-from tdu.avalanches import gauges, nulls
+from tdu.avalanches import averaging, gauges, nulls
 from tdu.avalanches.edges import EDGE_STATISTICS, edge_statistics
 from tdu.avalanches.foreign import as_numpy
 from tdu.avalanches.ranked import ranked
+from tdu.avalanches.spectrum import SPECTRAL_COLUMNS
 from tdu.avalanches.structure import rook
 from tdu.cli import main
 from tdu.logs import growing
@@ -62,6 +63,60 @@ def test_edge_statistics_of_the_field_that_is_measured_are_columns_where_asked_f
         assert {name: run.columns[name][t] for name in EDGE_STATISTICS} == edge_statistics(measured, graph)
         assert run.columns["size"][t] == tdu.avalanche(measured, graph).size
     assert not set(EDGE_STATISTICS) & set(record(tmp_path / "without").columns)
+
+
+@pytest.mark.parametrize(("window", "every"), [(1, 1), (1, 5), (3, 5), (3, 3), (4, 3), (7, 2)])
+def test_spectra_are_of_the_mean_over_the_window_that_ends_at_a_snapshot(tmp_path, window, every):
+    with tdu.Probe(draws=0, window=window).record(tmp_path, scale=6, every=every) as rec:
+        due = [step for step in range(11) if rec.due(step)]
+        for step in due:
+            rec(step, gradients(step), loss=step)
+    run = Store.open(tmp_path).read(6, 0)
+    assert run.step.tolist() == list(range(0, 11, every))
+    assert due == [step for step in range(11) if any(0 <= end - step < max(window, 2) for end in range(0, 99, every))]
+    for t, end in enumerate(run.step.tolist()):
+        found = {name: run.columns[name][t] for name in SPECTRAL_COLUMNS}
+        wanted = dict.fromkeys(SPECTRAL_COLUMNS, np.nan)
+        if end >= window - 1:
+            mean = np.mean([flat(step) for step in range(end - window + 1, end + 1)], axis=0)
+            wanted |= {name: one.value for name, one in tdu.spectrum(mean, run.layout).pooled.items()}
+        if end:
+            wanted["cosine"] = flat(end) @ flat(end - 1) / np.linalg.norm(flat(end)) / np.linalg.norm(flat(end - 1))
+        assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+def test_spectra_of_a_window_with_a_gap_are_not_known(tmp_path):
+    with tdu.Probe(draws=0, window=3).record(tmp_path, scale=6, every=4) as rec:
+        for step in (0, 2, 3, 4, 6, 8, 10, 11):
+            rec(step, gradients(step))
+        with pytest.warns(UserWarning, match="step 12: `first.bias` is not finite"):
+            rec(12, {**gradients(12), "first.bias": np.full(6, np.nan)})
+    columns = Store.open(tmp_path).read(6, 0).columns
+    assert np.isnan(columns["spectral"]).tolist() == [True, False, True]
+    assert np.isnan(columns["cosine"]).tolist() == [True, False, True]
+
+
+def test_spectra_of_a_moment_that_is_handed_in_are_its_own(tmp_path):
+    with tdu.Probe(draws=0, window="moment").record(tmp_path, scale=6, every=2) as rec:
+        for step in range(3):
+            rec(step, gradients(step), moment=gradients(step + 100))
+        rec(3, gradients(3), moment={"not": "looked at between snapshots"})
+        message = "step 4: of `moment`, `first.bias` is not there"
+        with pytest.raises(tdu.InputError, match=message):
+            rec(4, gradients(4), moment={name: tensor for name, tensor in gradients(4).items() if name != "first.bias"})
+        with pytest.raises(tdu.InputError, match="step 4: the probe's `window` is 'moment': give `moment` with every"):
+            rec(4, gradients(4))
+    run = Store.open(tmp_path).read(6, 0)
+    for t, step in enumerate((0, 2)):
+        found = tdu.spectrum(flat(step + 100), run.layout).pooled
+        assert {name: run.columns[name][t] for name in found} == {name: one.value for name, one in found.items()}
+    assert run.columns["cosine"][1] == pytest.approx(averaging.cosine(flat(1), flat(2)))
+    assert Store.open(tmp_path).settings["window"] == "moment"
+    with (
+        tdu.Probe(draws=0, window=2).record(tmp_path / "other", scale=6) as rec,
+        pytest.raises(tdu.InputError, match="step 0: the probe's `window` is 2: `moment` is for one of 'moment'"),
+    ):
+        rec(0, gradients(0), moment=gradients(0))
 
 
 def test_profiles_are_recorded_step_by_step_where_they_are_asked_for(tmp_path):
@@ -254,10 +309,12 @@ def test_tensors_stay_the_same_over_a_run(tmp_path, second, message):
     [
         (lambda rec: rec(0, {"w": None}), "`w` is None, not a gradient: leave it out at every step"),
         (lambda rec: rec(0, {}), "`gradients` is empty"),
+        (lambda rec: rec(0, {1: np.ones(9), "1": np.ones(9)}), "two names of `gradients` are the same as text"),
         (lambda rec: rec(0, {"w": np.array(["a"])}), "`w` must hold real numbers, but its dtype is <U1"),
         (lambda rec: rec(0, {"w": np.zeros(3, np.dtype("V2"))}), r"`w` must hold real numbers, but its dtype is \|V2"),
         (lambda rec: rec(0, {"w": np.ones(9)}, size=3), "`size` is a column of the recorder's own"),
         (lambda rec: rec(0, {"w": np.ones(9)}, moran=3), "`moran` is a column of the recorder's own"),
+        (lambda rec: rec(0, {"w": np.ones(9)}, cosine=3), "`cosine` is a column of the recorder's own"),
         (lambda rec: rec(0, {"w": np.ones(9)}, loss=np.ones(2)), r"`loss` must be one number, but its shape is \(2,\)"),
         (lambda rec: [rec(step, {"w": np.arange(9.0)}) for step in (3, 3)], "step 3 does not come after 3, the last recorded"),
         (lambda rec: rec(-1, {"w": np.ones(9)}), "`step` must be at least 0"),

@@ -48,7 +48,7 @@ def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) ->
             seed,
         ),
         "steps_mean": estimate(mean_of_known(duration), mean_of_runs, "mean over snapshots", seed),
-        "steps_capped": estimate(100 * mean_of_known(capped), mean_of_runs, "share of snapshots, %", seed),
+        "steps_capped": estimate(100 * mean_of_known(capped), mean_of_runs, "share of snapshots, %", seed, within=(0, 100)),
         "steps_max": estimate(
             np.fmax.reduce(duration, axis=-1),
             lambda v: np.fmax.reduce(v, axis=(-2, -1)),

@@ -20,7 +20,8 @@ def analyse(log: Log) -> Findings:
     """The scales, and the half-width of the mean of D(t), with what it would take to bring it to ± 0.05."""
     scales = scales_of(log)
     of_runs = 100 * mean_of_known(log.columns["capped"][-1:])
-    largest = estimate(of_runs, mean_of_runs, f"share at N = {log.n_sites[-1]}, %", log.seed, bent(scales))
+    words = f"share at N = {log.n_sites[-1]}, %"
+    largest = estimate(of_runs, mean_of_runs, words, log.seed, bent(scales), within=(0, 100))
     return Findings({"capped_at_largest": largest, "half_width": _resolution(log)}, series=(scales,))
 
 

@@ -1,7 +1,5 @@
 """Fields → avalanches."""
 
-from dataclasses import fields as dataclass_fields
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +10,7 @@ from tdu.avalanches.observables import Avalanches
 from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.errors import InputError, InputTypeError
-from tdu.kernels.avalanche import relax, workspace
+from tdu.kernels.avalanche import Work, relax, workspace
 from tdu.kernels.measures import all_finite, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
@@ -109,12 +107,14 @@ def _rounded(value: float, field: Fields) -> float:
         return field.dtype.type(value)  # type: ignore[return-value]
 
 
-def _relax(field: Fields, graph: Graph, alpha: float, threshold: float, profile: Integers, workers: int) -> Relaxed:
+def _relax(
+    field: Fields, graph: Graph, alpha: float, threshold: float, profile: Integers, workers: int, work: Work | None = None
+) -> Relaxed:
     """As `tdu.kernels.avalanche.relax`, in one go or in blocks, for as many steps as `profile` has room for."""
     n, max_steps, alpha = field.size, profile.size, _rounded(alpha, field)
     if n >= MIN_SITES_THREADED and (workers > 1 or n >= sites_from_which_bins_pay()):
         return relax_in_blocks(field, graph, alpha, threshold, max_steps, profile, workers)
-    work = workspace(n, field.dtype)
+    work = workspace(n, field.dtype) if work is None else work
     found: Relaxed = relax(field, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, work, True)
     return found
 
@@ -154,27 +154,40 @@ def avalanches(
     precision: str = "float64",
 ) -> Avalanches:  # fmt: skip
     """The avalanches of many fields (T, N) on one graph, each with its own threshold; otherwise as `avalanche`."""
-    settings = (alpha, quantile, max_steps, workers, precision)
-    many = [one_of(field, graph, *settings) for field in _fields(fields, graph, precision)]
-    names = [item.name for item in dataclass_fields(Avalanches)]
-    return Avalanches(**{name: np.array([getattr(one, name) for one in many]) for name in names})
+    measure = Meter(graph, alpha, quantile, max_steps, workers, precision)
+    many = [measure(field) for field in _fields(fields, graph, precision)]
+    return Avalanches(*(np.array([one[place] for one in many]) for place in range(len(Avalanches._fields))))
 
 
-def one_of(
-    field: Fields, graph: Graph, alpha: float, quantile: float, max_steps: int, workers: int = 1, precision: str = "float64"
-) -> Avalanches:
-    """The avalanche of one field (N,) in numbers, with settings that were checked: for training loops, which ask one by one.
+class Meter:
+    """The avalanches of one field after another in numbers, with settings that were checked: for training loops.
 
-    At little more than the price of the kernels, which on a few thousand sites is less than that of the checks.
+    A call costs little more than the kernels, which on a few thousand sites is less than the checks of `avalanche`. Work space
+    is kept from call to call, up to millions of sites, so that a meter serves one thread.
     """
-    before: Fields = np.require(field, np.dtype(precision), ["C", "A", "W"])
-    if before.shape != (len(graph),) or not all_finite(before):
-        _validate.field(before, len(graph), precision=precision)  # says why
-    relaxed, profile = before.copy(), np.empty(max_steps, np.int64)
-    threshold = _rounded(magnitude_quantile(before, quantile, 0.0, np.empty_like(before)), before)
-    size, duration, extent, peak, dissipated, capped, transport = _relax(relaxed, graph, alpha, threshold, profile, workers)
-    turned = angle(before, relaxed)
-    return Avalanches(size, duration, extent, peak, profile, float(threshold), dissipated, capped, transport, turned)
+
+    def __init__(
+        self, graph: Graph, alpha: float, quantile: float, max_steps: int, workers: int = 1, precision: str = "float64"
+    ) -> None:
+        self._graph, self._alpha, self._quantile, self._max_steps = graph, alpha, quantile, max_steps
+        self._workers, self._kind, n = workers, np.dtype(precision), len(graph)
+        self._kept = (np.empty(n, self._kind), workspace(n, self._kind)) if n < MIN_SITES_THREADED else None
+
+    def __call__(self, field: Fields) -> Avalanches:
+        """The avalanche of a field (N,), which is not changed."""
+        before = field
+        if field.dtype != self._kind or not field.flags.carray:
+            before = np.require(field, self._kind, ["C", "A", "W"])
+        if before.shape != (len(self._graph),) or not all_finite(before):
+            _validate.field(before, len(self._graph), precision=self._kind.name)  # says why
+        relaxed, work = self._kept or (np.empty_like(before), None)
+        threshold = _rounded(magnitude_quantile(before, self._quantile, 0.0, relaxed), before)
+        relaxed[:] = before
+        profile = np.empty(self._max_steps, np.int64)
+        found = _relax(relaxed, self._graph, self._alpha, threshold, profile, self._workers, work)
+        size, duration, extent, peak, dissipated, capped, transport = found
+        turned = angle(before, relaxed)
+        return Avalanches(size, duration, extent, peak, profile, float(threshold), dissipated, capped, transport, turned)
 
 
 def _fields(fields: npt.ArrayLike, graph: Graph, precision: str) -> Fields:

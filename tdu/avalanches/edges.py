@@ -40,8 +40,7 @@ def edge_statistics(field: Fields, graph: Graph) -> dict[str, float]:
     {'moran': 0.333, 'moran_z': 1.581, 'concordance': 0.167, 'concordance_z': 1.225}
     """
     n = len(graph)
-    ranks = np.empty(n)
-    by_rank(np.abs(field), np.arange(1.0 - n, n, 2.0), ranks)  # twice the rank, less its mean: whole numbers
+    ranks = by_rank(np.abs(field), np.arange(1.0 - n, n, 2.0))  # twice the rank, less its mean: whole numbers
     signs = np.sign(field).astype(np.int8)
     products, agreements = sums_over_edges(graph.indptr, graph.targets, ranks, signs)
     n_edges, pairs = _edges_and_pairs(graph)
@@ -66,9 +65,18 @@ def _edges_and_pairs(graph: Graph) -> tuple[int, int]:
 
 def _z(found: float, n: int, n_edges: int, pairs: int, powers: tuple[float, float, float, float]) -> float:
     """Standard deviations of Γ from its mean under permutation, from sums of the first four powers over the sites."""
+    mean, sd = permutation_moments(n, n_edges, pairs, powers)
+    return (found - mean) / sd if sd > 0 else math.nan
+
+
+def permutation_moments(n: int, n_edges: int, pairs: int, powers: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Mean and standard deviation of Γ under all permutations over n sites, from sums of the first four powers over these.
+
+    nan of fewer than four sites or without edges; the deviation also where all permutations give the same.
+    """
     one, two, three, four = powers
     if n < 4 or not n_edges:
-        return math.nan
+        return math.nan, math.nan
     ab = (one**2 - two) / n / (n - 1)
     aabb = (two**2 - four) / n / (n - 1)
     aabc = (two * one**2 - two**2 - 2 * three * one + 2 * four) / n / (n - 1) / (n - 2)
@@ -76,4 +84,4 @@ def _z(found: float, n: int, n_edges: int, pairs: int, powers: tuple[float, floa
     mean = n_edges * ab
     square = n_edges * aabb + 2 * pairs * aabc + (n_edges * (n_edges - 1) - 2 * pairs) * abcd
     variance = square - mean**2
-    return (found - mean) / math.sqrt(variance) if variance > _ROUNDING * square else math.nan
+    return mean, math.sqrt(variance) if variance > _ROUNDING * square else math.nan

@@ -26,7 +26,10 @@ def as_tensors(gradients: Any) -> dict[str, npt.NDArray[np.generic]]:
         return {"": array.reshape(-1)}
     if not gradients:
         raise InputError("`gradients` is empty: give at least one named array")
-    return dict(sorted((str(name), as_numpy(value, str(name))) for name, value in gradients.items()))
+    tensors = {str(name): as_numpy(gradients[name], str(name)) for name in sorted(gradients, key=str)}
+    if len(tensors) < len(gradients):
+        raise InputError("two names of `gradients` are the same as text: rename one of them")
+    return tensors
 
 
 def as_numpy(value: Any, name: str = "gradients") -> npt.NDArray[np.generic]:

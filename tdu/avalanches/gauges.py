@@ -18,7 +18,8 @@ Tensors = Mapping[str, npt.NDArray[np.generic]]
 def norm(field: Fields) -> float:
     """Euclidean norm of a field (N,), whose squares are summed in double precision."""
     if field.size <= _CHUNK:
-        part = np.require(field, np.float64, ["C", "A", "W"])
+        plain = field.dtype == np.float64 and field.flags.carray  # asked for by `require`, at the price of thousands of sites
+        part = field if plain else np.require(field, np.float64, ["C", "A", "W"])
         return math.sqrt(dot(part, part))
     parts = (np.require(field[at : at + _CHUNK], np.float64, ["C", "A", "W"]) for at in range(0, field.size, _CHUNK))
     return math.sqrt(sum(dot(part, part) for part in parts))

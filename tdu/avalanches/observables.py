@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +14,7 @@ from tdu.types import Integers
 Numbers = Any
 
 
-@dataclass(frozen=True, eq=False)
-class Avalanches:
+class Avalanches(NamedTuple):
     """The avalanches of T snapshots, or of a single one, as `tdu.types.Avalanche` says.
 
     `profile` is (T, max_steps), zeros behind the last step; `deviation_angle` (T,) is the angle between the field before and
@@ -49,8 +49,9 @@ def branching_ratio(found: Avalanches) -> Numbers:
 
     A step is one that is allowed: with none left, as where an avalanche is capped, its last has no next.
     """
-    first, then = (found.size - edge.sum(axis=-1) for edge in (found.profile[..., -1:], found.profile[..., :1]))
-    return _ratio(then, first)
+    steps = found.profile.T
+    first, last = (steps[0], steps[-1]) if len(steps) else (0, 0)
+    return _ratio(found.size - first, found.size - last)
 
 
 def transport(found: Avalanches) -> Numbers:
@@ -73,14 +74,14 @@ def _ratio(above: Numbers, below: Numbers) -> Numbers:
 OBSERVABLES: dict[str, Observable] = {
     one.name: one
     for one in (
-        Observable("size", "topplings in total", "topplings", True, lambda found: found.size),
-        Observable("duration", "steps with a toppling", "steps", True, lambda found: found.duration),
-        Observable("extent", "sites that toppled", "sites", True, lambda found: found.extent),
-        Observable("peak", "most topplings in one step", "topplings", True, lambda found: found.peak),
-        Observable("threshold", "|g| above which a site topples", "as g", False, lambda found: found.threshold),
-        Observable("dissipated", "Σ g that isolated sites shed", "as g", False, lambda found: found.dissipated),
-        Observable("capped", "stopped at the last step allowed", "yes or no", False, lambda found: found.capped),
-        Observable("deviation_angle", "angle to the relaxed field", "radians", False, lambda found: found.deviation_angle),
+        Observable("size", "topplings in total", "topplings", True, attrgetter("size")),
+        Observable("duration", "steps with a toppling", "steps", True, attrgetter("duration")),
+        Observable("extent", "sites that toppled", "sites", True, attrgetter("extent")),
+        Observable("peak", "most topplings in one step", "topplings", True, attrgetter("peak")),
+        Observable("threshold", "|g| above which a site topples", "as g", False, attrgetter("threshold")),
+        Observable("dissipated", "Σ g that isolated sites shed", "as g", False, attrgetter("dissipated")),
+        Observable("capped", "stopped at the last step allowed", "yes or no", False, attrgetter("capped")),
+        Observable("deviation_angle", "angle to the relaxed field", "radians", False, attrgetter("deviation_angle")),
         Observable("branching_ratio", "topplings that follow one", "topplings", False, branching_ratio),
         Observable("transport", "Σ |α g| over all topplings", "thresholds", True, transport),
         Observable("efficiency", "|α g| of a toppling, on average", "thresholds", False, efficiency),

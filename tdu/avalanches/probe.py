@@ -1,7 +1,7 @@
 """The probe as a value: graph, diffusion, nulls and seed, said once; and the probe of one run, which it makes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _check
-from tdu.avalanches import cascades, nulls, observables
+from tdu.avalanches import cascades, nulls, observables, spectrum
+from tdu.avalanches.averaging import MOMENT, Averager
 from tdu.avalanches.edges import EDGE_STATISTICS, edge_statistics
 from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.graphs import Graph
@@ -25,12 +26,14 @@ from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
 from tdu.types import Column, Fields, Integers, Layout
 
+#: What measures a field (N,) at a step: every observable, and the sizes (D,) under each null, by name.
+Snapshots = Callable[[Fields, int], tuple[dict[str, float], dict[str, Integers]]]
 #: What a log of gradients that were not trained here says of its source.
 SOURCE = "gradients"
 #: What it says of the graph, if that was no family but one `Graph`.
 GIVEN = "given"
 #: What it says nothing of unless it was asked for, so that logs from before it could be are of the same probe.
-UNASKED = {"ranked": False, "edges": False, "precision": "float64", "profiles": False}
+UNASKED = {"ranked": False, "edges": False, "precision": "float64", "profiles": False, "window": 0}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Probe:
     edges : with the statistics of the graph's edges (`tdu.avalanches.edges`) as columns beside the avalanches.
     precision : of fields in the avalanche, as in `tdu.avalanche`.
     profiles : also record the topplings of every step, a column a step, ``profile_01``, …: what `tdu fit` collapses.
+    window : of consecutive steps that end at a snapshot, whose mean gradient has its spectra, rows and columns measured as
+        columns ``spectral``, ``spectral_signs``, ``row_correlation``, ``column_correlation`` (`tdu.spectrum`, pooled); and
+        ``cosine``, of the last two gradients. ``"moment"``: of the optimiser's first moment, handed in. 0: none of these.
 
     Raises
     ------
@@ -73,6 +79,7 @@ class Probe:
     edges: bool = False
     precision: str = "float64"
     profiles: bool = False
+    window: int | str = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
@@ -83,6 +90,8 @@ class Probe:
         _check.integer(self.draws, "draws", 0)
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
         _check.choice(self.precision, "precision", PRECISIONS)
+        if self.window != MOMENT:
+            _check.integer(self.window, "window", 0, _check.LARGEST_STEPS)
         _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
@@ -95,12 +104,23 @@ class Probe:
         >>> len(of_run.graph), of_run.sizes(np.eye(2, 50)).shape, {name: len(list(of_run.draws[name])) for name in of_run.draws}
         (50, (2,), {'permuted': 3, 'blocks': 3})
         """
+        if self.window:
+            spectrum.matrices(layout)  # an error where there is none, before anything is measured
         graph = self.graph
         if not isinstance(graph, Graph):
             graph = FAMILIES[graph](layout, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
         models = [nulls.MODELS[name] for name in self.nulls]
         draws = nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate))
         return RunProbe(self, graph, draws, layout)
+
+    def averager(self, layout: Layout, every: int) -> Averager | None:
+        """What means over the window come from, for snapshots at every `every`-th step; None if there is no window.
+
+        >>> layout = tdu.types.Layout.of({"weight": (8, 5)})
+        >>> tdu.Probe().averager(layout, every=10) is None, tdu.Probe(window=5).averager(layout, every=10) is None
+        (True, False)
+        """
+        return Averager(layout.n_sites, self.n_averaged, every, self.precision) if self.window else None
 
     def record(
         self,
@@ -119,7 +139,7 @@ class Probe:
         path : of the log, made or added to; its runs are of one probe, by whatever process.
         scale : what the run's size is named by, as a width; runs of one scale have one N.
         replicate : which of the scale's runs this is.
-        every : steps between snapshots; others are passed over.
+        every : steps between snapshots; others are passed over, or only averaged where they are in the probe's window.
         resume : go on with a run that is there, as after an interruption; snapshots from the first new step on are replaced.
         keep_gradients : also write the gradients of every snapshot, as ``gradients/s{scale}-r{replicate}/{step}.npz`` in the
             directory of the log, which `tdu probe` reads.
@@ -146,6 +166,11 @@ class Probe:
         _check.integer(every, "every", 1)
         store = Store.begin(Path(path), SOURCE, self.settings)
         return Recorder(self, store, scale, replicate, every, resume, keep_gradients)
+
+    @property
+    def n_averaged(self) -> int:
+        """Steps whose gradients are added up for a snapshot."""
+        return 1 if isinstance(self.window, str) else self.window
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -178,18 +203,26 @@ class RunProbe:
             columns |= {name: np.array([one[name] for one in of_edges]) for name in EDGE_STATISTICS}
         return columns
 
-    def snapshot(
-        self, field: npt.NDArray[np.floating], step: int, workers: int = 1
-    ) -> tuple[dict[str, float], dict[str, Integers]]:
+    def snapshot(self, field: Fields, step: int, workers: int = 1) -> tuple[dict[str, float], dict[str, Integers]]:
         """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        measured = self._measured(field[None])
-        found = cascades.one_of(measured[0], self.graph, **self._settings, workers=workers)
-        columns = observables.columns(found, profiles=self.probe.profiles)
-        numbers = {name: float(value) for name, value in columns.items()}
-        if self.probe.edges:
-            numbers |= edge_statistics(measured[0], self.graph)
-        steps = np.array([step])
-        return numbers, {name: self._sizes_under(of, measured, steps, workers)[:, 0] for name, of in self.draws.items()}
+        return self.snapshots(workers)(field, step)
+
+    def snapshots(self, workers: int = 1) -> Snapshots:
+        """As `snapshot`, of fields one after the other in one thread, with work space that is kept."""
+        meter = cascades.Meter(self.graph, **self._settings, workers=workers)
+
+        def snapshot(field: Fields, step: int) -> tuple[dict[str, float], dict[str, Integers]]:
+            measured = self._measured(field)
+            columns = observables.columns(meter(measured), profiles=self.probe.profiles)
+            numbers = {name: float(value) for name, value in columns.items()}
+            if self.probe.edges:
+                numbers |= edge_statistics(measured, self.graph)
+            return numbers, {
+                name: self._sizes_under(draws, measured[None], np.array([step]), workers)[:, 0]
+                for name, draws in self.draws.items()
+            }
+
+        return snapshot
 
     def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
         """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.
@@ -212,8 +245,8 @@ class RunProbe:
         return {name: getattr(self.probe, name) for name in ("alpha", "quantile", "max_steps", "precision")}
 
     def _measured(self, fields: Fields) -> Fields:
-        """What is measured of fields (T, N), and what nulls are drawn of."""
-        return np.array([ranked(field, self.layout) for field in fields]) if self.probe.ranked else fields
+        """What is measured of fields (…, N), and what nulls are drawn of."""
+        return ranked(fields, self.layout) if self.probe.ranked else fields
 
     def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
         if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:

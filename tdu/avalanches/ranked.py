@@ -11,8 +11,8 @@ from tdu.types import Fields, Floats, Layout
 _TABLES = 16  # sizes of tensors whose quantiles are kept
 
 
-def ranked(field: Fields, layout: Layout) -> Floats:
-    """The field (N,) with the magnitudes of each tensor replaced by the half-normal quantiles of their ranks, signs kept.
+def ranked(fields: Fields, layout: Layout) -> Floats:
+    """Fields (…, N) with the magnitudes of each tensor replaced by the half-normal quantiles of their ranks, signs kept.
 
     The k-th smallest |g| of n becomes the quantile at (k − ½)/n of |x|, x ~ N(0, 1): whatever the width, the epoch or the null,
     the distribution within a tensor is the same, and only the arrangement is left to tell fields apart. Where the tensors are
@@ -26,7 +26,7 @@ def ranked(field: Fields, layout: Layout) -> Floats:
     Raises
     ------
     ValueError
-        If field and layout differ in N.
+        If fields and layout differ in N.
 
     Examples
     --------
@@ -35,20 +35,18 @@ def ranked(field: Fields, layout: Layout) -> Floats:
     >>> ranked(field, tdu.types.Layout.of({"weight": (3,), "bias": (2,)})).round(2).tolist()
     [0.67, -1.38, 0.21, -0.73, 0.73]
     """
-    values = np.empty(field.size)
-    parts = layout.views(values)
-    for name, tensor in layout.views(field).items():
-        if tensor.size:
-            into = parts[name].reshape(-1)
-            by_rank(np.abs(tensor).reshape(-1), half_normal(tensor.size), into)
-            into *= np.sign(tensor).reshape(-1)
+    values = np.empty(fields.shape)
+    for tensor, into in zip(layout.columns(fields), layout.columns(values), strict=True):
+        np.multiply(by_rank(np.abs(tensor), half_normal(tensor.shape[-1])), np.sign(tensor), out=into)
     return values
 
 
-def by_rank(magnitudes: Fields, of_rank: Floats, values: Floats) -> None:
-    """Fill `values` (n,) with `of_rank` (n,) at the ranks of `magnitudes` (n,); equal ones share the mean at theirs."""
-    wide = np.require(magnitudes, np.float64, ["C", "A", "W"])
+def by_rank(magnitudes: Fields, of_rank: Floats) -> Floats:
+    """What `of_rank` (n,) has at the ranks of `magnitudes` (…, n) in their row; equal ones share the mean at theirs."""
+    wide = np.require(magnitudes.reshape(-1, of_rank.size), np.float64, ["C", "A", "W"])
+    values = np.empty(wide.shape)
     at_ranks(np.argsort(wide), wide, of_rank, values)
+    return values.reshape(magnitudes.shape)
 
 
 @lru_cache(_TABLES)

@@ -9,24 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _check
-from tdu.avalanches import gauges
+from tdu.avalanches import gauges, spectrum
+from tdu.avalanches.averaging import MOMENT, Averager, averaged
 from tdu.avalanches.edges import EDGE_STATISTICS
 from tdu.avalanches.foreign import as_numpy, as_tensors
 from tdu.avalanches.observables import OBSERVABLES, PROFILE
 from tdu.errors import InputError
 from tdu.files import write_tensors
-from tdu.logs.growing import GrowingRun
+from tdu.logs.growing import GrowingRun, in_what_it_differs
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
 from tdu.types import Fields, Layout
 
 if TYPE_CHECKING:
-    from tdu.avalanches.probe import Probe, RunProbe
+    from tdu.avalanches.probe import Probe, Snapshots
 
 #: Columns of the recorder's own, which a metric cannot be called.
-_TAKEN = (
+_TAKEN = {
     *OBSERVABLES,
     *EDGE_STATISTICS,
+    *spectrum.SPECTRAL_COLUMNS,
     "gradient_norm",
     "weight_norm",
     "gini",
@@ -36,7 +38,7 @@ _TAKEN = (
     "scale",
     "replicate",
     "grokking_step",
-)
+}
 
 
 class Recorder:
@@ -52,7 +54,8 @@ class Recorder:
         self._probe, self._every, self._resumed = probe, every, resume
         self._kept = store.path / "gradients" / f"s{scale:05d}-r{replicate:02d}" if keep_gradients else None
         self._run = GrowingRun(store, scale, replicate)
-        self._of_run: RunProbe | None = None
+        self._measure: Snapshots | None = None
+        self._averager: Averager | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._field: Fields = np.empty(0)
         self._views: list[Fields] = []  # of the field, where each tensor goes
@@ -65,8 +68,9 @@ class Recorder:
             )
 
     def due(self, step: int) -> bool:
-        """Whether a snapshot is taken at `step`, so that gradients need not be collected where none is."""
-        return _check.integer(step, "step", 0) % self._every == 0
+        """Whether the gradients of `step` are measured or averaged, so that they need not be collected where they are not."""
+        snapshot = _check.integer(step, "step", 0) % self._every == 0
+        return snapshot or (self._probe.window != 0 and averaged(step, self._probe.n_averaged, self._every))
 
     def __call__(
         self,
@@ -74,9 +78,10 @@ class Recorder:
         gradients: Mapping[str, Any] | npt.ArrayLike,
         *,
         weights: Mapping[str, Any] | None = None,
+        moment: Mapping[str, Any] | None = None,
         **metrics: Any,
     ) -> None:
-        """Measure the gradients of a step, if one is due.
+        """Measure the gradients of a step, or add them to those whose mean is measured, if they are due.
 
         Parameters
         ----------
@@ -84,14 +89,16 @@ class Recorder:
         gradients : arrays by the names of their parameters, or one array; of NumPy, PyTorch (any device), JAX, CuPy, or with
             ``__array__`` or ``__dlpack__``. Names and shapes stay those of the first call.
         weights : the parameters themselves, likewise: columns ``weight_norm``, ``gini`` (of |θ|) and ``effective_rank`` more.
+        moment : the optimiser's first moment, names and shapes as of the gradients, for a probe with ``window="moment"``.
         metrics : numbers that become columns: ``loss``, ``accuracy``, ``test_accuracy``, ``noise_scale``, anything. A run has
             generalised from the first snapshot after which ``test_accuracy`` stays above 0.99.
 
         Raises
         ------
         ValueError
-            If names or shapes are others than before, or the step is not above the last. A gradient that is not finite, as
-            loss scaling makes now and then, is left out, and a warning says so.
+            If names or shapes are others than before, the step is not above the last, or a moment is given to a probe that
+            takes none, or the other way round. A gradient that is not finite, as loss scaling makes now and then, is left out,
+            and a warning says so.
         """
         if self._run.closed:
             raise InputError(f"step {step}: this recorder is closed; call it inside its `with` block")
@@ -103,33 +110,54 @@ class Recorder:
         if self._run.rows and step <= (last := self._run.rows[-1].step):
             raise InputError(f"step {step} does not come after {last}, the last recorded")
         tensors = as_tensors(gradients)
-        of_run = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
-        columns = {name: _number(value, name) for name, value in metrics.items()}
+        measure = self._prepared({name: tensor.shape for name, tensor in tensors.items()}, step)
         for view, tensor in zip(self._views, tensors.values(), strict=True):
             view[...] = tensor
         if not np.isfinite(length := gauges.norm(self._field)):
             warnings.warn(f"step {step}: {_not_finite(tensors)}: this snapshot is left out", stacklevel=2)
             return
+        if self._averager is not None:
+            self._averager.add(step, self._field)
+        if step % self._every:
+            return
+        columns = {name: _number(value, name) for name, value in metrics.items()} | self._spectra(step, moment)
         if weights is not None:
             columns |= gauges.of_weights(as_tensors(weights))
         if self._kept is not None:
             write_tensors(self._kept / f"{step:08d}.npz", tensors)
-        measured, nulls = of_run.snapshot(self._field, step)
+        measured, nulls = measure(self._field, step)
         self._run.add(Row(int(step), columns | {"gradient_norm": length} | measured, nulls))
 
-    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "RunProbe":
-        """Graph and nulls of the run, made at its first snapshot, whose tensors all others have."""
-        if self._of_run is not None and shapes == self._shapes:
-            return self._of_run
+    def _prepared(self, shapes: dict[str, tuple[int, ...]], step: int) -> "Snapshots":
+        """What measures with the graph and the nulls of the run, made at its first snapshot, whose tensors all others have."""
+        if self._measure is not None and shapes == self._shapes:
+            return self._measure
         layout = Layout.of(shapes)
         try:
             self._run.keep_to(layout)
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None
-        self._of_run = self._probe.of_run(layout, self._run.scale, self._run.replicate)
+        self._measure = self._probe.of_run(layout, self._run.scale, self._run.replicate).snapshots()
         self._shapes, self._field = shapes, np.empty(layout.n_sites, self._probe.precision)
         self._views = list(layout.views(self._field).values())
-        return self._of_run
+        self._averager = self._probe.averager(layout, self._every)
+        return self._measure
+
+    def _spectra(self, step: int, moment: Mapping[str, Any] | None) -> dict[str, float]:
+        """Columns of the mean over the window that ends at a snapshot, or of the moment."""
+        window = self._probe.window
+        if (moment is None) is (window == MOMENT):
+            so = "give `moment` with every snapshot" if moment is None else f"`moment` is for one of {MOMENT!r}"
+            raise InputError(f"step {step}: the probe's `window` is {window!r}: {so}")
+        if self._averager is None:
+            return {}
+        mean, layout = self._averager.mean(step), Layout.of(self._shapes)
+        if moment is not None:
+            tensors = as_tensors(moment)
+            if (other := Layout.of({name: tensor.shape for name, tensor in tensors.items()})) != layout:
+                raise InputError(f"step {step}: of `moment`, {in_what_it_differs(other, layout)}")
+            mean = np.concatenate([np.ravel(tensor) for tensor in tensors.values()])
+        return spectrum.columns(mean, self._averager.cosine, layout)
 
     def close(self) -> None:
         """Write what is not yet written, and let go of the run."""

@@ -11,10 +11,11 @@ from scipy.special import stdtrit
 from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.ranked import ranked
 from tdu.config import Scope, StudyConfig
 from tdu.executors import as_finished
 from tdu.experiments.arrangement_plants import PLANTS, mixing, units_of
-from tdu.experiments.arrangement_statistics import all_ranked, epsilon, over_edges
+from tdu.experiments.arrangement_statistics import epsilon, over_edges
 from tdu.experiments.experiment import Say
 from tdu.models import mlp
 from tdu.rng import Stage, generator, normal
@@ -151,7 +152,7 @@ def _of_run(config: StudyConfig, n_experiments: int, one: Condition, run: int) -
         fields = normal(rng, (n_experiments, layout.n_sites)) @ lies_along.T
     else:
         fields = PLANTS[one.plant](rng, n_experiments, layout.n_sites, one.strength, units_of(layout))
-    by_rank = all_ranked(fields, layout)
+    by_rank = ranked(fields, layout)
     found: dict[tuple[str, str], Floats] = {}
     for graph in one.graphs:
         if graph == NEAREST:

@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.ranked import ranked
 from tdu.config import TARGET_NAMES, NetworkConfig, StudyConfig
 from tdu.executors import as_finished
-from tdu.experiments.arrangement_statistics import OVER_EDGES, all_ranked, epsilon, over_edges
+from tdu.experiments.arrangement_statistics import OVER_EDGES, epsilon, over_edges
 from tdu.experiments.experiment import Say
 from tdu.training.ensembles import over_grid
 from tdu.training.network import train_network
@@ -78,7 +79,7 @@ def _inside(values: Floats, inside: Booleans) -> Floats:
 
 def measured(structural: RunProbe, on_ba: RunProbe, fields: Fields, *, ba_ranked: bool) -> dict[str, Floats]:
     """Everything in `MEASURED` (T,) of fields (T, N), by rank on the structural graph."""
-    by_rank = all_ranked(fields, structural.layout)
+    by_rank = ranked(fields, structural.layout)
     found = {name: epsilon(structural, by_rank, null) for name, null in zip(BY_RANK, NULLS, strict=False)}
     found |= over_edges(by_rank, structural.graph, standardised=False)
     on_sites = by_rank if ba_ranked else fields

@@ -5,9 +5,8 @@ import numpy as np
 from tdu.avalanches.edges import edge_statistics
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.probe import RunProbe
-from tdu.avalanches.ranked import ranked
 from tdu.logs.amplitude import amplitude
-from tdu.types import Fields, Floats, Layout
+from tdu.types import Fields, Floats
 
 #: Sums over edges: z of Moran's I of the ranks of |g|, z of the sign concordance, and Moran's I of the values themselves.
 OVER_EDGES = ("Moran", "concordance", "values")
@@ -17,11 +16,6 @@ def epsilon(of_run: RunProbe, fields: Fields, null: str = "blocks") -> Floats:
     """(T,): log of the avalanche's size less the mean log over the draws of a null."""
     under = of_run.sizes_under(of_run.draws[null], fields, np.arange(len(fields)))
     return amplitude(of_run.sizes(fields), under).epsilon
-
-
-def all_ranked(fields: Fields, layout: Layout) -> Floats:
-    """Each of fields (T, N) by rank."""
-    return np.array([ranked(field, layout) for field in fields])
 
 
 def over_edges(by_rank: Floats, graph: Graph, *, standardised: bool = True) -> dict[str, Floats]:

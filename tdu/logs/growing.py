@@ -60,7 +60,8 @@ class GrowingRun:
 
     def add(self, row: Row) -> None:
         """Add a row in its place, of a step that has none."""
-        at = bisect_left(self.rows, row.step, key=lambda other: other.step)
+        after_all = not self.rows or row.step > self.rows[-1].step
+        at = len(self.rows) if after_all else bisect_left(self.rows, row.step, key=lambda other: other.step)
         if at < len(self.rows) and self.rows[at].step == row.step:
             raise InputError(f"step {row.step} of run {self.replicate} of scale {self.scale} is there already")
         self.rows.insert(at, row)

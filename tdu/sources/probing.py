@@ -12,7 +12,8 @@ from shlex import quote
 
 import numpy as np
 
-from tdu.avalanches import gauges
+from tdu.avalanches import gauges, spectrum
+from tdu.avalanches.averaging import Averager
 from tdu.avalanches.probe import GIVEN, SOURCE, UNASKED, Probe, RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
@@ -220,7 +221,7 @@ def _measured(
     """The rows of fields, in order. Threads share the fields, or each of them in turn if they are large or no more than one."""
     of_run = probe.of_run(run.layout, run.scale, run.replicate)
     within = run.layout.n_sites >= MIN_SITES_THREADED or len(fields) == 1
-    row = partial(_row, probe=of_run, layout=run.layout, selection=selection, workers=workers if within else 1)
+    row = partial(_row, run=run, probe=of_run, selection=selection, workers=workers if within else 1)
     if within or workers == 1:
         yield from map(row, fields)
         return
@@ -229,19 +230,44 @@ def _measured(
             yield from executor.map(row, fields[start : start + workers])
 
 
-def _row(field: FieldFile, probe: RunProbe, layout: Layout, selection: Selection, workers: int) -> Row | None:
+def _row(field: FieldFile, run: RunFiles, probe: RunProbe, selection: Selection, workers: int) -> Row | None:
     """One snapshot measured, None where it is not finite."""
     columns = dict(field.snapshot.metrics)
-    values = _read(field.snapshot.path, layout, selection)
+    values = _read(field.snapshot.path, run.layout, selection)
     if field.after is not None:
-        columns |= gauges.of_weights(layout.views(values))
-        after = _read(field.after.path, layout, selection)
-        values = np.subtract(after, values, dtype=np.result_type(after, np.float32))
+        columns |= gauges.of_weights(run.layout.views(values))
+        values = _gained(values, field.after, run.layout, selection)
     if not np.isfinite(length := gauges.norm(values)):
         warnings.warn(f"{field.snapshot.path} is not finite: this snapshot is left out", stacklevel=2)
         return None
+    if probe.probe.window:
+        columns |= _spectra(field, values, run, probe, selection)
     measured, nulls = probe.snapshot(values, field.step, workers)
     return Row(field.step, columns | {"gradient_norm": length} | measured, nulls)
+
+
+def _spectra(field: FieldFile, values: Fields, run: RunFiles, probe: RunProbe, selection: Selection) -> dict[str, float]:
+    """Columns of the mean over the fields of a run up to this one, which are read for every window that they are in."""
+    window = probe.probe.n_averaged
+    averager = Averager(run.layout.n_sites, window, window, probe.probe.precision)
+    end = run.fields.index(field)
+    first = max(end + 1 - max(window, 2), 0)
+    for step, one in enumerate(
+        run.fields[first : end + 1], window - end + first
+    ):  # counted so that the window ends at `window`
+        part = values
+        if one is not field:
+            part = _read(one.snapshot.path, run.layout, selection)
+            part = part if one.after is None else _gained(part, one.after, run.layout, selection)
+        if np.isfinite(gauges.norm(part)):
+            averager.add(step, part)
+    return spectrum.columns(averager.mean(window), averager.cosine, run.layout)
+
+
+def _gained(before: Fields, checkpoint: Snapshot, layout: Layout, selection: Selection) -> Fields:
+    """What the parameters gain until the next checkpoint."""
+    after = _read(checkpoint.path, layout, selection)
+    return np.subtract(after, before, dtype=np.result_type(after, np.float32))
 
 
 def _read(path: Path, layout: Layout, selection: Selection) -> Fields:

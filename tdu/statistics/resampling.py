@@ -176,11 +176,13 @@ def estimate(
     note: str = "",
     *,
     stretched: bool = True,
+    within: tuple[float, float] = (-np.inf, np.inf),
     n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
     """A scalar `statistic` of the runs in `values` (…, S, K) with its bootstrap interval (`bootstrap` says how).
 
-    `words` say what it is. `seed` None: the value alone, its interval unknown.
+    `words` say what it is. `seed` None: the value alone, its interval unknown. `within`, as 0 and 1 for a share, are ends that
+    the statistic cannot pass: stretched samples could, and the interval is cut there.
 
     Examples
     --------
@@ -191,5 +193,5 @@ def estimate(
     (4.0, True)
     """
     runs = np.asarray(values, np.float64)
-    low, high = interval(bootstrap(runs, statistic, seed, n_resamples, stretched=stretched))
+    low, high = np.clip(interval(bootstrap(runs, statistic, seed, n_resamples, stretched=stretched)), *within)
     return Estimate(float(statistic(runs[None])[0]), float(low), float(high), str(words), note)

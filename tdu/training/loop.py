@@ -22,7 +22,7 @@ Observe = Callable[[Array, int], tuple[Mapping[str, float], Mapping[str, Integer
 
 @dataclass
 class State:
-    """All that the next epoch depends on, and the rows so far; the moments are those of the optimiser, by name."""
+    """All that the next epoch depends on, and the rows so far; the moments are the optimiser's, and sums over windows."""
 
     theta: Array
     moments: dict[str, Array]
@@ -40,12 +40,13 @@ def train(
     observe: Observe,
     transform: Callable[[Array], Array] | None = None,
     save: Callable[[State], None] | None = None,
+    seen: Callable[[int, Array], None] | None = None,
 ) -> State:
     """Go on with `state` to epoch `epochs` by full-batch updates, with a row at every snapshot.
 
-    A row has ``loss`` (nats), ``accuracy``, ``test_accuracy`` and what `observe` makes of the raw gradient. `transform` is what
-    becomes of the gradient before the optimiser sees it. `save` is called after every update, and decides itself whether it is
-    time.
+    A row has ``loss`` (nats), ``accuracy``, ``test_accuracy`` and what `observe` makes of the raw gradient, that of every
+    epoch being given to `seen` before. `transform` is what becomes of the gradient before the optimiser sees it. `save` is
+    called after every update, and decides itself whether it is time.
 
     Raises
     ------
@@ -56,6 +57,8 @@ def train(
         loss, accuracy, gradient = network.loss_and_gradient(state.theta, task.train)
         if not np.isfinite(loss):
             raise InputError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
+        if seen is not None:
+            seen(state.epoch, gradient)
         if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].step == state.epoch):
             test = accuracy_of(network.logits(state.theta, task.test), task.answers[task.test])
             columns, nulls = observe(gradient, state.epoch)

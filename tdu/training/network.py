@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tdu.avalanches import spectrum
+from tdu.avalanches.averaging import Averager
 from tdu.avalanches.probe import Probe
 from tdu.config import NetworkConfig
 from tdu.errors import InputError
@@ -78,14 +80,15 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     network = networks.NETWORKS[config.network](task, config)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
-    state = loop.State(theta, method.moments)
+    averager = probe.averager(network.layout, config.snapshot_every)
+    state = loop.State(theta, method.moments | (averager.arrays if averager else {}))
     if directory is None:
         if save_gradients:
             raise InputError("`save_gradients` needs a `directory` to keep them in")
-        return _trained(config, network, probe, method, state)
+        return _trained(config, network, probe, averager, method, state)
     store = network_store(config, directory)
     with store.claim(*address), _kept(store, config, state, save_gradients) as (save, keep):
-        run = _trained(config, network, probe, method, state, save, keep)
+        run = _trained(config, network, probe, averager, method, state, save, keep)
         store.write(run)
     return run
 
@@ -93,6 +96,8 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
 def network_store(config: NetworkConfig, directory: Path) -> Store:
     """The log that a network's run is added to, begun if it is not there."""
     left_out = {*_OF_RUN, *tasks.settings_of_others(config.task)}
+    if not config.window:  # logs from before it could be asked for are of the same networks
+        left_out.add("window")
     return Store.begin(directory, "network", {name: value for name, value in asdict(config).items() if name not in left_out})
 
 
@@ -100,6 +105,7 @@ def _trained(
     config: NetworkConfig,
     network: Network,
     probe: Probe,
+    averager: Averager | None,
     method: Optimiser,
     state: loop.State,
     save: Callable[[loop.State], None] | None = None,
@@ -112,14 +118,20 @@ def _trained(
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
             if keep is not None:
                 keep(gradient)
-            return of_run.snapshot(gradient, epoch)
+            columns, nulls = of_run.snapshot(gradient, epoch)
+            if averager is not None:
+                columns |= spectrum.columns(averager.mean(epoch), averager.cosine, network.layout)
+            return columns, nulls
 
         def relaxed(gradient: Array) -> Array:
             return of_run.relaxed(gradient, config.alpha_train)
 
         transform = relaxed if config.alpha_train > 0 else None
         with one_blas_thread():
-            loop.train(network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save)
+            seen = averager.add if averager is not None else None
+            loop.train(
+                network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save, seen
+            )
     step, columns, nulls = stacked(state.rows)
     grokking_step = first_generalised(step, columns["test_accuracy"])
     return Run(config.width, config.replicate, network.layout, step, columns, nulls, {}, grokking_step)
@@ -129,7 +141,7 @@ def probe_of(config: NetworkConfig) -> Probe:
     """The probe of a network's run."""
     return Probe(
         alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=config.nulls,
-        draws=config.n_null_draws, seed=config.seed,
+        draws=config.n_null_draws, seed=config.seed, window=config.window,
     )  # fmt: skip
 
 

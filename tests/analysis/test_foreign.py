@@ -100,6 +100,14 @@ def test_scales_say_what_stands_behind_and_where_the_step_limit_bends():
     assert "1.1 % of the avalanches at N = 300" in support.bent(replace(scales, capped=np.array([0, 1.1, 0.9, 1.0])))
 
 
+def test_the_interval_of_a_share_does_not_go_below_none():
+    capped = np.zeros(SHAPE)
+    capped[3, 0] = 1  # one run of five
+    found = support.analyse(log_of(scattered(1.0, np.random.default_rng(0)), capped=capped)).estimates["capped_at_largest"]
+    assert (found.value, found.low) == (20, 0)
+    assert 40 < found.high < 100
+
+
 def test_what_would_resolve_is_said_from_the_width_found():
     rng = np.random.default_rng(0)
     of_run = np.exp(0.25 * rng.normal(size=(N.size, 5, 1)))

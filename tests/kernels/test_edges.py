@@ -13,14 +13,15 @@ from tests.reference import arrangement as reference
 from tests.strategies import dyadic_fields, graphs, neighbours
 
 
-@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.randoms(use_true_random=False))
-def test_values_stand_at_ranks_and_ties_share_their_mean(magnitudes, random):
-    n = len(magnitudes)
+@given(st.data(), st.randoms(use_true_random=False))
+def test_values_stand_at_ranks_of_their_row_and_ties_share_their_mean(data, random):
+    n = data.draw(st.integers(1, 40))
+    rows = data.draw(st.lists(st.lists(st.integers(0, 6), min_size=n, max_size=n), min_size=1, max_size=3))
     of_rank = np.sort([random.randrange(-64, 64) / 8 for _ in range(n)])
-    order = sorted(range(n), key=lambda i: (magnitudes[i], random.random()))
-    values = np.empty(n)
-    at_ranks(np.array(order), np.array(magnitudes, float), of_rank, values)
-    assert values.tolist() == reference.at_ranks(magnitudes, of_rank.tolist())
+    order = [sorted(range(n), key=lambda i: (row[i], random.random())) for row in rows]
+    values = np.empty((len(rows), n))
+    at_ranks(np.array(order), np.array(rows, float), of_rank, values)
+    assert values.tolist() == [reference.at_ranks(row, of_rank.tolist()) for row in rows]
 
 
 @given(st.data())

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -216,6 +217,36 @@ def test_structural_graphs_ranks_and_edge_statistics_are_those_of_the_recorder(f
     same(tdu.load(tmp_path / "one"), tdu.load(tmp_path / "two"))
     result = run("probe", files, "--out", tmp_path / "two", "--graph", "rook", "--draws", 2, code=1)
     assert "(--ranked there, no --ranked here; --edges there, no --edges here)" in result.stderr
+
+
+def test_spectra_of_means_over_files_are_those_of_the_recorder(files, tmp_path):
+    for width in WIDTHS:
+        for replicate in REPLICATES:
+            with tdu.Probe(draws=1, window=2).record(tmp_path / "one", width, replicate) as rec:
+                for number, step in enumerate(STEPS):
+                    rec(number, gradients(width, replicate, step))
+    for workers in (1, 2):
+        run("probe", files, "--out", tmp_path / f"{workers}", "--draws", 1, "--window", 2, "--workers", workers)
+        one, other = tdu.load(tmp_path / "one"), tdu.load(tmp_path / f"{workers}")
+        assert other.step.tolist() == list(STEPS)
+        same(one, replace(other, step=one.step))
+    assert np.isnan(one.columns["spectral"][..., 0]).all()
+    layout = Layout.of({name: shape(10) for name, shape in sorted(SHAPES.items())})
+    first, second = (np.concatenate([gradients(10, 1, step)[name].ravel() for name in ("bias", "weight")]) for step in (0, 5))
+    found = tdu.spectrum((first.astype(float) + second) / 2, layout).pooled
+    assert {name: one.columns[name][1, 1, 1] for name in found} == {name: contrast.value for name, contrast in found.items()}
+    cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    assert one.columns["cosine"][1, 1, 1] == pytest.approx(cosine, rel=1e-5)
+    result = run("probe", files, "--out", tmp_path / "1", "--draws", 1, code=1)
+    assert "(--window 2 there, --window 0 here)" in result.stderr
+
+
+def test_spectra_of_differences_are_those_of_the_whole_span(files, tmp_path):
+    run("probe", files, "--out", tmp_path / "log", "--draws", 0, "--window", 2, "--difference")
+    log, layout = tdu.load(tmp_path / "log"), Layout.of({name: shape(6) for name, shape in sorted(SHAPES.items())})
+    first, last = (np.concatenate([gradients(6, 0, step)[name].ravel() for name in ("bias", "weight")]) for step in (0, 10))
+    found = tdu.spectrum(last.astype(float) - first, layout).pooled
+    assert log.columns["row_correlation"][0, 0].tolist() == pytest.approx([np.nan, found["row_correlation"].value], nan_ok=True)
 
 
 def test_fields_of_float32_are_a_log_of_their_own_from_files_and_from_the_loop(files, tmp_path):
