@@ -31,7 +31,6 @@ include_patterns = [
 ]
 exclude_patterns = [
     "**/*.template.md",
-    "bench/*.template.md",
     "docs/_build",
     "docs/contents.md",
     "docs/package.md",
@@ -45,10 +44,10 @@ exclude_patterns = [
     "results",
     "experiments/*/runs",
 ]
-suppress_warnings = ["toc.empty_glob"]
 
 highlight_language = "none"
 default_role = "py:obj"
+smartquotes = False  # --workers has two hyphens
 
 myst_heading_anchors = 3
 
@@ -65,8 +64,6 @@ numpydoc_show_class_members = False
 html_theme = "furo"
 html_title = f"tdu {release}"
 html_copy_source = False
-html_static_path = ["_static"]
-html_css_files = ["site.css"]
 
 _SITE_ONLY = re.compile(r"<!-- site\n(.*?)-->", re.DOTALL)
 _LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
