@@ -68,6 +68,7 @@ html_copy_source = False
 _SITE_ONLY = re.compile(r"<!-- site\n(.*?)-->", re.DOTALL)
 _LITERAL = re.compile(r"(``.*?``|`[^`]*`)")
 _MARKUP = re.compile(r"([|*])")
+_ITEM = re.compile(r"(\w[\w, ]*) : (\S.*)")
 
 
 def _with_contents(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -85,6 +86,12 @@ def _plain(app: Sphinx, what: object, *rest: object) -> None:
             lines[number] = "".join(parts)
 
 
+def _items(app: Sphinx, what: object, name: object, documented: object, options: object, lines: list[str]) -> None:
+    """What stands behind the colon of `name : text` is text, where numpydoc expects a type and the text below."""
+    found = [(line, _ITEM.fullmatch(line)) for line in lines]
+    lines[:] = [part for line, item in found for part in ([item[1], f"    {item[2]}"] if item else [line])]
+
+
 def _front_page(app: Sphinx, exception: Exception | None) -> None:
     if exception is None:
         shutil.copy(Path(app.outdir) / f"{root_doc}.html", Path(app.outdir) / "index.html")
@@ -93,7 +100,8 @@ def _front_page(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Contents of the site only, and the front page under the name that a browser looks for."""
     app.connect("source-read", _with_contents)
-    app.connect("autodoc-process-docstring", _plain, priority=0)  # before numpydoc
+    for change in (_plain, _items):
+        app.connect("autodoc-process-docstring", change, priority=0)  # before numpydoc
     for part in ("description", "options"):
         app.connect(f"sphinx-click-process-{part}", _plain)
     app.connect("build-finished", _front_page)
