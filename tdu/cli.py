@@ -11,17 +11,15 @@ from tdu.commands_of_logs import export, figures, fit, report
 from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig, SyntheticConfig
 from tdu.options import (
     DIRECTORY,
-    LOG_SETTINGS,
     PART,
     QUANTITIES_AS_JSON,
     WORKERS,
-    log_options,
     network_options,
     on_workers,
-    probe_options,
     study_options,
     synthetic_options,
 )
+from tdu.options_of_probes import LOG_SETTINGS, log_options, probe_options
 from tdu.parameters import Counts, NullName
 from tdu.terminal import OneLineErrors, announce_compilation, print_rows, progress, say
 
@@ -86,8 +84,8 @@ def synth(out: Path, workers: int, save_fields: Path | None, kind: str, strength
     """Log the avalanches of Gaussian fields of several sizes, the paper's control, for `tdu fit` to set beside other logs.
 
     With --save-fields, fields are written to files instead, of any --kind: heavy tails, the same at every N or heavier with N;
-    the parameters of each hidden unit alike in value, in magnitude or in sign alone; neighbours on --graph alike; matrices near
-    rank 1; rows of a scale each.
+    the parameters of each hidden unit alike in value, in magnitude or in sign alone; neighbours on a --graph of up to 2,500
+    sites alike; units × parameters near rank 1; units of a scale each.
     """
     if save_fields is None and kind != "gaussian":
         raise click.UsageError("--kind needs --save-fields: a log is of Gaussian fields, others are for `tdu probe` to read")
@@ -110,11 +108,12 @@ def synth(out: Path, workers: int, save_fields: Path | None, kind: str, strength
 @click.argument("files", nargs=-1, required=True, metavar="FILES | PATTERN")
 @log_options
 @probe_options
-def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
+def probe(files: tuple[str, ...], graph: str | None, seed: int, as_json: bool, **settings: Any) -> None:
     """Measure the avalanches of gradient fields.
 
     FILES are .npy of one field (N,) or many (T, N), or any others of tensors, which together are one field: a row is printed
-    for each snapshot.
+    for each snapshot. Without --graph or --paper, tensors are measured by the protocol that docs/what-d-measures.md ends with:
+    ranked, on rook, with the statistics of its edges; a .npy, of whose parts nothing is known, as the paper does.
 
     With --out, PATTERN names the files of whole runs, as in 'grads/w{scale}-s{replicate}/{step}.safetensors', or is an index of
     them in CSV or TOML; the runs are added to the log in that directory, which `tdu fit` and `tdu report` read. Tensors are
@@ -130,9 +129,14 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     announce_compilation()
     if of_log["out"] is None:
         from tdu.avalanches.sources import probe_files
+        from tdu.sources.command import choices_for
         from tdu.sources.formats import fields_in, layout_in
 
-        print_rows(probe_files([Path(file) for file in files], graph, seed, fields_in, layout_in, **settings), as_json)
+        paths, (ranked, edges) = [Path(file) for file in files], (settings.pop(name) for name in ("ranked", "edges"))
+        choices, word = choices_for(paths, graph, ranked, edges, threshold=settings["threshold"])
+        print_rows(probe_files(paths, choices, seed, fields_in, layout_in, **settings), as_json)
+        if word:
+            click.echo(word, err=True)
     else:
         from tdu.sources.command import asked
 
@@ -154,28 +158,30 @@ def probe(files: tuple[str, ...], graph: str, seed: int, as_json: bool, **settin
     "names",
     multiple=True,
     type=NullName(),
-    help="Null model, repeatable; a wrong name lists all.  [default: permuted, signs]",
+    help="Null model, repeatable; a wrong name lists all.  [default: signs, with blocks on rook, else permuted]",
 )
 @click.option("--draws", type=click.IntRange(1), default=99, show_default=True, help="Independent draws per file.")
-@click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases, which `--null blocks` needs.")
+@click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases, for `--null blocks` of a .npy.")
 @probe_options
-def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str, seed: int, as_json: bool, **settings: Any) -> None:
+def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str | None, as_json: bool, **settings: Any) -> None:
     """Compare the avalanches of gradient fields, as in `tdu probe`, with those of their null models.
 
     A file of many fields is one run: a draw is one arrangement (order, signs, or rewired graph) for all its snapshots. Only
     gaussian is drawn anew at each.
     """
-    if "blocks" in names and settings["blocks"] is None:
+    if "blocks" in names and settings["blocks"] is None and any(file.suffix == ".npy" for file in files):
         raise click.UsageError(
             "--null blocks needs --blocks, the lengths of the layers' weights and biases: 2h,h,h,1 for XOR's h hidden units"
         )
     announce_compilation()
     from tdu.avalanches.sources import null_files
+    from tdu.sources.command import choices_for
     from tdu.sources.formats import fields_in, layout_in
 
-    chosen = names or ("permuted", "signs")
-    rows = null_files(files, graph, seed, chosen, read=fields_in, layout_of=layout_in, **settings)
-    print_rows(rows, as_json)
+    choices, word = choices_for(files, graph, settings.pop("ranked"), nulls=names, threshold=settings["threshold"])
+    print_rows(null_files(files, choices, read=fields_in, layout_of=layout_in, **settings), as_json)
+    if word:
+        click.echo(word, err=True)
 
 
 @main.command()

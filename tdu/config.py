@@ -27,6 +27,9 @@ GRAPHS = ("ba", "ring", "small-world", "random", "units", "rook")
 STRUCTURAL_GRAPHS = GRAPHS[4:]
 #: What a study's avalanches are measured on: the graph that trains, another of its family, or a graph of another family.
 MEASURED_ON = ("own", "fresh", *GRAPHS[1:])
+#: Likewise of networks, whose parameters are not all of hidden units.
+NETWORK_SITE_ORDERS = SITE_ORDERS[:2]
+NETWORK_MEASURED_ON = tuple(name for name in MEASURED_ON if name != "units")
 #: What `tdu.models` has by name beyond the paper's network. The tables are there (`tasks.TASKS`, `networks.NETWORKS`,
 #: `layers.UNITS`, `optimisers.OPTIMISERS`), and load NumPy; a test holds the names to them.
 TASKS = ("addition", "subtraction", "division", "polynomial", "parity")
@@ -191,7 +194,7 @@ class NetworkConfig:
     hidden units; in `precision` float32 or float64. The optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with
     `learning_rate` and decoupled `weight_decay`. The probe is that of `StudyConfig`: `alpha_train` is 0, shadow, or how
     strongly what the optimiser is given diffuses. `n_null_draws` of each of the `nulls` are probed with every snapshot.
-    `window` is that of `tdu.Probe`, in epochs.
+    `window` is that of `tdu.Probe`, in epochs; `site_order` and `measured_on` of `StudyConfig`, but for what asks for units.
 
     >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
     [0, 10, 20]
@@ -222,9 +225,12 @@ class NetworkConfig:
     window: int = 0
     seed: int = 0
     replicate: int = 0
+    site_order: str = SITE_ORDERS[0]
+    measured_on: str = MEASURED_ON[0]
 
     def __post_init__(self) -> None:
         _check.choices(self, task=TASKS, network=NETWORKS, unit=UNIT_NAMES, precision=PRECISIONS, optimiser=OPTIMISERS)
+        _check.choices(self, site_order=NETWORK_SITE_ORDERS, measured_on=NETWORK_MEASURED_ON)
         _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0, window=0)
         _check.fractions(self, "train_fraction", "alpha_train")
         _check.rates(self, "learning_rate", "weight_decay")
@@ -274,16 +280,9 @@ class GrokkingConfig:
 
 #: A study that groks within seconds: a small prime, narrow networks.
 QUICK_GROKKING = GrokkingConfig(
-    widths=(32, 40, 48),
-    moduli=(23,),
-    replicates=2,
-    epochs=400,
-    delayed_epochs=400,
-    train_fraction=0.9,
-    learning_rate=4e-3,
-    weight_decay=1.5,
-    n_null_draws=1,
-)
+    widths=(32, 40, 48), moduli=(23,), replicates=2, epochs=400, delayed_epochs=400, train_fraction=0.9, learning_rate=4e-3,
+    weight_decay=1.5, n_null_draws=1,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,17 @@ import click
 
 from tdu.config import (
     ACTIVATIONS,
-    ALPHA,
     EXECUTORS,
     GRAPHS,
     INITIALISATIONS,
     INPUTS,
-    MAX_STEPS,
     MEASURED_ON,
+    NETWORK_MEASURED_ON,
+    NETWORK_SITE_ORDERS,
     NETWORKS,
     OPTIMISERS,
     PARAMETRISATIONS,
     PRECISIONS,
-    QUANTILE,
     SITE_ORDERS,
     TARGET_NAMES,
     TASKS,
@@ -31,7 +30,7 @@ from tdu.config import (
     StudyConfig,
     SyntheticConfig,
 )  # fmt: skip
-from tdu.parameters import Counts, Names, NullName, Part
+from tdu.parameters import Counts, Names, Part
 
 FRACTION = click.FloatRange(0, 1)
 #: What can be planted in fields: `tdu.avalanches.planted.KINDS`, which loads NumPy; a test holds the names to it.
@@ -72,7 +71,7 @@ def on_workers(command: Callable[..., Any]) -> Callable[..., Any]:
 
         return command(workers=Workers(workers, executor, scheduler, hand_back), **settings)
 
-    return _decorated(with_workers, _ON_WORKERS)
+    return decorated(with_workers, _ON_WORKERS)
 
 
 PART = click.option("--part", type=Part(), help="The K-th of M shares, as 2/8 in the second of eight jobs.  [default: all]")
@@ -125,6 +124,8 @@ _NETWORK_HELPS = {
     "seed": "Seed of everything random.",
     "replicate": "Which of the runs of this seed and width, or several.",
     "window": "Spectra of gradients averaged over so many epochs up to a snapshot; 0: none.",
+    "site_order": "Of parameters on the graph.",
+    "measured_on": "Training graph, another, or another family's.",
 }
 _SYNTHETIC_HELPS = {
     "hidden": "Scales: h, of N = 4h + 1 sites.",
@@ -162,11 +163,7 @@ _STUDY_TYPES: dict[str, Any] = {
     "nulls": Names(),
     "n_null_draws": click.IntRange(0),
 }
-_SYNTHETIC_TYPES: dict[str, Any] = {
-    "hidden": Counts(),
-    "graph": click.Choice(GRAPHS),
-    "nulls": Names(),
-}
+_SYNTHETIC_TYPES: dict[str, Any] = {"hidden": Counts(), "graph": click.Choice(GRAPHS), "nulls": Names()}
 _NETWORK_TYPES: dict[str, Any] = {
     "task": click.Choice(TASKS),
     "width": Counts(),
@@ -176,10 +173,12 @@ _NETWORK_TYPES: dict[str, Any] = {
     "precision": click.Choice(PRECISIONS),
     "optimiser": click.Choice(OPTIMISERS),
     "nulls": Names(),
+    "site_order": click.Choice(NETWORK_SITE_ORDERS),
+    "measured_on": click.Choice(NETWORK_MEASURED_ON),
 }
 
 
-def _decorated(command: Callable[..., Any], options: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
+def decorated(command: Callable[..., Any], options: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
     """`command` with `options`, which its help lists in the order given."""
     for option in reversed(list(options)):
         command = option(command)
@@ -210,7 +209,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `StudyConfig`; settings that are not given keep the paper's value."""
     settings = _settings(StudyConfig(), _STUDY_HELPS, _STUDY_TYPES, alpha_train="as --alpha")
     quick = click.option("--quick", is_flag=True, help="A small study of seconds.")
-    return _decorated(on_workers(command), [*settings, quick])
+    return decorated(on_workers(command), [*settings, quick])
 
 
 def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -223,70 +222,17 @@ def synthetic_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--kind", type=click.Choice(PLANTED), default=PLANTED[0], help="What is planted in them.  [default: nothing]"
         ),
-        click.option("--strength", type=FRACTION, default=0.5, show_default=True, help="ρ of what is planted."),
+        click.option(
+            "--strength",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.5,
+            show_default=True,
+            help="ρ, the share of variance that is planted: so do a unit's parameters correlate.",
+        ),
     ]
-    return _decorated(command, [*settings, *planted, WORKERS])
+    return decorated(command, [*settings, *planted, WORKERS])
 
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make up a `NetworkConfig`; settings that are not given keep their default."""
-    return _decorated(on_workers(command), _settings(NetworkConfig(), _NETWORK_HELPS, _NETWORK_TYPES))
-
-
-def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that probe field files."""
-    options = [
-        click.option(
-            "--graph",
-            default="ba",
-            show_default=True,
-            help="ba, ring, small-world, random, units, rook, or a .npy of edges.",
-        ),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
-        click.option("--alpha", type=FRACTION, default=ALPHA, show_default=True, help="Diffusion strength."),
-        click.option(
-            "--quantile",
-            type=click.FloatRange(0, 1, True, True),
-            default=QUANTILE,
-            show_default=True,
-            help="Threshold level of |g|.",
-        ),
-        click.option("--threshold", type=click.FloatRange(0), help="The threshold itself, instead of --quantile."),
-        click.option("--max-steps", type=click.IntRange(0), default=MAX_STEPS, show_default=True, help="Steps allowed."),
-        click.option("--precision", type=click.Choice(PRECISIONS), default="float64", show_default=True, help="Of the field."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object per snapshot and line."),
-    ]
-    return _decorated(command, options)
-
-
-#: Settings of `log_options`, by name.
-LOG_SETTINGS = (
-    "out", "null", "draws", "ranked", "edges", "profiles", "window", "difference", "include", "exclude", "part", "workers",
-    "dry_run",
-)  # fmt: skip
-
-
-def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `tdu probe` that make runs of a log of whole patterns of files."""
-    options = [
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Log, made or added to."),
-        click.option(
-            "--null",
-            multiple=True,
-            type=NullName(),
-            help="Null model, repeatable; a wrong name lists all.  [default: permuted, blocks]",
-        ),
-        click.option("--draws", type=click.IntRange(0), help="Draws of each null, for a whole run.  [default: 8]"),
-        click.option("--ranked", is_flag=True, help="Magnitudes by their ranks in each tensor, of fields and nulls."),
-        click.option("--edges", is_flag=True, help="With Moran's I of |g| and sign concordance on the graph's edges."),
-        click.option("--difference", is_flag=True, help="Files are checkpoints: probe what each adds to the one before."),
-        click.option("--include", metavar="RE", help="Tensors in whose names this is found, a regular expression."),
-        click.option("--exclude", metavar="RE", help="Leave out tensors in whose names this is found."),
-        click.option("--profiles", is_flag=True, help="Record topplings step by step, too, whose mean profiles are collapsed."),
-        click.option(
-            "--window", type=click.IntRange(0), default=0, help="Spectra of means over so many successive fields of a run."
-        ),
-        PART,
-        click.option("--dry-run", is_flag=True, help="Say fields, sites, about how long and how much memory; measure nothing."),
-    ]
-    return _decorated(on_workers(command), options)
+    return decorated(on_workers(command), _settings(NetworkConfig(), _NETWORK_HELPS, _NETWORK_TYPES))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.probe import Probe
+from tdu.avalanches.run_probe import RunProbe
 from tdu.logs.grokking import grokking_epochs
 from tdu.logs.log import gather
 from tdu.models import mlp

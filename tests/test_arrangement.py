@@ -1,62 +1,18 @@
-"""Planted fields have what is planted, and a probe's power and false alarms are shares of such fields."""
+"""A probe's power and false alarms are shares of planted fields, and means of runs are of their own snapshots."""
 
 import numpy as np
 import pytest
 
-from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.graphs import Graph
+from tdu.avalanches.planted import units_of
 from tdu.config import StudyConfig
-from tdu.experiments.arrangement_plants import PLANTS, mixing, units_of
 from tdu.experiments.arrangement_power import LAYOUTS, Condition, beyond, means_and_t, nearest_rows
 from tdu.experiments.arrangement_runs import Group
 from tdu.experiments.arrangement_statistics import over_edges
-from tdu.models import mlp
 
 UNITS = units_of(LAYOUTS["units"])
 N = LAYOUTS["units"].n_sites
 RHO = 0.4
-#: Of entries of one unit: correlation of values, of |g|, mean product of signs, correlation of log |g|, as the plant implies.
-IMPLIED = {
-    "nothing": (0.0, 0.0, 0.0, 0.0),
-    "values": (RHO, None, 2 / np.pi * np.arcsin(RHO), None),
-    "magnitudes": (0.0, None, 0.0, None),
-    "signs": (2 / np.pi * RHO, 0.0, RHO, 0.0),
-    "rank 1": (0.0, None, 0.0, None),
-    "row scale": (0.0, None, 0.0, RHO),
-}
-
-
-def test_units_are_the_rows_of_the_tensors():
-    assert units_of(mlp.layout(2)).tolist() == [[0, 1, 4, 6], [2, 3, 5, 7]]
-    assert units_of(LAYOUTS["matrix"])[1].tolist() == [*range(24, 48), 32 * 24 + 1]
-
-
-@pytest.mark.parametrize("plant", PLANTS)
-def test_a_planted_field_has_what_is_planted_within_units_and_nothing_between_them(plant):
-    fields = PLANTS[plant](np.random.default_rng(0), 2000, N, RHO, UNITS)
-    one, same, other = fields[:, UNITS[:, 0]].ravel(), fields[:, UNITS[:, 3]].ravel(), fields[:, UNITS[::-1, 3]].ravel()
-    for partner, implied in ((same, IMPLIED[plant]), (other, (0.0, 0.0, 0.0, 0.0))):
-        found = (
-            np.corrcoef(one, partner)[0, 1],
-            np.corrcoef(abs(one), abs(partner))[0, 1],
-            np.mean(np.sign(one * partner)),
-            np.corrcoef(np.log(abs(one)), np.log(abs(partner)))[0, 1],
-        )
-        for value, wanted in zip(found, implied, strict=True):
-            if wanted is not None:
-                assert value == pytest.approx(wanted, abs=0.04)
-    if plant != "row scale":
-        assert fields.std() == pytest.approx(1, abs=0.01)
-
-
-@pytest.mark.parametrize("family", ["ba", "ring", "units", "rook"])
-def test_a_field_along_a_graph_correlates_over_its_edges(family):
-    graph = FAMILIES[family](mlp.layout(30), 1)
-    lies_along = mixing(graph, 0.3)
-    covariance = lies_along @ lies_along.T
-    owner = np.repeat(np.arange(len(graph)), graph.degree)
-    assert np.diag(covariance) == pytest.approx(np.ones(len(graph)))
-    assert covariance[owner, graph.indices].mean() == pytest.approx(0.3, abs=1e-4)
 
 
 def test_the_field_draws_its_own_edges_in_a_graph_of_nearest_rows():

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 import tdu
 from tdu.config import LogConfig
 from tdu.experiments import char_lm
+from tdu.experiments.char_lm_rook import ROOK
 from tdu.experiments.char_lm_series import Trained
 from tdu.experiments.plan import committed, read_plan
 from tdu.files import read_csv
@@ -28,6 +31,8 @@ WIDTHS, N_SITES, STEPS = (10, 20, 40), (1000, 4000, 16000), np.arange(0, 620, 20
 EARLY = {"mini-batch": 1.0, "large-batch": 1.2, "difference": 0.9, "mini-batch-uncapped": 1.05}
 RISE = 0.1
 LESS = {"mini-batch": (0.02, 0.01), "large-batch": (0.1, -0.05), "difference": (0.0, 0.0), "mini-batch-uncapped": (0.03, 0.02)}
+#: ε over `blocks` to step 300 in each log by the protocol: a constant, and an exponent of N.
+ON_ROOK = {"mini-batch-rook": (0.3, 0.0), "large-batch-rook": (-0.5, 0.1)}
 CONFIG = LogConfig("gradients", {"text_sha256": "abc"}, WIDTHS, 3, seed=7)
 
 
@@ -50,6 +55,19 @@ def plant(folder, leave_out=None, unfinished=None):
                 }
                 columns["size"] = columns["size"] * 1e6  # nulls are whole numbers: a part in a million
                 store.write(Run(width, k, Layout.unknown(n), step, columns, nulls, {}, -1))
+    for name, (constant, exponent) in ON_ROOK.items():
+        store = Store.begin(folder / name, "gradients", {"seed": 0})
+        for width, n in zip(WIDTHS, N_SITES, strict=True):
+            for k, factor in enumerate(of_run):
+                epsilon = constant + exponent * np.log(n) + 0.01 * (k - 1) - (STEPS >= 300) * 0.2
+                null = np.array([[2.0], [0.5]]) * 1e9 * factor  # of mean log 0 beside the real sizes
+                columns = {"size": np.exp(epsilon) * 1e9 * factor, "loss": 4.5 - STEPS / 300, "moran": STEPS / 1000 + k - 1}
+                columns |= {"moran_z": STEPS / 1.0, "concordance": -STEPS / 1e4, "concordance_z": -STEPS / 10 + width}
+                nulls = {
+                    name: np.round(null * times * np.ones(STEPS.size)).astype(int)
+                    for name, times in (("blocks", 1), ("signs", 2))
+                }
+                store.write(Run(width, k, Layout.unknown(n), STEPS, columns, nulls, {}, -1))
     (folder / "training.json").write_text(json.dumps({"text_sha256": "abc"}))
 
 
@@ -145,6 +163,49 @@ def test_what_the_tables_say(results):
     assert results.quantities["correlation_loss_mini-batch"].value < -0.8
 
 
+def test_planted_arrangement_comes_back_in_every_window(results):
+    mean_log_n = np.log(N_SITES).mean()
+    for name, (constant, exponent) in (
+        ("mini-batch", ON_ROOK["mini-batch-rook"]),
+        ("large-batch", ON_ROOK["large-batch-rook"]),
+    ):
+        early = constant + exponent * mean_log_n
+        found = results.readings[f"rook_{name}"]
+        windows = {"all steps": early - 0.2 * (STEPS >= 300).mean(), "steps 0–100": early, "from step 300": early - 0.2}
+        for window, wanted in windows.items():
+            over_blocks, over_signs = (found[f"ε over {null}, {window}"] for null in ("blocks", "signs"))
+            assert over_blocks.value == pytest.approx(wanted, abs=1e-6)
+            assert over_blocks.low < over_blocks.value < over_blocks.high < over_blocks.low + 0.03
+            assert over_signs.value == pytest.approx(wanted - np.log(2), abs=1e-6)
+        assert found["Moran, steps 0–100"].value == pytest.approx(0.05)
+        assert found["concordance, from step 300"].value == pytest.approx(-0.045)
+        less = LESS[name][1]  # on the paper's graph draws of `blocks` are 1.5 and 0.5 times N^-less of the real size
+        on_ba = less * mean_log_n - np.log(0.75) / 2
+        assert found["BA, ε over blocks, all steps"].value == pytest.approx(on_ba, abs=1e-5)
+    assert results.quantities["rook_mini-batch"].value == results.readings["rook_mini-batch"]["ε over blocks, all steps"].value
+    tables = char_lm.tables(results)
+    exponents = {row["what"]: row["from step 300"] for row in tables["rook-exponents"]}
+    assert exponents["large-batch, Δ of ε over blocks"].startswith("0.1")
+    assert float(exponents["mini-batch, Δ of ε over blocks"].split()[0]) == pytest.approx(0, abs=1e-6)
+    rows = {row["what"]: row for row in tables["rook"]}
+    assert len(rows) == 2 * 5
+    assert float(rows["mini-batch, Moran"]["ρ with the loss"].split()[0]) == pytest.approx(-1, abs=1e-6)
+    assert float(rows["mini-batch, ε over blocks"]["ρ with the loss"].split()[0]) > 0.8
+    by_width = {(row["what"], row["N"]): row for row in tables["rook-widths"]}
+    row = by_width["large-batch, ε over blocks, steps 0–100", 4000]
+    assert row["mean"] == pytest.approx(-0.5 + 0.1 * np.log(4000), abs=1e-6)
+    assert row["standard error"] == pytest.approx(0.01 / np.sqrt(3), rel=1e-4)
+    assert row["z of a snapshot"] == pytest.approx(row["mean"] / (np.log(4) / np.sqrt(2)), abs=0.051)
+    (ends,) = (row for row in tables["rook-ends"] if row["what"] == "mini-batch, concordance, steps 0–100")
+    assert (ends["z of a snapshot, narrowest"], ends["z of a snapshot, widest"]) == pytest.approx((10 - 5, 40 - 5))
+    assert len(tables["rook-ends"]) == 2 * 5 * 2
+    steps = tables["rook-steps"]
+    assert [row["step"] for row in steps[: STEPS.size]] == STEPS.tolist()
+    assert steps[15]["ε over blocks"] == pytest.approx(0.1, abs=1e-6)
+    assert steps[0]["ε over blocks, standard error"] == pytest.approx(0.01 / 3, rel=1e-4)
+    assert steps[3]["loss"] == pytest.approx(4.3)
+
+
 def test_the_figure_shows_training_and_every_log(results):
     figure = char_lm.draw(results)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
@@ -152,6 +213,7 @@ def test_the_figure_shows_training_and_every_log(results):
     assert titles[3:6] == ["(d) mini-batch, $D(t)$", "(e) real − null", "(f) mini − large batch"]
     assert titles[8] == "(i) 20 steps − 1,000 steps"
     assert titles[11] == "(l) difference, sizes"
+    assert titles[13] == "(n) rook: edges"
     line = next(line for line in figure.axes[3].lines if line.get_label() == "real")
     assert np.asarray(line.get_ydata()) == pytest.approx(np.where(STEPS < 300, 1.0, 1.1), abs=1e-6)
 
@@ -188,6 +250,16 @@ def test_the_committed_logs_are_those_of_the_plan():
     trained = json.loads((FOLDER / "log" / "training.json").read_text())
     assert trained["text_sha256"] == settings["text_sha256"]
     assert trained["python"].startswith("3.11.")
+    for name in ROOK.values():
+        log, probed = tdu.load(FOLDER / "log" / name), Store.open(FOLDER / "log" / name).settings
+        assert log.scale.tolist() == list(config.scales)
+        assert log.step.tolist() == list(range(0, settings["steps"] + 1, settings["snapshot_every"]))
+        assert {null: drawn.shape[0] for null, drawn in log.nulls.items()} == dict.fromkeys(
+            settings["rook_nulls"], settings["rook_draws"]
+        )
+        assert (probed["graph"], probed["ranked"], probed["edges"]) == ("rook", True, True)
+        of_same = tdu.load(FOLDER / "log" / name.removesuffix("-rook"))
+        assert np.array_equal(log.columns["loss"], of_same.columns["loss"])  # the same training, though of a later PyTorch
     for name in char_lm.LOGS:
         log, probed = tdu.load(FOLDER / "log" / name), Store.open(FOLDER / "log" / name).settings
         assert log.scale.tolist() == list(config.scales)
@@ -238,6 +310,38 @@ def test_what_the_page_says_in_words_is_what_the_data_say():
     assert "sizes of mini-batch gradients are smaller at every N" in page
     assert (mini < large).all()
     loss = tdu.load(FOLDER / "log" / "large-batch").columns["loss"].mean(axis=1)
+    assert "The paper's graph shows next to nothing of what is there" in page
+    quantities = source.readings["rook_mini-batch"]
+    windows = ("all steps", early, late)
+    on_ba, on_rook = ([quantities[f"{name}ε over blocks, {window}"] for window in windows] for name in ("BA, ", ""))
+    assert all(rook.low > 5 * ba.high for ba, rook in zip(on_ba, on_rook, strict=True))
+    at_step = {log: [row for row in source.tables["rook-steps"] if row["log"] == log] for log in logs[:2]}
+    page_of_d = " ".join((FOLDER.parent.parent / "docs" / "what-d-measures.md").read_text().split())
+    assert "It is there before anything is learnt**, and most then" in page
+    assert "All three fall as the loss does (ρ = " in page_of_d
+    assert "and are largest at step 0" in page_of_d
+    for rows, statistic in itertools.product(at_step.values(), ("ε over blocks", "Moran", "concordance")):
+        values = [float(row[statistic]) for row in rows]
+        assert values[0] == max(values)
+        assert spearmanr(values, [float(row["loss"]) for row in rows]).statistic > 0.7
+    assert "a large batch lacks few, and ε is no smaller there" in page
+    assert "Mini-batch noise hides part of it" in page
+    assert all(
+        quantities[f"ε over blocks, {w}"].value < source.readings["rook_large-batch"][f"ε over blocks, {w}"].value
+        for w in windows
+    )
+    of_large = source.readings["rook_large-batch"]
+    assert all(quantities[f"{s}, {late}"].high < of_large[f"{s}, {late}"].low for s in ("ε over blocks", "concordance"))
+    by_width = {(row["what"], int(row["N"])): row for row in source.tables["rook-widths"]}
+    n = (3631, 10239, 25911, 67391, 207951)
+    for log in logs[:2]:
+        of_width = [float(by_width[f"{log}, ε over blocks, {late}", one]["mean"]) for one in n]
+        assert "From step 300 on ε rises with the width to N = 25,911 and falls beyond" in page
+        assert of_width == [*sorted(of_width[:3]), *sorted(of_width[3:], reverse=True)]
+    for window in (early, late):  # plain sums see it at least as clearly
+        for one in n:
+            z = [float(by_width[f"mini-batch, {s}, {window}", one]["z of a snapshot"]) for s in ("ε over blocks", "Moran")]
+            assert 0 < z[0] < z[1]
     assert "the two widest pass a loss of 3 in their first 20 steps" in page
     assert (loss[:, 1] < 3).tolist() == [False, False, False, True, True]
 
@@ -290,6 +394,7 @@ def trained_by_script(folder, **changed):
     sha256 = hashlib.sha256(text_of(modules).encode()).hexdigest()
     small = {
         "scales": "[8, 12]", "replicates": "1", "steps": "2", "snapshot_every": "1", "draws": "1", "large_batch": "64",
+        "rook_draws": "1",
         "text_sha256": f'"{sha256}"',
     } | changed  # fmt: skip
     lines = [next((f"{k} = {v}" for k, v in small.items() if line.startswith(f"{k} =")), line) for line in plan.splitlines()]
@@ -312,6 +417,11 @@ def test_training_records_gradients_and_keeps_checkpoints(tmp_path):
         assert (log.scale.tolist(), log.step.tolist()) == ([8, 12], [0, 1, 2])
         assert all(np.array_equal(values, again[name].columns[key], equal_nan=True) for key, values in log.columns.items())
         assert log.nulls["permuted"].shape == log.nulls["blocks"].shape == (1, 2, 1, 3)
+    for name, rook in ROOK.items():
+        ranked = tdu.load(tmp_path / "one" / "log" / rook)
+        assert np.array_equal(ranked.columns["loss"], logs[name].columns["loss"])
+        assert ranked.nulls["blocks"].shape == ranked.nulls["signs"].shape == (1, 2, 1, 3)
+        assert (ranked.columns["moran"] > 0).all()
     mini, large, uncapped = (logs[name] for name in ("mini-batch", "large-batch", "mini-batch-uncapped"))
     assert (mini.columns["loss"][..., -1] < mini.columns["loss"][..., 0]).all()
     assert abs(mini.columns["loss"] - large.columns["loss"]).max() < 0.3
@@ -324,7 +434,21 @@ def test_training_records_gradients_and_keeps_checkpoints(tmp_path):
     assert mini.columns["weight_norm"][1, 0, :2] == pytest.approx([np.linalg.norm(values) for values in theta])
     pattern = tmp_path / "one" / "runs" / "w{scale}-s{replicate}" / "{step}.npz"
     out = tmp_path / "one" / "log" / "difference"
-    command = [sys.executable, "-m", "tdu", "probe", pattern, "--difference", "--null", "blocks", "--draws", "1", "--out", out]
+    command = [
+        sys.executable,
+        "-m",
+        "tdu",
+        "probe",
+        pattern,
+        "--difference",
+        "--paper",
+        "--null",
+        "blocks",
+        "--draws",
+        "1",
+        "--out",
+        out,
+    ]
     assert subprocess.run(list(map(str, command)), capture_output=True, timeout=600).returncode == 0
     difference = tdu.load(out)
     assert difference.step.tolist() == [0, 1]

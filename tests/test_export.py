@@ -268,7 +268,7 @@ def test_draws_sort_by_their_numbers(tmp_path):
 
 
 def test_a_log_is_exported_while_it_grows(tmp_path):
-    with tdu.Probe(draws=1, nulls=("permuted",)).record(tmp_path, scale=20) as record:
+    with tdu.Probe("ba", draws=1, nulls=("permuted",)).record(tmp_path, scale=20) as record:
         record(0, np.arange(20.0))
         record._run._write()  # as every twenty seconds
         assert len(tdu_export(tmp_path).stdout.splitlines()) == 2

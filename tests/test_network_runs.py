@@ -12,15 +12,18 @@ import pytest
 import tdu
 from tdu.avalanches import nulls
 from tdu.avalanches.averaging import cosine
+from tdu.avalanches.families import FAMILIES
+from tdu.avalanches.protocol import PAPER
 from tdu.avalanches.sources import probe_files
 from tdu.avalanches.spectrum import OF_MATRICES, SPECTRAL_COLUMNS
 from tdu.config import NULLS, NetworkConfig
 from tdu.files import read_fields
+from tdu.logs.store import Store
 from tdu.models import tasks
 from tdu.models.networks import Transformer
-from tdu.rng import Stage, generator
+from tdu.rng import Stage, derived_seed, generator
 from tdu.training import network as training
-from tdu.training.network import probe_of, train_network
+from tdu.training.network import probe_of, train_network, with_fields
 from tdu.types import Layout
 
 SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
@@ -126,9 +129,13 @@ def test_gradients_on_disk_are_what_was_probed(tmp_path):
     fields = read_fields(tmp_path / "state" / "s00008-r00-gradients.npy")
     assert fields.shape == (11, run.n_sites)
     assert fields.dtype == np.float32
+    again, handed_on = with_fields(SMALL)
+    same(again, run)
+    assert np.array_equal(handed_on, fields)
+    assert handed_on.dtype == fields.dtype
     graph = probe_of(SMALL).of_run(run.layout, 8, 0).graph
     assert [tdu.avalanche(field, graph).size for field in fields] == run.columns["size"].tolist()
-    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], "ba", 0))) == 11
+    assert len(list(probe_files([tmp_path / "state" / "s00008-r00-gradients.npy"], PAPER, 0))) == 11
     with pytest.raises(ValueError, match="with `save_gradients` True, not False: give those settings, or another"):
         train_network(SMALL, tmp_path)
     with pytest.raises(ValueError, match="`save_gradients` needs a `directory`"):
@@ -204,6 +211,50 @@ def test_in_line_training_is_given_the_relaxed_field_and_the_probe_sees_the_raw_
     relaxed = probe.relaxed(field, 0.4)
     assert relaxed.dtype == np.float32
     assert np.array_equal(relaxed, tdu.avalanche(field, probe.graph, alpha=0.4).gradient.astype(np.float32))
+
+
+@pytest.mark.parametrize("alpha_train", [0.3, 0.0], ids=["in-line", "shadow"])
+@pytest.mark.parametrize(("measured_on", "backwards"), [("fresh", False), ("own", True), ("fresh", True), ("rook", True)])
+def test_a_field_is_measured_on_the_graph_and_in_the_order_asked_for(tmp_path, alpha_train, measured_on, backwards):
+    order = "reversed" if backwards else "layer"
+    config = replace(SMALL, alpha_train=alpha_train, site_order=order, measured_on=measured_on, epochs=12)
+    run = train_network(config, tmp_path, save_gradients=True)
+    fields = read_fields(tmp_path / "state" / "s00008-r00-gradients.npy")
+    stage = Stage.GRAPH if measured_on == "own" else Stage.MEASURING_GRAPH
+    family = FAMILIES["rook" if measured_on == "rook" else "ba"]
+    graph = family(run.layout, derived_seed(0, stage, 8, 0))
+    as_placed = [field[::-1] if backwards and measured_on != "rook" else field for field in fields]
+    assert run.size.tolist() == [tdu.avalanche(field, graph).size for field in as_placed]
+    on_own = train_network(replace(config, measured_on="own"))
+    assert np.array_equal(run.columns["loss"], on_own.columns["loss"])  # another graph measures, and does not train
+    assert np.array_equal(run.nulls["permuted"], on_own.nulls["permuted"]) == (measured_on == "own")
+    assert Store.open(tmp_path).settings.get("measured_on", "own") == measured_on
+
+
+def test_in_line_training_in_reversed_order_is_given_the_field_that_was_relaxed_so():
+    config = replace(
+        SMALL, alpha_train=0.3, site_order="reversed", optimiser="sgd", weight_decay=0.0, epochs=1, snapshot_every=1
+    )
+    task = tasks.modular("addition", 7, 0.8, generator(0, Stage.SPLIT, 8, 0))
+    network = Transformer(task, 8)
+    theta = network.initial(generator(0, Stage.PARAMETERS, 8, 0), "float32")
+    gradient = network.loss_and_gradient(theta, task.train)[2]
+    graph = tdu.barabasi_albert(theta.size, seed=derived_seed(0, Stage.GRAPH, 8, 0))
+    relaxed = tdu.avalanche(gradient[::-1], graph).gradient[::-1]
+    assert not np.array_equal(relaxed, tdu.avalanche(gradient, graph).gradient)
+    after = (theta - config.learning_rate * relaxed).astype(np.float32)
+    assert train_network(config).columns["loss"][1] == pytest.approx(network.loss_and_gradient(after, task.train)[0], rel=1e-6)
+
+
+def test_where_parameters_sit_is_written_only_where_it_is_asked_for(tmp_path):
+    """Logs from before it could be go on."""
+    known = training.network_store(SMALL, tmp_path / "before").settings
+    assert not {"site_order", "measured_on"} & set(known)
+    asked = training.network_store(replace(SMALL, site_order="reversed", measured_on="fresh"), tmp_path / "asked").settings
+    assert asked == known | {"site_order": "reversed", "measured_on": "fresh"}
+    for change in ({"site_order": "units"}, {"measured_on": "units"}):
+        with pytest.raises(ValueError, match="must be one of"):
+            replace(SMALL, **change)
 
 
 def test_grokking_is_the_first_snapshot_from_which_test_accuracy_stays_above_99_percent(monkeypatch):

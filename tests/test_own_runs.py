@@ -18,7 +18,7 @@ from tdu.cli import main
 PAGE = (Path(__file__).parent.parent / "docs" / "own-runs.md").read_text()
 #: Language and text of each block; those of PyTorch and Lightning need the first.
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.M | re.S)
-OBSERVABLES = {"size", "duration", "extent", "peak", "capped", "branching_ratio", "gradient_norm"}
+OBSERVABLES = {"size", "duration", "extent", "peak", "capped", "branching_ratio", "gradient_norm", "moran", "concordance"}
 
 
 def block(known_by, language="python"):
@@ -58,7 +58,7 @@ def columns_of(path, n_sites, steps, *more):
     assert log.n_sites.tolist() == n_sites
     assert log.step.tolist() == steps
     assert set(log.columns) >= {*OBSERVABLES, *more}
-    assert set(log.nulls) == {"permuted", "blocks"}
+    assert set(log.nulls) == {"blocks", "signs"}
     assert (log.size > 0).all()
     return log.columns
 

@@ -43,7 +43,7 @@ def record(path, steps=range(4), scale=6, replicate=0, probe=None, **how):
 
 
 def test_a_row_is_the_avalanche_of_its_step_on_the_graph_of_the_run(tmp_path):
-    run = record(tmp_path, replicate=2, probe=tdu.Probe(draws=3, seed=7, alpha=0.2))
+    run = record(tmp_path, replicate=2, probe=tdu.Probe("ba", draws=3, seed=7, alpha=0.2))
     graph = tdu.barabasi_albert(N, seed=derived_seed(7, Stage.GRAPH, 6, 2))
     assert run.layout == Layout.of(SHAPES)
     assert run.step.tolist() == [0, 1, 2, 3]
@@ -62,7 +62,7 @@ def test_edge_statistics_of_the_field_that_is_measured_are_columns_where_asked_f
         measured = ranked(flat(step), run.layout)
         assert {name: run.columns[name][t] for name in EDGE_STATISTICS} == edge_statistics(measured, graph)
         assert run.columns["size"][t] == tdu.avalanche(measured, graph).size
-    assert not set(EDGE_STATISTICS) & set(record(tmp_path / "without").columns)
+    assert not set(EDGE_STATISTICS) & set(record(tmp_path / "without", probe=tdu.Probe("rook")).columns)
 
 
 @pytest.mark.parametrize(("window", "every"), [(1, 1), (1, 5), (3, 5), (3, 3), (4, 3), (7, 2)])
@@ -120,12 +120,12 @@ def test_spectra_of_a_moment_that_is_handed_in_are_its_own(tmp_path):
 
 
 def test_profiles_are_recorded_step_by_step_where_they_are_asked_for(tmp_path):
-    run = record(tmp_path / "asked", probe=tdu.Probe(draws=3, max_steps=6, profiles=True))
+    run = record(tmp_path / "asked", probe=tdu.Probe.paper(draws=3, max_steps=6, profiles=True))
     graph = tdu.barabasi_albert(N, seed=derived_seed(0, Stage.GRAPH, 6, 0))
     for t, step in enumerate(run.step):
         profile = tdu.avalanche(flat(step), graph, max_steps=6).profile.tolist()
         assert [run.columns[f"profile_{k:02d}"][t] for k in range(1, 7)] == profile + (6 - len(profile)) * [0]
-    without = record(tmp_path / "not", probe=tdu.Probe(draws=3, max_steps=6))
+    without = record(tmp_path / "not", probe=tdu.Probe.paper(draws=3, max_steps=6))
     assert set(run.columns) - set(without.columns) == {f"profile_{k:02d}" for k in range(1, 7)}
     assert not {"profiles", "precision"} & set(Store.open(tmp_path / "not").settings)  # as versions before wrote them
     with pytest.raises(ValueError, match="`profile_01` is a column of the recorder's own"):
@@ -141,7 +141,7 @@ def test_the_order_in_which_tensors_are_given_does_not_matter(tmp_path):
 
 
 def test_one_arrangement_of_a_null_serves_every_step(tmp_path):
-    run = record(tmp_path, probe=tdu.Probe(draws=3, seed=1, nulls=("permuted", "blocks")))
+    run = record(tmp_path, probe=tdu.Probe.paper(draws=3, seed=1))
     graph = tdu.barabasi_albert(N, seed=derived_seed(1, Stage.GRAPH, 6, 0))
     rng = generator(1, Stage.NULL, 6, 0, nulls.MODELS["permuted"].stream)
     for draw in range(3):
@@ -172,7 +172,7 @@ def test_a_cadence_passes_over_the_steps_between(tmp_path):
 
 def test_weights_and_metrics_become_columns(tmp_path):
     weights = {"w": np.diag([3.0, 4.0, 0.0]), "b": np.array([0.0, 12.0, 0.0]), "row": np.ones((1, 4))}
-    with tdu.Probe(draws=0).record(tmp_path, scale=1) as rec:
+    with tdu.Probe("ba", draws=0).record(tmp_path, scale=1) as rec:
         rec(0, np.arange(1.0, 20.0), weights=weights, accuracy=np.float32(0.5), tokens=300)
         rec(1, np.arange(1.0, 20.0), loss=2.0)
     columns = Store.open(tmp_path).read(1, 0).columns
@@ -198,7 +198,7 @@ def test_effective_rank_counts_equal_directions():
 
 @pytest.mark.parametrize("tail", [[0.95, 0.995, 1.0], [0.995, 0.98, 1.0], [0.1, 0.2, 0.3]])
 def test_a_run_groks_where_test_accuracy_stays_above_99_percent(tmp_path, tail):
-    with tdu.Probe(draws=0, nulls=()).record(tmp_path, scale=1) as rec:
+    with tdu.Probe("ba", draws=0).record(tmp_path, scale=1) as rec:
         for step, accuracy in zip((0, 10, 20), tail, strict=True):
             rec(step, flat(step), test_accuracy=accuracy)
     stays = [10, 20, -1][[[0.95, 0.995, 1.0], [0.995, 0.98, 1.0], [0.1, 0.2, 0.3]].index(tail)]
@@ -322,7 +322,7 @@ def test_tensors_stay_the_same_over_a_run(tmp_path, second, message):
     ],
 )
 def test_what_cannot_be_recorded_is_named(tmp_path, call, message):
-    with tdu.Probe().record(tmp_path, scale=1) as rec, pytest.raises((ValueError, TypeError), match=message):
+    with tdu.Probe.paper().record(tmp_path, scale=1) as rec, pytest.raises((ValueError, TypeError), match=message):
         call(rec)
 
 
@@ -350,7 +350,7 @@ def test_another_n_is_another_scale(tmp_path):
     record(tmp_path)
     message = r"scale 6 has N = 42 in run 0 of .*, but 9 in run 1: another N is another scale"
     with tdu.Probe(draws=3).record(tmp_path, scale=6, replicate=1) as rec, pytest.raises(ValueError, match=message):
-        rec(0, {"w": np.ones(9)})
+        rec(0, {"w": np.ones((3, 3))})
 
 
 def test_runs_of_another_probe_do_not_join_the_log(tmp_path):

@@ -131,6 +131,7 @@ def test_text_is_escaped_and_figures_that_cannot_be_drawn_are_left_out(drawn):
     bare = replace(results, quantities={"dimension": quantity}, readings={}, series=())
     text = report.page(bare, directory / "figures")
     assert "&lt;b&gt;&amp;" in text
+    assert "how heavy the tail of |g| is" in text.partition("</p>")[0], "what the paper's numbers measure comes first"
     assert "<figure" not in text
 
 

@@ -2,7 +2,8 @@
 
 Run as ``python train.py [experiment.toml [LOG]]``. Every run is recorded into logs beneath LOG as it trains: `mini-batch`, the
 gradients it is trained by, also without the step limit (`mini-batch-uncapped`); and `large-batch`, the gradients of many more
-sequences at the same parameters. Checkpoints are kept in ``LOG/../runs``, which ``tdu probe --difference`` reads.
+sequences at the same parameters; and both by the protocol of docs/what-d-measures.md, ranked, on the graph `rook` of their
+tensors (`mini-batch-rook`, `large-batch-rook`). Checkpoints are kept in ``LOG/../runs``, for ``tdu probe --difference``.
 """
 
 import hashlib
@@ -92,18 +93,23 @@ def train(log, runs, text, width, replicate, seed, settings):
     known = {"graph": "ba", "nulls": tuple(settings["nulls"]), "draws": settings["draws"], "seed": seed}
     limited = tdu.Probe(**known, max_steps=settings["max_steps"])
     unlimited = tdu.Probe(**known, max_steps=settings["many_steps"])
+    nulls, draws = tuple(settings["rook_nulls"]), settings["rook_draws"]
+    structural = tdu.Probe("rook", nulls=nulls, draws=draws, seed=seed, ranked=True, edges=True)
     checkpoints = runs / f"w{width}-s{replicate}"
     checkpoints.mkdir(parents=True, exist_ok=True)
     with (
         limited.record(log / "mini-batch", width, replicate, every=settings["snapshot_every"]) as record_mini,
         unlimited.record(log / "mini-batch-uncapped", width, replicate) as record_uncapped,
         limited.record(log / "large-batch", width, replicate) as record_large,
+        structural.record(log / "mini-batch-rook", width, replicate) as record_mini_rook,
+        structural.record(log / "large-batch-rook", width, replicate) as record_large_rook,
     ):
         for step in range(settings["steps"] + 1):
             weights = dict(model.named_parameters())
             if record_mini.due(step):
                 of_large, loss, noise_scale = large_batch_gradients(model, text, others, settings)
                 record_large(step, of_large, loss=loss, noise_scale=noise_scale)
+                record_large_rook(step, of_large, loss=loss)
                 arrays = {name: parameter.detach().numpy() for name, parameter in sorted(weights.items())}
                 np.savez(checkpoints / f"{step}.npz", **arrays)
             model.zero_grad()
@@ -112,6 +118,7 @@ def train(log, runs, text, width, replicate, seed, settings):
             record_mini(step, gradients(model), weights=weights, loss=loss)
             if record_mini.due(step):
                 record_uncapped(step, gradients(model))
+                record_mini_rook(step, gradients(model), loss=loss)
             optimiser.step()
 
 

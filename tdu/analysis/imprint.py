@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tdu.analysis import excess, grokking
+from tdu.avalanches.graphs import Graph
+from tdu.avalanches.probe import Probe
 from tdu.config import StudyConfig
 from tdu.logs.log import gather
 from tdu.rng import Stage, generator
@@ -17,7 +19,7 @@ from tdu.statistics.scaling import exponent_of_runs, over_time, window_dimension
 from tdu.training.ensembles import over_grid
 from tdu.training.sites import laid_over, site_order
 from tdu.training.xor import probe_of, with_fields
-from tdu.types import Estimate, Log, Run, SizeStatistic
+from tdu.types import Estimate, Fields, Log, Run, SizeStatistic
 
 _N_RESAMPLES = 2000
 
@@ -56,13 +58,17 @@ def log_of(config: StudyConfig, condition: Condition, executor: Executor) -> Log
 
 def _run(moved: str, config: StudyConfig, hidden: int, replicate: int) -> Run:
     trained = with_fields(config, hidden, replicate)
-    run, graph = trained.run, trained.probe.graph
+    return placed(trained.run, trained.fields, trained.probe.graph, moved, probe_of(config, config.n_null_draws))
+
+
+def placed(run: Run, fields: Fields, graph: Graph, moved: str, probe: Probe) -> Run:
+    """A run as its gradients (T, N) are measured on `graph`, in the order `moved`, with their nulls through the same probe."""
     if moved != "layer":
-        order = site_order(moved, run.layout, generator(config.seed, Stage.SITE_ORDER, hidden, replicate))
-        graph = laid_over(graph, order)
-    probe = replace(probe_of(config, config.n_null_draws), graph=graph).of_run(run.layout, hidden, replicate)
-    sizes = {"size": probe.sizes(trained.fields)}
-    return replace(run, columns=sizes, nulls=probe.null_sizes(trained.fields, run.step), curves={})
+        graph = laid_over(
+            graph, site_order(moved, run.layout, generator(probe.seed, Stage.SITE_ORDER, run.scale, run.replicate))
+        )
+    of_run = replace(probe, graph=graph).of_run(run.layout, run.scale, run.replicate)
+    return replace(run, columns={"size": of_run.sizes(fields)}, nulls=of_run.null_sizes(fields, run.step), curves={})
 
 
 def late(log: Log) -> dict[str, Estimate]:

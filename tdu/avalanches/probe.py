@@ -1,44 +1,44 @@
 """The probe as a value: graph, diffusion, nulls and seed, said once; and the probe of one run, which it makes."""
 
 import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Self
 
 from tdu import _check
-from tdu.avalanches import cascades, nulls, observables, spectrum
+from tdu.avalanches import nulls, protocol, spectrum
 from tdu.avalanches.averaging import MOMENT, Averager
-from tdu.avalanches.edges import EDGE_STATISTICS, edge_statistics
 from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.graphs import Graph
-from tdu.avalanches.nulls import Draws
-from tdu.avalanches.ranked import ranked
+from tdu.avalanches.protocol import Choices
 from tdu.avalanches.recorder import Recorder
-from tdu.avalanches.threads import MIN_SITES_THREADED
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.logs.store import Store
 from tdu.rng import Stage, derived_seed
-from tdu.types import Column, Fields, Integers, Layout
+from tdu.types import Layout
 
-#: What measures a field (N,) at a step: every observable, and the sizes (D,) under each null, by name.
-Snapshots = Callable[[Fields, int], tuple[dict[str, float], dict[str, Integers]]]
 #: What a log of gradients that were not trained here says of its source.
 SOURCE = "gradients"
 #: What it says of the graph, if that was no family but one `Graph`.
 GIVEN = "given"
 #: What it says nothing of unless it was asked for, so that logs from before it could be are of the same probe.
 UNASKED = {"ranked": False, "edges": False, "precision": "float64", "profiles": False, "window": 0}
+#: Of these, what the protocol asks for, so that the command line says it both ways.
+SWITCHES = ("ranked", "edges")
 
 
 @dataclass(frozen=True)
 class Probe:
     """How gradients are measured.
+
+    Where no graph is named, tensors with their names are measured by the protocol of docs/what-d-measures.md: ranked fields on
+    ``rook``, with its edge statistics, beside ``blocks`` and ``signs``. A lone array, of whose parts nothing is known, is
+    measured on the paper's graph, as it is, with a warning. A graph that is named measures the field as it is. In each case
+    what else is said is done (`tdu.avalanches.protocol.chosen`), and a log keeps what was measured, not what was said.
 
     Parameters
     ----------
@@ -63,27 +63,30 @@ class Probe:
     Examples
     --------
     >>> fields = np.random.default_rng(0).normal(size=(2, 50))  # gradients of 50 parameters at two snapshots
-    >>> probe = tdu.Probe(nulls=("permuted",), draws=3).of_run(tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)}))
-    >>> probe.observables(fields)["size"].shape, probe.null_sizes(fields, np.array([0, 10]))["permuted"].shape
+    >>> probe = tdu.Probe(draws=3).of_run(tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)}))
+    >>> probe.observables(fields)["size"].shape, probe.null_sizes(fields, np.array([0, 10]))["blocks"].shape
     ((2,), (3, 2))
     """
 
-    graph: str | Graph = "ba"
+    graph: str | Graph | None = None
     alpha: float = ALPHA
     quantile: float = QUANTILE
     max_steps: int = MAX_STEPS
-    nulls: tuple[str, ...] = ("permuted", "blocks")
+    nulls: tuple[str, ...] | None = None
     draws: int = 8
     seed: int = 0
-    ranked: bool = False
-    edges: bool = False
+    ranked: bool | None = None
+    edges: bool | None = None
     precision: str = "float64"
     profiles: bool = False
     window: int | str = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.graph, Graph):
+        if isinstance(self.graph, str):
             _check.choice(self.graph, "graph", tuple(FAMILIES))
+        if self.graph is not None:
+            for name, value in vars(self._chosen()).items():
+                object.__setattr__(self, name, value)
         _check.real(self.alpha, "alpha", 0, 1)
         _check.real(self.quantile, "quantile", 0, 1, open_interval=True)
         _check.integer(self.max_steps, "max_steps", 0, _check.LARGEST_STEPS)
@@ -92,7 +95,39 @@ class Probe:
         _check.choice(self.precision, "precision", PRECISIONS)
         if self.window != MOMENT:
             _check.integer(self.window, "window", 0, _check.LARGEST_STEPS)
-        _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
+        if self.nulls is not None:
+            _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
+
+    @classmethod
+    def paper(cls, **settings: Any) -> Self:
+        """A probe with the paper's graph, of the field as it is, beside ``permuted`` and ``blocks``, but for the `settings`.
+
+        It is no setting of its own, which could contradict the others: a log of such a probe is one of ``graph="ba"``.
+
+        Examples
+        --------
+        >>> tdu.Probe.paper(seed=3) == tdu.Probe("ba", seed=3, nulls=("permuted", "blocks"), ranked=False, edges=False)
+        True
+        """
+        return cls(**vars(protocol.PAPER) | settings)
+
+    def settled(self, *layouts: Layout) -> Self:
+        """The probe with what was left open decided for fields of these layouts; without any, as the protocol has it.
+
+        Examples
+        --------
+        >>> tdu.Probe(draws=3).settled(tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)})).settings["graph"]
+        'rook'
+        """
+        return replace(self, **vars(self._chosen(*layouts)))
+
+    @property
+    def choices(self) -> Choices:
+        """What is measured, of a probe that is settled; of another what the protocol has."""
+        return self._chosen()
+
+    def _chosen(self, *layouts: Layout) -> Choices:
+        return protocol.chosen(layouts, self.graph, self.ranked, self.edges, self.nulls)
 
     def of_run(self, layout: Layout, scale: int = 0, replicate: int = 0) -> "RunProbe":
         """The probe of one run: its graph, and the draws of the nulls, which serve all its snapshots.
@@ -102,16 +137,20 @@ class Probe:
         >>> layout = tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)})
         >>> of_run = tdu.Probe(draws=3).of_run(layout, scale=8)
         >>> len(of_run.graph), of_run.sizes(np.eye(2, 50)).shape, {name: len(list(of_run.draws[name])) for name in of_run.draws}
-        (50, (2,), {'permuted': 3, 'blocks': 3})
+        (50, (2,), {'blocks': 3, 'signs': 3})
         """
         if self.window:
             spectrum.matrices(layout)  # an error where there is none, before anything is measured
-        graph = self.graph
+        settled = self.settled(layout)
+        chosen = settled.choices
+        if word := protocol.word_on(self.graph, chosen):
+            warnings.warn(word, stacklevel=2)
+        graph = chosen.graph
         if not isinstance(graph, Graph):
             graph = FAMILIES[graph](layout, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
-        models = [nulls.MODELS[name] for name in self.nulls]
+        models = [nulls.MODELS[name] for name in chosen.nulls]
         draws = nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate))
-        return RunProbe(self, graph, draws, layout)
+        return RunProbe(settled, graph, draws, layout)
 
     def averager(self, layout: Layout, every: int) -> Averager | None:
         """What means over the window come from, for snapshots at every `every`-th step; None if there is no window.
@@ -164,8 +203,23 @@ class Probe:
         _check.integer(scale, "scale", 0)
         _check.integer(replicate, "replicate", 0)
         _check.integer(every, "every", 1)
-        store = Store.begin(Path(path), SOURCE, self.settings)
-        return Recorder(self, store, scale, replicate, every, resume, keep_gradients)
+        return Recorder(self, self.log_at(Path(path)), scale, replicate, every, resume, keep_gradients)
+
+    def log_at(self, path: Path) -> Store:
+        """The log at `path`, begun or there already; of a probe that is not settled only the one there, whatever settled it.
+
+        Examples
+        --------
+        >>> with TemporaryDirectory() as run:
+        ...     tdu.Probe.paper().log_at(pathlib.Path(run)).settings["graph"]
+        'ba'
+        """
+        if self.graph is not None:
+            return Store.begin(path, SOURCE, self.settings)
+        if not (path / "manifest.json").exists():
+            return Store(path, SOURCE, {})  # begun when the first gradients settle the probe
+        of_arrays = self.settled(Layout.unknown(1))
+        return (of_arrays if of_arrays.settings == Store.open(path).settings else self.settled()).log_at(path)
 
     @property
     def n_averaged(self) -> int:
@@ -176,88 +230,10 @@ class Probe:
     def settings(self) -> dict[str, Any]:
         """What a log keeps of the probe; of a graph that was given, which fits one scale alone, only that it was."""
         graph = GIVEN if isinstance(self.graph, Graph) else self.graph
-        return asked_for({item.name: getattr(self, item.name) for item in fields(self)} | {"graph": graph})
+        known = {item.name: getattr(self, item.name) for item in fields(self)}
+        return asked_for(known | {"graph": graph, "nulls": list(self.choices.nulls)})
 
 
 def asked_for(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings without those that are `UNASKED`."""
     return {name: value for name, value in settings.items() if name not in UNASKED or value != UNASKED[name]}
-
-
-@dataclass(frozen=True, eq=False)
-class RunProbe:
-    """A `probe` with the `graph` of one run, the `draws` of each null by name, and the `layout` of the fields."""
-
-    probe: Probe
-    graph: Graph
-    draws: Mapping[str, Draws]
-    layout: Layout
-
-    def observables(self, fields: Fields, workers: int = 1) -> dict[str, Column]:
-        """Every observable (T,) of the avalanches of fields (T, N), by name, and the edge statistics if they are asked for."""
-        measured = self._measured(fields)
-        found = cascades.avalanches(measured, self.graph, **self._settings, workers=workers)
-        columns = observables.columns(found, profiles=self.probe.profiles)
-        if self.probe.edges:
-            of_edges = [edge_statistics(field, self.graph) for field in measured]
-            columns |= {name: np.array([one[name] for one in of_edges]) for name in EDGE_STATISTICS}
-        return columns
-
-    def snapshot(self, field: Fields, step: int, workers: int = 1) -> tuple[dict[str, float], dict[str, Integers]]:
-        """Every observable of one field (N,) of any precision, and the sizes (D,) under each null, by name."""
-        return self.snapshots(workers)(field, step)
-
-    def snapshots(self, workers: int = 1) -> Snapshots:
-        """As `snapshot`, of fields one after the other in one thread, with work space that is kept."""
-        meter = cascades.Meter(self.graph, **self._settings, workers=workers)
-
-        def snapshot(field: Fields, step: int) -> tuple[dict[str, float], dict[str, Integers]]:
-            measured = self._measured(field)
-            columns = observables.columns(meter(measured), profiles=self.probe.profiles)
-            numbers = {name: float(value) for name, value in columns.items()}
-            if self.probe.edges:
-                numbers |= edge_statistics(measured, self.graph)
-            return numbers, {
-                name: self._sizes_under(draws, measured[None], np.array([step]), workers)[:, 0]
-                for name, draws in self.draws.items()
-            }
-
-        return snapshot
-
-    def null_sizes(self, fields: Fields, steps: Integers, workers: int = 1) -> dict[str, Integers]:
-        """Avalanche sizes (D, T) under each draw of each null of fields (T, N) at `steps` (T,), by the null's name.
-
-        Threads share a field of millions of sites, and of smaller ones the draws.
-        """
-        measured = self._measured(fields)
-        return {name: self._sizes_under(draws, measured, steps, workers) for name, draws in self.draws.items()}
-
-    def sizes_under(self, draws: Draws, fields: Fields, steps: Integers, workers: int = 1) -> Integers:
-        """Avalanche sizes (D, T) under the draws of one null."""
-        return self._sizes_under(draws, self._measured(fields), steps, workers)
-
-    def sizes(self, fields: Fields, graph: Graph | None = None, workers: int = 1) -> Integers:
-        """Avalanche sizes (T,) of fields (T, N), on the run's graph or another."""
-        return self._sizes(self._measured(fields), graph or self.graph, workers)
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return {name: getattr(self.probe, name) for name in ("alpha", "quantile", "max_steps", "precision")}
-
-    def _measured(self, fields: Fields) -> Fields:
-        """What is measured of fields (…, N), and what nulls are drawn of."""
-        return ranked(fields, self.layout) if self.probe.ranked else fields
-
-    def _sizes_under(self, draws: Draws, measured: Fields, steps: Integers, workers: int) -> Integers:
-        if workers > 1 and draws.kept and len(self.graph) < MIN_SITES_THREADED:
-            with ThreadPoolExecutor(workers) as executor:
-                return np.stack(list(executor.map(lambda d: self._sizes(d.apply(measured, steps), d.graph), draws.kept)))
-        return np.stack([self._sizes(drawn, graph, workers) for drawn, graph in draws.applied(measured, steps)])
-
-    def _sizes(self, measured: Fields, graph: Graph, workers: int = 1) -> Integers:
-        return cascades.sizes_of(measured, graph, **self._settings, workers=workers)
-
-    def relaxed(self, gradient: npt.NDArray[np.floating], alpha: float) -> npt.NDArray[np.floating]:
-        """What becomes of a gradient (N,) in an avalanche of strength `alpha`, in its own precision: what trains in-line."""
-        found = cascades.avalanche(gradient, self.graph, alpha, self.probe.quantile, max_steps=self.probe.max_steps)
-        return found.gradient.astype(gradient.dtype)

@@ -22,7 +22,8 @@ from tdu.logs.store import Store
 from tdu.types import Fields, Layout
 
 if TYPE_CHECKING:
-    from tdu.avalanches.probe import Probe, Snapshots
+    from tdu.avalanches.probe import Probe
+    from tdu.avalanches.run_probe import Snapshots
 
 #: Columns of the recorder's own, which a metric cannot be called.
 _TAKEN = {
@@ -134,6 +135,7 @@ class Recorder:
             return self._measure
         layout = Layout.of(shapes)
         try:
+            self._run.store = self._probe.settled(layout).log_at(self._run.store.path)
             self._run.keep_to(layout)
         except InputError as error:
             raise InputError(f"step {step}: {error}") from None

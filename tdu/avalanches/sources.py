@@ -12,8 +12,11 @@ import numpy.typing as npt
 from tdu import _validate
 from tdu.avalanches import nulls
 from tdu.avalanches.cascades import avalanche
+from tdu.avalanches.edges import edge_statistics
 from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.graphs import Graph
+from tdu.avalanches.protocol import Choices
+from tdu.avalanches.ranked import ranked
 from tdu.errors import InputError
 from tdu.files import read_array, read_fields
 from tdu.rng import Stage, generator
@@ -33,45 +36,52 @@ def _unknown(_path: Path, n_sites: int) -> Layout:
 
 
 def probe_files(
-    files: Sequence[Path], graph: str, seed: int, read: Reader = read_fields, layout_of: LayoutOf = _unknown, **settings: Any
+    files: Sequence[Path],
+    choices: Choices,
+    seed: int,
+    read: Reader = read_fields,
+    layout_of: LayoutOf = _unknown,
+    **settings: Any,
 ) -> Iterator[dict[str, Any]]:
-    """One row of `COLUMNS` per snapshot of each file, in order.
+    """One row of `COLUMNS` per snapshot of each file, in order, and the edge statistics if they are among the choices.
 
-    `graph` is a name in `tdu.avalanches.families.FAMILIES`, built for the layout of each file, or a .npy file of edges (E, 2).
-    `settings` are those of `tdu.avalanche`. A ValueError names the file and the snapshot.
+    The graph is a name in `tdu.avalanches.families.FAMILIES`, built for the layout of each file, or a .npy file of edges
+    (E, 2). `settings` are those of `tdu.avalanche`. A ValueError names the file and the snapshot.
     """
-    for row, field, on in _snapshots(files, graph, seed, read, layout_of):
+    for row, field, _, on in _snapshots(files, choices, seed, read, layout_of):
         with _named(row):
-            found = avalanche(field, on(), **settings)
-        yield row | {name: getattr(found, name) for name in COLUMNS if name not in row}
+            graph = on()
+            found = avalanche(field, graph, **settings)
+        of_edges = edge_statistics(np.asarray(field, np.float64), graph) if choices.edges else {}
+        yield row | {name: getattr(found, name) for name in COLUMNS if name not in row} | of_edges
 
 
 def null_files(
     files: Sequence[Path],
-    graph: str,
+    choices: Choices,
     seed: int,
-    names: Sequence[str],
     draws: int,
     blocks: Sequence[int] | None = None,
     read: Reader = read_fields,
     layout_of: LayoutOf = _unknown,
     **settings: Any,
 ) -> Iterator[dict[str, Any]]:
-    """One row per snapshot: its size, and for each null in `names` the mean of its draws, their 95 % range, and a p-value.
+    """One row per snapshot: its size, and for each null chosen the mean of its draws, their 95 % range, and a p-value.
 
     A file is one run, and a draw one arrangement for all its snapshots (`tdu.avalanches.nulls.Null`), which is made again at
-    each, so that none is kept. `blocks` are the lengths of the layers' weights and biases, for nulls that ask for them. p is
-    two-sided: how often a draw is as far from the mean of all as the snapshot is, which is counted as one of them.
+    each, so that none is kept. `blocks` are the lengths of the layers' weights and biases, for nulls that ask for them where
+    the file does not know them. p is two-sided: how often a draw is as far from the mean of all as the snapshot is, which is
+    counted as one of them.
     """
     number = -1
-    for row, field, on in _snapshots(files, graph, seed, read, layout_of):
+    for row, field, of_file, on in _snapshots(files, choices, seed, read, layout_of):
         number += row["index"] == 0
         with _named(row):
-            graph_of_field, layout = on(), _layout(field.size, blocks)
+            graph_of_field, layout = on(), of_file if blocks is None else _in_blocks(field.size, blocks)
             size = avalanche(field, graph_of_field, **settings).size
             found: dict[str, Any] = {"size": size}
             fields, steps = np.asarray(field, np.float64)[None], np.array([row["index"]])
-            for null in (nulls.MODELS[name] for name in names):
+            for null in (nulls.MODELS[name] for name in choices.nulls):
                 sizes = np.empty(draws)
                 for draw in range(draws):
                     rng = generator(seed, Stage.NULL, number, null.stream, draw)
@@ -89,16 +99,15 @@ def _beside(name: str, sizes: Floats, size: int) -> dict[str, float]:
     return {name: float(sizes.mean()), f"{name}_low": float(low), f"{name}_high": float(high), f"{name}_p": p}
 
 
-def _layout(n_sites: int, blocks: Sequence[int] | None) -> Layout:
-    if blocks is None:
-        return Layout.unknown(n_sites)
+def _in_blocks(n_sites: int, blocks: Sequence[int]) -> Layout:
     return Layout.of({f"block {i}": (size,) for i, size in enumerate(nulls.block_sizes(n_sites, blocks))})
 
 
 def _snapshots(
-    files: Sequence[Path], graph: str, seed: int, read: Reader, layout_of: LayoutOf
-) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Callable[[], Graph]]]:
-    """Each snapshot of each file: where it is from, the field, and what makes its graph."""
+    files: Sequence[Path], choices: Choices, seed: int, read: Reader, layout_of: LayoutOf
+) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.generic], Layout, Callable[[], Graph]]]:
+    """Each snapshot of each file: where it is from, the field that is measured, its layout, and what makes its graph."""
+    graph = str(choices.graph)
     if graph not in FAMILIES and not graph.endswith(".npy"):
         raise InputError(f"`graph` must be one of {', '.join(FAMILIES)}, or a .npy file of edges, but it is {graph!r}")
 
@@ -116,8 +125,9 @@ def _snapshots(
                 _validate.field(field)
     for path in each:
         for index, field in enumerate(read(path)):
-            on = partial(of_layout, layout_of(path, field.size))
-            yield {"file": str(path), "index": index, "n": field.size}, field, on
+            layout = layout_of(path, field.size)
+            measured = ranked(np.asarray(field, np.float64), layout) if choices.ranked else field
+            yield {"file": str(path), "index": index, "n": field.size}, measured, layout, partial(of_layout, layout)
 
 
 @contextmanager

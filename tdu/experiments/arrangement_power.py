@@ -10,15 +10,16 @@ from scipy.special import stdtrit
 
 from tdu.avalanches.cascades import sizes_of
 from tdu.avalanches.graphs import Graph
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.planted import planted, units_of
+from tdu.avalanches.probe import Probe
 from tdu.avalanches.ranked import ranked
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import Scope, StudyConfig
 from tdu.executors import as_finished
-from tdu.experiments.arrangement_plants import PLANTS, mixing, units_of
 from tdu.experiments.arrangement_statistics import epsilon, over_edges
 from tdu.experiments.experiment import Say
 from tdu.models import mlp
-from tdu.rng import Stage, generator, normal
+from tdu.rng import Stage, generator
 from tdu.series import Series
 from tdu.types import Estimate, Findings, Floats, Integers, Layout
 
@@ -32,6 +33,8 @@ _NULL = 3  # experiments with nothing planted, for one with something
 #: The layouts that fields are planted in, what is planted in each, and the graphs that it is looked for on.
 LAYOUTS = {"units": mlp.layout(100), "matrix": Layout.of({"weight": (32, 24), "bias": (32,)})}
 _PLANTED = {"units": ("values", "magnitudes", "signs"), "matrix": ("rank 1", "row scale")}
+#: What the tables call it otherwise than `tdu.avalanches.planted.KINDS`.
+_KINDS = {NOTHING: "gaussian", "values": "units", "rank 1": "rank-1", "row scale": "row-scale", OWN_GRAPH: "graph"}
 _GRAPHS = {"units": ("ba", "ring", "units", "rook"), "matrix": ("ba", "ring", "rook")}
 #: Avalanches of the field as it is and by rank; sums over the edges of ranks of |g|, of signs, and of values by rank.
 STATISTICS = ("raw", "ranked", "Moran", "concordance", "values")
@@ -147,11 +150,8 @@ def _of_run(config: StudyConfig, n_experiments: int, one: Condition, run: int) -
     """Every statistic (E,) of the fields of one run in all experiments."""
     layout = LAYOUTS[one.layout]
     rng = generator(config.seed, Stage.SYNTHETIC_FIELD, layout.n_sites, run, one.stream, RUNS)
-    if one.family:
-        lies_along = mixing(probe_on(one.family, config, one.layout, run).graph, one.strength)
-        fields = normal(rng, (n_experiments, layout.n_sites)) @ lies_along.T
-    else:
-        fields = PLANTS[one.plant](rng, n_experiments, layout.n_sites, one.strength, units_of(layout))
+    along = probe_on(one.family, config, one.layout, run).graph if one.family else None
+    fields = planted(_KINDS.get(one.plant, one.plant), layout, along, one.strength, rng, n_experiments)
     by_rank = ranked(fields, layout)
     found: dict[tuple[str, str], Floats] = {}
     for graph in one.graphs:

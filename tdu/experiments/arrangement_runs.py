@@ -3,19 +3,18 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.probe import Probe
 from tdu.avalanches.ranked import ranked
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import TARGET_NAMES, NetworkConfig, StudyConfig
 from tdu.executors import as_finished
 from tdu.experiments.arrangement_statistics import OVER_EDGES, epsilon, over_edges
 from tdu.experiments.experiment import Say
 from tdu.training.ensembles import over_grid
-from tdu.training.network import train_network
+from tdu.training.network import with_fields as network_with_fields
 from tdu.training.xor import with_fields
 from tdu.types import Booleans, Fields, Floats, Integers
 
@@ -147,10 +146,7 @@ def _transformer_run(config: StudyConfig, fraction: float, width: int, replicate
         epochs=config.epochs, snapshot_every=config.snapshot_every, alpha=config.alpha, quantile=config.quantile,
         max_steps=config.max_steps, seed=config.seed, replicate=replicate,
     )  # fmt: skip
-    with TemporaryDirectory() as directory:
-        run = train_network(settings, Path(directory), save_gradients=True)
-        (kept,) = Path(directory).rglob("*-gradients.npy")
-        fields = np.load(kept)
+    run, fields = network_with_fields(settings)
     probe = Probe("rook", config.alpha, config.quantile, config.max_steps, NULLS, config.n_null_draws, config.seed)
     of_runs = [one.of_run(run.layout, width, replicate) for one in (probe, replace(probe, graph="ba"))]
     known = np.flatnonzero(run.columns["accuracy"] >= _MEMORISED)

@@ -4,7 +4,7 @@ import numpy as np
 
 from tdu.avalanches.edges import edge_statistics
 from tdu.avalanches.graphs import Graph
-from tdu.avalanches.probe import RunProbe
+from tdu.avalanches.run_probe import RunProbe
 from tdu.logs.amplitude import amplitude
 from tdu.types import Fields, Floats
 

@@ -14,6 +14,7 @@ from tdu.analysis.over_time import Excess
 from tdu.config import LogConfig
 from tdu.errors import InputError
 from tdu.experiments.char_lm_figure import draw
+from tdu.experiments.char_lm_rook import ROOK, of_gradients
 from tdu.experiments.char_lm_series import (
     ALL,
     LARGE,
@@ -30,6 +31,7 @@ from tdu.experiments.char_lm_series import (
     PerSite,
     Probed,
     Trained,
+    inside,
 )
 from tdu.experiments.char_lm_tables import tables
 from tdu.experiments.experiment import LogExperiment, Say
@@ -49,7 +51,8 @@ _N_RESAMPLES = 2000
 def measure(config: LogConfig, executor: Executor, say: Say, folder: Path) -> list[Findings]:
     """The logs in `folder`, which the experiment's train.py made, and what of them differs."""
     made_of = training_of(config, folder / "training.json")
-    logs = {name: selected(load(folder / name), config, folder / name) for name in LOGS}
+    logs = {name: selected(load(folder / name), config, folder / name) for name in (*LOGS, *ROOK.values())}
+    on_rook = {name: logs.pop(rook) for name, rook in ROOK.items()}
     say("intervals")
     jobs = [partial(of_log, name, log) for name, log in logs.items()]
     jobs += [
@@ -57,6 +60,7 @@ def measure(config: LogConfig, executor: Executor, say: Say, folder: Path) -> li
         partial(of_difference, "limit", MINI, UNCAPPED, logs),
         *(partial(of_losses, name, logs) for name in (MINI, LARGE)),
         partial(beside_training, logs),
+        *(partial(of_gradients, name, log, logs[name]) for name, log in on_rook.items()),
     ]
     return [of_training(logs, made_of), *executor.map(lambda job: job(), jobs)]
 
@@ -94,12 +98,6 @@ def selected(log: Log, config: LogConfig, path: Path) -> Log:
 
 def _under(log: Log) -> dict[str, Floats]:
     return {f"under {name}": sizes for name, sizes in log.nulls.items()}
-
-
-def inside(log: Log, window: str) -> Integers:
-    """The snapshots of a window."""
-    first, last = WINDOWS[window]
-    return np.flatnonzero((first <= log.step) & (log.step <= last))
 
 
 def of_log(name: str, log: Log) -> Findings:

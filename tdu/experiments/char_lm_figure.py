@@ -8,17 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdu.config import LogConfig
+from tdu.experiments import char_lm_rook
 from tdu.experiments.char_lm_series import ALL, Compared, PerSite, Probed, Trained
 from tdu.results.panels.style import DASHES, MARKERS, SIZES, WIDE, log_scale, null_styles, panel_title, shade
 from tdu.types import Floats, Results
 
-_LETTERS = "abcdefghijkl"
+_LETTERS = "abcdefghijklmno"
 
 
 def draw(results: Results) -> Figure:
-    """(a–c) Training; (d–l) of each log D(t) beside its nulls, what it exceeds them by, and what else there is of it."""
-    figure = Figure(figsize=(WIDE, 8.4))
-    grid = figure.subplots(4, 3)
+    """(a–c) Training; (d–l) of each log D(t) beside its nulls, what it exceeds them by, and more; (m–o) ranked on `rook`."""
+    figure = Figure(figsize=(WIDE, 10.5))
+    grid = figure.subplots(5, 3)
     titles = iter(_LETTERS)
 
     def titled(axes: Axes, title: str) -> None:
@@ -40,7 +41,7 @@ def draw(results: Results) -> Figure:
     titled(grid[0, 2], "mini-batch, sizes")
     compared = results.all_of(Compared)
     probed = {one.log: one for one in results.all_of(Probed)}
-    for row, name in zip(grid[1:], ("mini-batch", "large-batch", "difference"), strict=True):
+    for row, name in zip(grid[1:4], ("mini-batch", "large-batch", "difference"), strict=True):
         _draw_dimension(row[0], probed[name])
         titled(row[0], f"{name}, $D(t)$")
         _draw_excess(row[1], probed[name])
@@ -52,8 +53,11 @@ def draw(results: Results) -> Figure:
         else:
             _draw_per_site(row[2], per_site[name])
             titled(row[2], f"{name}, sizes")
-    _share_limits(list(grid[1:, 1]))
+    _share_limits(list(grid[1:4, 1]))
     _share_limits(list(grid[1:3, 0]))
+    char_lm_rook.draw(list(grid[4]), results.all_of(char_lm_rook.Arranged)[0])
+    for axes, title in zip(grid[4], (r"mini-batch, rook: $\varepsilon$", "rook: edges", r"$\varepsilon$ by loss"), strict=True):
+        titled(axes, title)
     figure.legend(*grid[1, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from tdu.series import Series
-from tdu.types import Band, Estimate, Floats, Integers
+from tdu.types import Band, Estimate, Floats, Integers, Log
 
 MINI, LARGE, DIFFERENCE, UNCAPPED = "mini-batch", "large-batch", "difference", "mini-batch-uncapped"
 LOGS = (MINI, LARGE, DIFFERENCE, UNCAPPED)
@@ -11,6 +13,12 @@ NULLS = ("permuted", "blocks")
 #: Steps, both ends included, that D(t) is averaged over.
 WINDOWS = {"all steps": (0, 10**9), "steps 0–100": (0, 100), "from step 300": (300, 10**9)}
 ALL = next(iter(WINDOWS))
+
+
+def inside(log: Log, window: str) -> Integers:
+    """The snapshots of a window."""
+    first, last = WINDOWS[window]
+    return np.flatnonzero((first <= log.step) & (log.step <= last))
 
 
 @dataclass(frozen=True, eq=False)

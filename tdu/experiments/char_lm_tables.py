@@ -1,6 +1,7 @@
 """The tables of the study of small language models."""
 
 from tdu.analysis.alignment import beside_one, higher_or_lower
+from tdu.experiments import char_lm_rook
 from tdu.experiments.char_lm_series import (
     ALL,
     DIFFERENCE,
@@ -49,6 +50,7 @@ def tables(results: Results) -> dict[str, Table]:
             {"what": one.what, **{key: value for name, found in one.found.items() for key, value in _ends(found, name).items()}}
             for one in results.series_of(Correlations).rows
         ],
+        **char_lm_rook.tables(results.all_of(char_lm_rook.Arranged)),
     }
 
 

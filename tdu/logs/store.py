@@ -270,7 +270,10 @@ def _refuse_differences(there: Store, here: Store) -> None:
     if there.plan != here.plan:
         differences.append(f"{_planned(there.plan)} there, {_planned(here.plan)} here")
     if differences:
-        raise InputError(f"{there.path} holds another study ({'; '.join(differences)}): choose another directory")
+        raise InputError(
+            f"{there.path} holds another study ({'; '.join(differences)}): choose another directory, or give the settings that "
+            "are there"
+        )
 
 
 def _planned(plan: tuple[tuple[int, int], ...]) -> str:
@@ -285,4 +288,4 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "not set" if value is None else ",".join(map(str, value)) if isinstance(value, list) else str(value)

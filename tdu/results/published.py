@@ -135,6 +135,8 @@ OWN = {
     "edge": "η·λ₀ at the start beyond which the loss overshoots",
     "coincidence": "rank correlation of grokking with the last growth of the loss",
     "imprint": "late D on the graph that trained minus elsewhere",
+    "trace": "excess of D(t) over signs, in reversed order, on a fresh graph, of further seeds",
+    "transformers_dimension": "transformers: D, last quarter of training",
     "steps_capped": "avalanches stopped at the last step allowed (%)",
     "gini_at_grokking": "Gini of |θ| at grokking against the start (%)",
     "duration_exponent": "z, of the duration (⟨T⟩)",
@@ -165,6 +167,8 @@ _OF_EACH = {
     "excess_": "excess of D(t) over {}, after grokking",
     "share_": "share of D(t) − 1 that is lost under {} (%)",
     "epsilon_": "Δ of ε ~ Δ log N, ε = log s − ⟨log s⟩ under {}",
+    "transformers_excess_": "transformers: excess of D over {}, last quarter of training",
+    "transformers_epsilon_": "transformers: ε = log s − ⟨log s⟩ under {}, last quarter of training",
     "correlation_": "rank correlation of D(t) with {}",
     "lead_": "lead of D(t) over {} (steps)",
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from tdu.config import GrokkingConfig, LogConfig
+from tdu.config import GRAPHS, STRUCTURAL_GRAPHS, GrokkingConfig, LogConfig
 from tdu.files import atomic
 from tdu.results import figures
 from tdu.results.assemble import edge_table, local_table, scales_table
@@ -88,14 +88,28 @@ def _how_to_regenerate(results: Results) -> Iterable[str]:
         yield "<p><code>make reproduce</code> in a clone of the repository does the same from nothing.</p>"
 
 
+#: What an exponent is one of, for whoever reads the first paragraph alone; docs/what-d-measures.md shows it.
+_OF_TAILS = (
+    "What D measures: the slope, over network sizes, of how heavy the tail of |g| is above the threshold. The graph knows "
+    "nothing of parameters, so that D ≠ 1 is no sign of how the gradient is arranged over them."
+)
+_OF_PAPER = f"{_OF_TAILS} What D exceeds null models by where the relaxed field trains, the probe has written into the weights."
+_OF_RANKS = (
+    "Magnitudes are by rank, the same distribution at every size: D of a field without arrangement is 1. What arrangement adds "
+    "is ε of each null, with an exponent only where it grows with the size."
+)
+
+
 def _of_log(results: Results) -> str:
     config = results.config
     assert isinstance(config, LogConfig)
     scales = ", ".join(map(str, config.scales))
     what = "independent Gaussian fields" if config.source == "synthetic" else "the gradients"
+    ordinary = config.settings.get("graph", GRAPHS[0]) in set(GRAPHS) - set(STRUCTURAL_GRAPHS)
+    measures = _OF_RANKS if config.settings.get("ranked") else _OF_TAILS if ordinary else ""
     return (
         f"<p>Avalanches of {what} of {len(config.scales)} scales ({scales}), at most {config.replicates} runs each, "
-        "measured by tdu. Intervals are 95 % by resampling runs. Nothing published stands beside them.</p>"
+        f"measured by tdu. Intervals are 95 % by resampling runs. Nothing published stands beside them. {measures}</p>"
     )
 
 
@@ -123,9 +137,9 @@ def _summary(results: Results) -> str:
     counts = ", ".join(f"{verdicts.count(one)} {many}" for one, many in words.items() if one in verdicts)
     lines = [
         "<p>P. Wang, <i>Grokking as Dimensional Phase Transition in Neural Networks</i>, arXiv:2604.04655, measured again "
-        f"by tdu. Of {len(verdicts)} published figures: {counts}. A figure agrees if our whole interval lies in the published "
-        "range, widened by an equivalence margin where its note states one; it does not agree if the interval lies outside; "
-        "else the interval cannot tell, and the half-width that could is given.</p>"
+        f"by tdu. {_OF_PAPER} Of {len(verdicts)} published figures: {counts}. A figure agrees if our whole interval lies in "
+        "the published range, widened by an equivalence margin where its note states one; it does not agree if the interval "
+        "lies outside; else the interval cannot tell, and the half-width that could is given.</p>"
     ]
     if results.pooled and results.scope:
         lines.append(

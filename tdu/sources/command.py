@@ -1,7 +1,7 @@
 """What `tdu probe PATTERN --out RUN` does: the runs that are asked for, a plan of the work, and the work."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -11,10 +11,12 @@ import numpy as np
 
 from tdu.avalanches.nulls import kept_together
 from tdu.avalanches.probe import Probe
+from tdu.avalanches.protocol import OF_ARRAYS, Choices, chosen, word_on
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.executors import Workers, share
 from tdu.models import mlp
+from tdu.sources.formats import layout_in
 from tdu.sources.patterns import found
 from tdu.sources.probing import RunFiles, Selection, probe_runs, runs_in
 from tdu.types import Fields, Layout
@@ -23,11 +25,31 @@ from tdu.types import Fields, Layout
 _MEASURED = mlp.layout(250_000)
 _GROWTH = 1.2  # the power of N that it grows with from there on, as more and more of the field lies outside of caches
 _BYTES_A_SITE = 60  # graph, field and lists of one probe
+_BYTES_OF_RANKS = 32  # a site: magnitudes, their order, the quantiles, and the field that they make
+
+
+def choices_for(
+    files: Sequence[Path],
+    graph: str | None,
+    ranked: bool | None,
+    edges: bool | None = None,
+    nulls: tuple[str, ...] = (),
+    threshold: float | None = None,
+) -> tuple[Choices, str | None]:
+    """What is measured of files that make no log, the same of all as they are one table, and what is to be said of it.
+
+    A threshold that is given is one of |g|, not of ranks.
+    """
+    if ranked is None and threshold is not None:
+        ranked = False
+    of_named = OF_ARRAYS.nulls if graph else None  # of a file alone, which need not have a layout
+    choices = chosen((layout_in(path, 1) for path in files), graph, ranked, edges, nulls or of_named)
+    return choices, word_on(graph, choices)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The runs whose fields are to be measured into the log `out`, and how."""
+    """The runs whose fields are to be measured into the log `out`, and how; a `word` on that, if there is one to say."""
 
     out: Path
     runs: tuple[RunFiles, ...]
@@ -36,6 +58,7 @@ class Asked:
     grokking_steps: Mapping[tuple[int, int], int]
     workers: Workers
     part: tuple[int, int] | None = None
+    word: str | None = None
 
     @property
     def n_fields(self) -> int:
@@ -45,11 +68,12 @@ class Asked:
 
     @property
     def found(self) -> str:
-        """What there is to measure, in a line."""
+        """What there is to measure, in a line, and in another what is to be said of how."""
         sizes = list(dict.fromkeys(run.layout.n_sites for run in self.runs))
         fields = "difference" if self.selection.difference else "snapshot"
         scales = f"{_counted(len(sizes), 'scale')} (N = {', '.join(map(str, sizes))})"
-        return f"found {scales}, {_counted(len(self.runs), 'run')}, {_counted(self.n_fields, fields)}"
+        found = f"found {scales}, {_counted(len(self.runs), 'run')}, {_counted(self.n_fields, fields)}"
+        return f"{found}\n{self.word}" if self.word else found
 
     def measured(self) -> Iterator[RunFiles]:
         """Measure them; yield when one is done."""
@@ -58,14 +82,13 @@ class Asked:
     def plan(self) -> Iterator[dict[str, Any]]:
         """One row a scale: runs, fields, N, avalanches with those of the nulls, and about how long and how much memory.
 
-        Times are of an avalanche of the scale's first field. Of more than a million sites it is that of a Gaussian field of as
-        many, times (N / 10⁶)^1.2.
+        Times are of the scale's first field, with ranks and edge statistics if they are chosen, and of a draw of each null.
+        Of more than a million sites they are those of a Gaussian field of as many, times (N / 10⁶)^1.2.
         """
         of_million = None
         for scale, group in groupby(self.runs, key=lambda run: run.scale):
             runs = list(group)
             n_fields, n_sites = sum(len(run.fields) for run in runs), runs[0].layout.n_sites
-            avalanches = n_fields * (1 + self.probe.draws * len(self.probe.nulls))
             if n_sites <= _MEASURED.n_sites:
                 seconds = self._seconds(self.selection.open(runs[0].fields[0].snapshot.path).field(), runs[0].layout)
             else:
@@ -76,22 +99,27 @@ class Asked:
                 "n": n_sites,
                 "runs": len(runs),
                 "fields": n_fields,
-                "avalanches": avalanches,
-                "seconds": avalanches * seconds / self.workers.number,
+                "avalanches": n_fields * (1 + self.probe.draws * len(self.probe.choices.nulls)),
+                "seconds": n_fields * seconds / self.workers.number,
                 "memory_gib": self._bytes(n_sites) / 2**30,
             }
 
     def _seconds(self, field: Fields, layout: Layout) -> float:
-        """Of one avalanche of a field."""
-        of_run = replace(self.probe, draws=0).of_run(layout)
-        of_run.sizes(field[None])  # compiled, and the graph read, before it counts
-        begun = time.perf_counter()
-        of_run.sizes(field[None])
-        return time.perf_counter() - begun
+        """Of one field, and its draws, each taken for as long as the first."""
+        seconds = []
+        for draws in range(min(self.probe.draws, 1) + 1):
+            of_run = replace(self.probe, draws=draws).of_run(layout)
+            of_run.snapshot(field, 0)  # compiled, and the graph read, before it counts
+            begun = time.perf_counter()
+            of_run.snapshot(field, 0)
+            seconds.append(time.perf_counter() - begun)
+        return seconds[0] + self.probe.draws * max(seconds[-1] - seconds[0], 0.0)
 
     def _bytes(self, n_sites: int) -> float:
+        choices = self.probe.choices
         at_once = 1 if n_sites >= MIN_SITES_THREADED else self.workers.number
-        return n_sites * (_BYTES_A_SITE * at_once + 8 * kept_together(len(self.probe.nulls) * self.probe.draws, n_sites))
+        of_one = _BYTES_A_SITE + _BYTES_OF_RANKS * choices.ranked
+        return n_sites * (of_one * at_once + 8 * kept_together(len(choices.nulls) * self.probe.draws, n_sites))
 
 
 def _counted(n: int, what: str) -> str:
@@ -109,8 +137,7 @@ def asked(
     exclude: str | None,
     workers: Workers,
     part: tuple[int, int] | None,
-    graph: str,
-    seed: int,
+    graph: str | None,
     threshold: float | None,
     **settings: Any,
 ) -> Asked:
@@ -119,9 +146,9 @@ def asked(
         raise InputError(f"--out takes one pattern, but {len(patterns)} are given: put it in quotes, as shells read braces")
     if threshold is not None:
         raise InputError("--threshold is for single files: the threshold of a log's fields is a --quantile of each")
-    given: dict[str, Any] = {"nulls": null or None, "draws": draws}
-    probe = replace(Probe(graph, **settings, seed=seed), **{name: value for name, value in given.items() if value is not None})
+    probe = Probe(graph, nulls=null or None, **settings if draws is None else settings | {"draws": draws})
     selection = Selection(include, exclude, difference)
     here = found(patterns[0])
     runs = tuple(runs_in(here.snapshots, selection))
-    return Asked(out, runs, probe, selection, here.grokking_steps, workers, part)
+    settled = probe.settled(*(run.layout for run in runs))
+    return Asked(out, runs, settled, selection, here.grokking_steps, workers, part, word_on(graph, settled.choices))

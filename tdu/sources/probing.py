@@ -14,7 +14,8 @@ import numpy as np
 
 from tdu.avalanches import gauges, spectrum
 from tdu.avalanches.averaging import Averager
-from tdu.avalanches.probe import GIVEN, SOURCE, UNASKED, Probe, RunProbe
+from tdu.avalanches.probe import GIVEN, SOURCE, SWITCHES, UNASKED, Probe
+from tdu.avalanches.run_probe import RunProbe
 from tdu.avalanches.threads import MIN_SITES_THREADED
 from tdu.errors import InputError
 from tdu.executors import Address, Elsewhere, Workers, as_finished, opened, share
@@ -41,8 +42,9 @@ class Selection:
     difference: bool = False
 
     def open(self, path: Path) -> Tensors:
-        """The chosen tensors of a file."""
-        return open_tensors(path).chosen(self.include, self.exclude)
+        """The chosen tensors of a file; the array of a .npy has the file's name, which tells steps apart and no parameter."""
+        tensors = open_tensors(path)
+        return (tensors.as_one() if path.suffix == ".npy" else tensors).chosen(self.include, self.exclude)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def probe_runs(
     workers = Workers.of(workers)
     if workers.hand_back:
         raise InputError("runs of files are measured and written where the files are: --no-hand-back")
+    probe = probe.settled(*(run.layout for run in runs))
     store = log_at(path.absolute(), probe, selection)
     steps = grokking_steps or {}
     jobs = {
@@ -208,6 +211,8 @@ def _as_options(name: str, value: object) -> str:
     option = "--null" if name == "nulls" else f"--{name.replace('_', '-')}"
     if name == "graph" and value == GIVEN:
         return "a graph given in Python"
+    if value is False and name in SWITCHES:
+        return f"--no-{name}"
     if value is None or value is False or value in ((), []):
         return f"no {option}"
     if value is True:

@@ -66,17 +66,16 @@ def write_fields(directory: Path, config: SyntheticConfig, kind: str = "gaussian
     Raises
     ------
     ValueError
-        For a kind that is not known, or a strength out of [0, 1].
+        For a kind that is not known, or a strength that cannot be.
     """
     for hidden in config.hidden:
         layout = Layout(tuple(sorted(mlp.layout(hidden).tensors)))  # the order that tensors of a file are read in
         for replicate in range(config.replicates):
             graph = probe_of(config).of_run(layout, hidden, replicate).graph
             rng = generator(config.seed, Stage.PLANTED_FIELD, hidden, replicate)
-            for step in range(config.fields):
-                field = config.std * planted(kind, layout, graph, strength, rng)
+            for step, field in enumerate(planted(kind, layout, graph, strength, rng, config.fields)):
                 path = directory / f"{hidden}-{replicate}" / f"{step}.npz"
-                write_tensors(path, layout.views(field))
+                write_tensors(path, layout.views(config.std * field))
                 yield path
 
 

@@ -54,6 +54,11 @@ class Tensors:
             raise InputError(f"{self.path}: {given} leave none of its tensors, {named(self.stored)}")
         return Tensors(self.path, kept)
 
+    def as_one(self) -> "Tensors":
+        """The one array there is, as a field of whose tensors nothing is known."""
+        (one,) = self.stored.values()
+        return Tensors(self.path, {"": Stored((prod(one.shape),), one.dtype, one.read)})
+
     def field(self) -> Fields:
         """All of them in order as one field (N,), in the widest of their precisions."""
         field = np.empty(self.layout.n_sites, np.result_type(*(one.dtype for one in self.stored.values())))

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tdu.models.layers import Array
 from tdu.models.networks import Network
 from tdu.models.optimisers import Optimiser, optimiser
 from tdu.rng import Stage, generator
-from tdu.training import loop
+from tdu.training import loop, sites
 from tdu.types import Integers, Run
 
 _SAVE_SECONDS = 20.0
@@ -36,6 +36,8 @@ _OF_START = (
 )  # fmt: skip
 #: Settings in which the runs of one log may differ; longer training goes on from shorter.
 _OF_RUN = ("width", "replicate", "epochs")
+#: Settings that came when there were logs already, and are written only where they are not their default.
+_ADDED = {name: getattr(NetworkConfig, name) for name in ("site_order", "measured_on", "window")}
 
 
 @contextmanager
@@ -74,31 +76,44 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     >>> run.n_sites, run.epoch.tolist()
     (920, [0, 10, 20])
     """
-    probe = probe_of(config)  # an error in its settings is raised before anything is written
-    address = (config.width, config.replicate)
+    start = _start(config)  # an error in its settings is raised before anything is written
+    if directory is None:
+        if save_gradients:
+            raise InputError("`save_gradients` needs a `directory` to keep them in")
+        return _trained(config, *start)
+    store = network_store(config, directory)
+    with store.claim(config.width, config.replicate), _kept(store, config, start[-1], save_gradients) as (save, keep):
+        run = _trained(config, *start, save, keep)
+        store.write(run)
+    return run
+
+
+def with_fields(config: NetworkConfig) -> tuple[Run, Array]:
+    """The run of a network, which is not written, and its snapshots' raw gradients (T, N) for whoever measures them again."""
+    fields: list[Array] = []
+    run = _trained(config, *_start(config), keep=lambda gradient: fields.append(gradient.copy()))
+    return run, np.array(fields)
+
+
+def _start(config: NetworkConfig) -> tuple[Network, Probe, Averager | None, Optimiser, loop.State]:
+    """What a run starts from at its address (seed, width, replicate)."""
+    probe, address = probe_of(config), (config.width, config.replicate)
     task = tasks.TASKS[config.task].build(config, generator(config.seed, Stage.SPLIT, *address))
     network = networks.NETWORKS[config.network](task, config)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
     averager = probe.averager(network.layout, config.snapshot_every)
     state = loop.State(theta, method.moments | (averager.arrays if averager else {}))
-    if directory is None:
-        if save_gradients:
-            raise InputError("`save_gradients` needs a `directory` to keep them in")
-        return _trained(config, network, probe, averager, method, state)
-    store = network_store(config, directory)
-    with store.claim(*address), _kept(store, config, state, save_gradients) as (save, keep):
-        run = _trained(config, network, probe, averager, method, state, save, keep)
-        store.write(run)
-    return run
+    return network, probe, averager, method, state
 
 
 def network_store(config: NetworkConfig, directory: Path) -> Store:
     """The log that a network's run is added to, begun if it is not there."""
     left_out = {*_OF_RUN, *tasks.settings_of_others(config.task)}
-    if not config.window:  # logs from before it could be asked for are of the same networks
-        left_out.add("window")
-    return Store.begin(directory, "network", {name: value for name, value in asdict(config).items() if name not in left_out})
+    settings = {name: value for name, value in asdict(config).items() if name not in left_out}
+    return Store.begin(
+        directory, "network", {name: v for name, v in settings.items() if name not in _ADDED or v != _ADDED[name]}
+    )
 
 
 def _trained(
@@ -113,7 +128,10 @@ def _trained(
 ) -> Run:
     """The run that goes on from `state`; one that is finished is read back from it."""
     if state.epoch < config.epochs or not state.rows:
-        of_run = probe.of_run(network.layout, config.width, config.replicate)
+        address = (network.layout, config.width, config.replicate)
+        training, measuring = sites.graphs(config, *address)
+        of_run = replace(probe, graph=measuring).of_run(*address)
+        in_line = replace(of_run, graph=training)
 
         def observe(gradient: Array, epoch: int) -> tuple[dict[str, float], dict[str, Integers]]:
             if keep is not None:
@@ -124,7 +142,7 @@ def _trained(
             return columns, nulls
 
         def relaxed(gradient: Array) -> Array:
-            return of_run.relaxed(gradient, config.alpha_train)
+            return in_line.relaxed(gradient, config.alpha_train)
 
         transform = relaxed if config.alpha_train > 0 else None
         with one_blas_thread():
@@ -139,7 +157,7 @@ def _trained(
 
 def probe_of(config: NetworkConfig) -> Probe:
     """The probe of a network's run."""
-    return Probe(
+    return Probe.paper(
         alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=config.nulls,
         draws=config.n_null_draws, seed=config.seed, window=config.window,
     )  # fmt: skip

@@ -1,24 +1,24 @@
-"""Where the parameters of the XOR network sit on graphs: on the one that trains it, and on the one that measures it."""
+"""Where the parameters of a network sit on graphs: on the one that trains it, and on the one that measures it."""
 
 import numpy as np
 
 from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.graphs import Graph
-from tdu.config import GRAPHS, MEASURED_ON, SITE_ORDERS, STRUCTURAL_GRAPHS, StudyConfig
+from tdu.config import GRAPHS, MEASURED_ON, SITE_ORDERS, STRUCTURAL_GRAPHS, NetworkConfig, StudyConfig
 from tdu.rng import Stage, derived_seed, generator
 from tdu.types import Integers, Layout
 
 
-def graphs(config: StudyConfig, layout: Layout, hidden: int, replicate: int) -> tuple[Graph, Graph]:
-    """The graph that trains the run of a study at (`hidden`, `replicate`) and the one that measures it, maybe the same.
+def graphs(config: StudyConfig | NetworkConfig, layout: Layout, scale: int, replicate: int) -> tuple[Graph, Graph]:
+    """The graph that trains the run at (`scale`, `replicate`) and the one that measures it, maybe the same.
 
     Site p is parameter p of the flat vector, whatever the site order: it is the graph that is laid over the parameters. One
     that is made of them, as `units`, has its place.
     """
-    order = site_order(config.site_order, layout, generator(config.seed, Stage.SITE_ORDER, hidden, replicate))
+    order = site_order(config.site_order, layout, generator(config.seed, Stage.SITE_ORDER, scale, replicate))
 
     def made(family: str, stage: Stage) -> Graph:
-        graph = FAMILIES[family](layout, derived_seed(config.seed, stage, hidden, replicate))
+        graph = FAMILIES[family](layout, derived_seed(config.seed, stage, scale, replicate))
         in_place = config.site_order == SITE_ORDERS[0] or family in STRUCTURAL_GRAPHS
         return graph if in_place else laid_over(graph, order)
 
@@ -30,10 +30,11 @@ def graphs(config: StudyConfig, layout: Layout, hidden: int, replicate: int) -> 
 
 
 def site_order(name: str, layout: Layout, rng: np.random.Generator) -> Integers:
-    """The parameter at each site of a graph, (N,), for a layout W1 (h, d), b1 (h,), W2 (h,), b2 (1,).
+    """The parameter at each site of a graph, (N,).
 
-    ``layer``: the order of the flat vector. ``reversed``: from its end. ``units``: W1[j, :], b1[j], W2[j] of one hidden unit
-    after the other, then b2. ``units-permuted``: the order of the flat vector with whole units in random order.
+    ``layer``: the order of the flat vector. ``reversed``: from its end. For a layout W1 (h, d), b1 (h,), W2 (h,), b2 (1,) also
+    ``units``: W1[j, :], b1[j], W2[j] of one hidden unit after the other, then b2; and ``units-permuted``: the order of the flat
+    vector with whole units in random order.
 
     Examples
     --------
@@ -45,16 +46,16 @@ def site_order(name: str, layout: Layout, rng: np.random.Generator) -> Integers:
     [2, 3, 0, 1, 5, 4, 7, 6, 8]
     """
     flat = np.arange(layout.n_sites)
-    tensors = layout.views(flat)
-    of_units = [tensors[name] for name in ("W1", "b1", "W2")]
+    if name == "layer":
+        return flat
     if name == "reversed":
         return flat[::-1].copy()
+    tensors = layout.views(flat)
+    of_units = [tensors[name] for name in ("W1", "b1", "W2")]
     if name == "units":
         return np.concatenate([np.column_stack(of_units).ravel(), tensors["b2"]])
-    if name == "units-permuted":
-        units = rng.permutation(len(tensors["b1"]))
-        return np.concatenate([*(tensor[units].ravel() for tensor in of_units), tensors["b2"]])
-    return flat
+    units = rng.permutation(len(tensors["b1"]))
+    return np.concatenate([*(tensor[units].ravel() for tensor in of_units), tensors["b2"]])
 
 
 def laid_over(graph: Graph, order: Integers) -> Graph:

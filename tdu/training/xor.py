@@ -9,7 +9,8 @@ import numpy as np
 from tdu import _check
 from tdu.avalanches import observables
 from tdu.avalanches.graphs import Graph
-from tdu.avalanches.probe import Probe, RunProbe
+from tdu.avalanches.probe import Probe
+from tdu.avalanches.run_probe import RunProbe
 from tdu.config import (
     ACTIVATIONS,
     ALPHA,
@@ -226,7 +227,7 @@ def start(config: StudyConfig, hidden: int, replicate: int) -> tuple[Floats, ker
 @lru_cache
 def probe_of(config: StudyConfig, n_draws: int) -> Probe:
     """The probe of a study, with so many draws of each of its nulls."""
-    return Probe(
+    return Probe.paper(
         alpha=config.alpha, quantile=config.quantile, max_steps=config.max_steps, nulls=config.nulls,
         draws=n_draws, seed=config.seed,
     )  # fmt: skip

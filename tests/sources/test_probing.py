@@ -14,10 +14,12 @@ from click.testing import CliRunner
 import tdu
 from tdu.avalanches import threads
 from tdu.avalanches.gauges import of_weights
+from tdu.avalanches.ranked import ranked
 from tdu.avalanches.structure import rook
 from tdu.cli import main
 from tdu.logs import claims, growing
 from tdu.logs.store import Store
+from tdu.rng import Stage, derived_seed
 from tdu.sources import probing
 from tdu.sources.formats import open_tensors
 from tdu.sources.patterns import found
@@ -109,7 +111,7 @@ def test_a_run_that_somebody_is_measuring_is_waited_for_and_the_others_come_firs
 
 
 def test_large_fields_share_their_threads_and_give_the_same(files, recorded, tmp_path, monkeypatch):
-    for module in ("probe", "cascades"):
+    for module in ("run_probe", "cascades"):
         monkeypatch.setattr(f"tdu.avalanches.{module}.MIN_SITES_THREADED", 1)
     monkeypatch.setattr("tdu.sources.probing.MIN_SITES_THREADED", 1)
     run("probe", files, "--out", tmp_path / "log", "--draws", 2, "--seed", 3, "--workers", 2)
@@ -184,18 +186,18 @@ def test_files_join_the_log_of_a_recorder_with_the_same_settings_and_the_reverse
     [
         ([], "--draws 2 there, --draws 8 here; --seed 3 there, --seed 0 here"),
         (["--draws", 2, "--seed", 3, "--alpha", 0.5], "--alpha 0.3 there, --alpha 0.5 here"),
-        (["--draws", 2, "--seed", 3, "--null", "signs"], "--null permuted --null blocks there, --null signs here"),
+        (["--draws", 2, "--seed", 3, "--null", "signs"], "--null blocks --null signs there, --null signs here"),
         (
-            ["--draws", 2, "--seed", 3, "--ranked", "--edges"],
-            "no --ranked there, --ranked here; no --edges there, --edges here",
+            ["--draws", 2, "--seed", 3, "--no-ranked", "--no-edges"],
+            "--ranked there, --no-ranked here; --edges there, --no-edges here",
         ),
         (["--draws", 2, "--seed", 3, "--precision", "float32"], "--precision float64 there, --precision float32 here"),
         (["--draws", 2, "--seed", 3, "--profiles"], "no --profiles there, --profiles here"),
         (["--draws", 2, "--seed", 3, "--difference"], "no --difference there, --difference here"),
         (["--draws", 2, "--seed", 3, "--include", "weight$"], "no --include there, --include 'weight$' here"),
         (
-            ["--draws", 2, "--seed", 3, "--max-steps", 5, "--graph", "ring"],
-            "--graph ba there, --graph ring here; --max-steps 20",
+            ["--draws", 2, "--seed", 3, "--max-steps", 5, "--graph", "ring", "--ranked", "--edges"],
+            "--graph rook there, --graph ring here; --max-steps 20",
         ),
     ],
 )
@@ -216,7 +218,7 @@ def test_structural_graphs_ranks_and_edge_statistics_are_those_of_the_recorder(f
     run("probe", files, "--out", tmp_path / "two", *asked)
     same(tdu.load(tmp_path / "one"), tdu.load(tmp_path / "two"))
     result = run("probe", files, "--out", tmp_path / "two", "--graph", "rook", "--draws", 2, code=1)
-    assert "(--ranked there, no --ranked here; --edges there, no --edges here)" in result.stderr
+    assert "(--ranked there, --no-ranked here; --edges there, --no-edges here)" in result.stderr
 
 
 def test_spectra_of_means_over_files_are_those_of_the_recorder(files, tmp_path):
@@ -257,18 +259,20 @@ def test_fields_of_float32_are_a_log_of_their_own_from_files_and_from_the_loop(f
     for replicate in range(3):
         tensors = dict(sorted(gradients(10, replicate, 0).items()))
         field = np.concatenate([tensor.ravel() for tensor in tensors.values()])
-        found = tdu.avalanche(field, tdu.barabasi_albert(field.size), precision="float32")
+        layout = Layout.of({name: tensor.shape for name, tensor in tensors.items()})
+        graph = rook(layout, derived_seed(0, Stage.GRAPH, 10, replicate))
+        found = tdu.avalanche(ranked(field, layout), graph, precision="float32")
         assert log.columns["threshold"][log.scale == 10, replicate, log.step == 0] == found.threshold
     result = run("probe", files, "--out", tmp_path / "log", "--draws", 2, code=1)
     assert "(--precision float32 there, --precision float64 here)" in result.stderr
 
 
 def test_a_graph_that_was_given_in_python_is_no_option(files, tmp_path):
-    with tdu.Probe(tdu.ring(48), nulls=()).record(tmp_path / "log", scale=6) as rec:
+    with tdu.Probe(tdu.ring(48), nulls=(), ranked=True, edges=True).record(tmp_path / "log", scale=6) as rec:
         rec(0, gradients(6, 0, 0))
     result = run("probe", files, "--out", tmp_path / "log", code=1)
     assert (
-        "(a graph given in Python there, --graph ba here; no --null there, --null permuted --null blocks here)" in result.stderr
+        "(a graph given in Python there, --graph rook here; no --null there, --null blocks --null signs here)" in result.stderr
     )
 
 
@@ -295,11 +299,11 @@ def test_tensors_of_one_file_or_folder_are_one_field_without_a_log(files, tmp_pa
         np.save(tmp_path / "folder" / f"{name}.npy", tensor)
     size = tdu.avalanche(flat, tdu.barabasi_albert(48)).size
     for name in ("flat.npy", "w6-s0/0005.npz", "folder"):
-        (row,) = map(json.loads, run(command, tmp_path / name, "--json").stdout.splitlines())
+        (row,) = map(json.loads, run(command, tmp_path / name, "--paper", "--json").stdout.splitlines())
         assert (row["file"], row["index"], row["n"], row["size"]) == (str(tmp_path / name), 0, 48, size)
     for file in ("f32.safetensors", "bf16.safetensors", "f32.pt"):
         field = open_tensors(FIXTURES / file).field()
-        (row,) = map(json.loads, run(command, FIXTURES / file, "--json").stdout.splitlines())
+        (row,) = map(json.loads, run(command, FIXTURES / file, "--paper", "--json").stdout.splitlines())
         assert row["size"] == tdu.avalanche(field, tdu.barabasi_albert(field.size)).size
     (tmp_path / "a.docx").write_text("no tensors")
     assert "a.docx is of no known format: tensors are read from .npy, .npz" in run(command, tmp_path / "a.docx", code=1).stderr

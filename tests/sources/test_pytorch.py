@@ -52,9 +52,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def probed(folder, way, suffix, out):
+def probed(folder, way, suffix, out, *options):
     pattern = f"{folder}/{way}/w{{scale}}-s{{replicate}}/{{step}}.{suffix}"
-    result = CliRunner().invoke(main, ["probe", pattern, "--out", str(out), "--draws", "2"])
+    result = CliRunner().invoke(main, ["probe", pattern, "--out", str(out), "--draws", "2", *options])
     assert result.exit_code == 0, result.output
     return tdu.load(out)
 
@@ -76,9 +76,9 @@ def test_every_format_gives_the_log_of_the_recorder(folder, tmp_path, way):
 def test_bfloat16_gives_the_sizes_of_the_rounded_field(folder, tmp_path):
     import torch
 
-    logs = [probed(folder, "bf16", suffix, tmp_path / suffix) for suffix in ("safetensors", "pt")]
+    logs = [probed(folder, "bf16", suffix, tmp_path / suffix, "--paper") for suffix in ("safetensors", "pt")]
     np.testing.assert_array_equal(logs[0].size, logs[1].size)
-    with tdu.Probe(draws=2).record(tmp_path / "rounded", scale=16, replicate=1) as record:
+    with tdu.Probe.paper(draws=2).record(tmp_path / "rounded", scale=16, replicate=1) as record:
         for step in STEPS:
             whole = torch.load(folder / f"pt/w16-s1/{step:03}.pt")
             record(step, {name: g.bfloat16() for name, g in whole.items()})

@@ -112,14 +112,14 @@ def test_its_command_says_what_differs_from_the_paper():
 
 def test_planted_fields_are_written_for_the_probe_to_find_what_is_in_them(tmp_path):
     pattern = str(tmp_path / "fields" / "{scale}-{replicate}" / "{step}.npz")
-    made = ["--hidden", "200,400,800", "--replicates", 1, "--fields", 3, "--seed", 7]
+    made = ["--hidden", "50,100,200", "--replicates", 1, "--fields", 3, "--seed", 7]
     for kind, graph, seen in (("units", "units", True), ("graph", "rook", True), ("gaussian", "units", False)):
-        planted = ["--kind", kind, "--strength", 0.9, "--graph", graph]
+        planted = ["--kind", kind, "--strength", 0.6, "--graph", graph]
         assert run("synth", "--save-fields", tmp_path / "fields", *made, *planted).stdout == f"{pattern}\n"
         settings = ["--graph", graph, "--ranked", "--edges", "--draws", 2, "--seed", 7]
         run("probe", pattern, "--out", tmp_path / kind, *settings)
         log = tdu.load(tmp_path / kind)
-        assert log.n_sites.tolist() == [801, 1601, 3201]
+        assert log.n_sites.tolist() == [201, 401, 801]
         assert ((log.columns["concordance_z"].mean(axis=(1, 2)) > 3) == seen).all()
     assert not (tmp_path / "tdu-synthetic").exists()
     assert "--kind needs --save-fields" in run("synth", "--out", tmp_path / "log", "--kind", "units", code=2).stderr
