@@ -11,7 +11,7 @@ PARALLEL = -n auto --dist worksteal
 # Python's own files are compiled once, whatever the caller's environment says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: reproduce experiments bench test check lint site suite kernels oldest versions test-pythons test-torch beside-torch mutation dist test-sdist release docs clean
+.PHONY: reproduce experiments bench test check lint site suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist release docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -104,6 +104,11 @@ mutation: $(VENV)/mutation.stamp
 	rm -rf mutants
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2
 	$(BIN)/python -m tests.mutation
+
+# Kills at random moments, full disks, crowds, anything as an argument (tests/torture): half an hour on two quiet cores.
+torture: $(VENV)/test.stamp
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.torture
+	$(BIN)/python docs/render.py
 
 $(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -27,9 +27,11 @@ def sources() -> dict[str, Source]:
     results = load_results(HERE / "results.json")
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
+    tortured = Source({}, tables={"attacks": read_csv(HERE.parent / "tests" / "torture" / "record.csv")})
     counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
     schema = Source({}, tables=tables(results))
-    return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, "schema": schema, **experiments}
+    made = {"coverage": counted, "torture": tortured, "schema": schema}
+    return {"": of_study, "pooled": Source(results.pooled), **made, **experiments}
 
 
 def package_page(readme: str) -> str:

@@ -49,3 +49,10 @@ def sizes(values: npt.ArrayLike, name: str = "sizes") -> npt.NDArray[np.float64]
         place = ", ".join(str(int(i)) for i in where)
         raise InputError(f"`{name}` must not be negative, but entry {place} is {array[where]:g}")
     return array
+
+
+def generator(rng: Any) -> np.random.Generator:
+    """`rng`, which must be one of NumPy's generators."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputTypeError(f"`rng` must be a generator, as np.random.default_rng(0), but it is {rng!r}")
+    return rng

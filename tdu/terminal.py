@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tdu import interrupts
 from tdu.errors import InputError
 
 T = TypeVar("T")
@@ -34,14 +35,16 @@ class OneLineErrors(click.Group):
             _fail(error.format_message())
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command goes on where this one stopped")
-            code = 130
+            code = interrupts.report()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more at exit
             code = 1
         except (InputError, OSError, MemoryError) as error:
-            _fail(str(error) or type(error).__name__)
-            code = 1
+            if interrupts.asked():  # as its workers may have been: what they then lack is no error
+                code = interrupts.report()
+            else:
+                _fail(str(error) or type(error).__name__)
+                code = 1
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -130,11 +130,17 @@ class Store:
     @contextmanager
     def claim(self, scale: int, replicate: int) -> Iterator[None]:
         """Keep other processes from making a run (`tdu.logs.claims`); `TakenError` where one is at it."""
+        self.refuse_removed()
         taken = f"another process is making run {replicate} of scale {scale} in {self.path}"
         with held(self.path / f".claim-s{scale:05d}-r{replicate:02d}", taken) as after_dead:
             if after_dead:
                 sweep(self.file(scale, replicate), self.state(scale, replicate))
             yield
+
+    def refuse_removed(self) -> None:
+        """What is written into a directory that somebody has removed would be no log."""
+        if not (self.path / "manifest.json").exists():
+            raise InputError(f"{self.path} was removed while runs of it were made: the same command begins it anew")
 
     def begun(self) -> bytes:
         """What a log says of itself, to the second of its beginning; nothing where it is not to be seen."""
@@ -147,8 +153,8 @@ class Store:
         """A worker on another machine may see none, or another directory of the same name."""
         if self.begun() != begun:
             raise InputError(
-                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: put the log on a file "
-                "system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
+                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: if it is not gone, put "
+                "the log on a file system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
             )
 
     @property
@@ -159,6 +165,7 @@ class Store:
 
     def write(self, run: Run) -> None:
         """Write a run."""
+        self.refuse_removed()
         groups: dict[str, Mapping[str, Column]] = {"column": run.columns, "null": run.nulls, "curve": run.curves}
         arrays = {f"{group}.{name}": values for group, named in groups.items() for name, values in named.items()}
         described = {
