@@ -35,7 +35,7 @@ test: lint site suite kernels oldest
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
-	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch"
+	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch and not torture"
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .

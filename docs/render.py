@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from tdu.experiments.plan import committed
-from tdu.files import read_csv
+from tdu.files import read_csv, read_tables
 from tdu.results.pages import Source, render
 from tdu.results.schema import tables
 from tdu.results.store import load_results
@@ -28,7 +28,7 @@ def sources() -> dict[str, Source]:
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
     tortured = Source({}, tables={"attacks": read_csv(HERE.parent / "tests" / "torture" / "record.csv")})
-    counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
+    counted = Source({}, tables=read_tables(HERE.parent / "tests" / "statistical"))
     schema = Source({}, tables=tables(results))
     made = {"coverage": counted, "torture": tortured, "schema": schema}
     return {"": of_study, "pooled": Source(results.pooled), **made, **experiments}
@@ -50,12 +50,12 @@ def pages() -> dict[Path, str]:
     """The package's page and every page that has a template, as they should be."""
     quoted = sources()
     templates = {
-        path.with_name(path.name.replace(".template", "")): render(path.read_text(), quoted)
+        path.with_name(path.name.replace(".template", "")): render(path.read_text(encoding="utf-8"), quoted)
         for path in sorted(HERE.glob("*.template.md"))
     }
-    return templates | {HERE / "package.md": package_page((HERE.parent / "README.md").read_text())}
+    return templates | {HERE / "package.md": package_page((HERE.parent / "README.md").read_text(encoding="utf-8"))}
 
 
 if __name__ == "__main__":
     for path, text in pages().items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")

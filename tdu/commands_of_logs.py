@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from tdu.options import DIRECTORY, QUANTITIES_AS_JSON, WORKERS
+from tdu.terminal import print_text
 
 
 @click.command()
@@ -25,7 +26,10 @@ def fit(log: Path, as_json: bool, workers: int) -> None:
 
     with ThreadPoolExecutor(workers) as executor:
         results = fit_log(log, executor)
-    click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
+    if as_json:
+        click.echo(json.dumps(results_as_json(results), ensure_ascii=False))
+    else:
+        print_text(table(results))
 
 
 @click.command()
@@ -33,10 +37,12 @@ def fit(log: Path, as_json: bool, workers: int) -> None:
 def figures(run: Path) -> None:
     """Draw the figures of RUN, a directory that `tdu reproduce` made."""
     from tdu.results.figures import draw
-    from tdu.results.store import load_results
+    from tdu.results.store import blaming, load_results
 
-    for path in draw(load_results(run / "results.json"), run / "figures"):
-        click.echo(path)
+    results = load_results(run / "results.json")
+    with blaming(run / "results.json"):
+        for path in draw(results, run / "figures"):
+            click.echo(path)
 
 
 @click.command()
@@ -52,11 +58,13 @@ def report(run: Path, workers: int) -> None:
     from tdu.fitting import results_in
     from tdu.results.figures import draw
     from tdu.results.report import write
+    from tdu.results.store import blaming
 
     with ThreadPoolExecutor(workers) as executor:
         results = results_in(run, executor)
-    draw(results, run / "figures")
-    click.echo(write(results, run))
+    with blaming(run / "results.json"):
+        draw(results, run / "figures")
+        click.echo(write(results, run))
 
 
 @click.command()
