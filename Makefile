@@ -11,7 +11,7 @@ PARALLEL = -n auto --dist worksteal
 # Python's own files are compiled once, whatever the caller's environment says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist docs clean
+.PHONY: reproduce experiments bench test check lint site suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist release docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -31,7 +31,7 @@ experiments: $(VENV)/run.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/run.py $(LONG)
 
-test: lint suite kernels oldest
+test: lint site suite kernels oldest
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
@@ -42,6 +42,11 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# All pages, with the reference and the notebooks executed, into docs/_build/html; a warning is an error.
+site: $(VENV)/site.stamp
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs 2 \
+	  --doctree-dir docs/_build/doctrees --conf-dir docs . docs/_build/html
 
 suite: $(VENV)/readers.stamp $(VENV)/clusters.stamp
 	scripts/debian-packages
@@ -72,6 +77,10 @@ dist: $(VENV)/dist.stamp
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+
+# What a release is, and that it works: source and wheel, each installed into an empty environment, where a quick study runs.
+release: dist
+	scripts/try-release $(PYTHON) dist/*
 
 # All of `make test` from the unpacked source distribution, in an environment of its own and outside any checkout.
 test-sdist: dist
@@ -126,6 +135,10 @@ $(VENV)/lint.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[lint]'
 	touch $@
 
+$(VENV)/site.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[site]'
+	touch $@
+
 $(VENV)/dist.stamp: $(VENV)/run.stamp
 	$(PIP) --editable '.[dist]'
 	touch $@
@@ -139,4 +152,4 @@ $(VENV)/bench.stamp: $(VENV)/run.stamp
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-* $(OUT) mutants
+	rm -rf $(VENV) $(VENV)-* $(OUT) mutants docs/_build

@@ -11,11 +11,13 @@ from pathlib import Path
 from tdu.experiments.plan import committed
 from tdu.files import read_csv, read_tables
 from tdu.results.pages import Source, render
+from tdu.results.schema import tables
 from tdu.results.store import load_results
 
 HERE = Path(__file__).parent
 
 _CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(r"^\[?!\[.*\n\n(?:\*[^*]+\*\n\n)?", re.MULTILINE)
 _RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:)([^)\s]+)\)")
 
@@ -27,12 +29,14 @@ def sources() -> dict[str, Source]:
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
     tortured = Source({}, tables={"attacks": read_csv(HERE.parent / "tests" / "torture" / "record.csv")})
     counted = Source({}, tables=read_tables(HERE.parent / "tests" / "statistical"))
-    return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, "torture": tortured, **experiments}
+    schema = Source({}, tables=tables(results))
+    made = {"coverage": counted, "torture": tortured, "schema": schema}
+    return {"": of_study, "pooled": Source(results.pooled), **made, **experiments}
 
 
 def package_page(readme: str) -> str:
     """README.md where nothing lies beside it: a link to a file is its text and the path, a picture goes with its caption."""
-    parts = _CODE.split(readme)
+    parts = _CODE.split(_COMMENT.sub("", readme))
     parts[::2] = [_RELATIVE_LINK.sub(_in_words, _PICTURE.sub("", prose)) for prose in parts[::2]]
     return "".join(parts).rstrip() + "\n\nPaths on this page are those of the source distribution, which holds all of it.\n"
 

@@ -93,9 +93,8 @@ def progress(done: Iterator[T], total: int, what: str = "runs") -> Iterator[T]:
         return f"{bar.pos / max(time.monotonic() - begun, 1e-9):.3g} {what}/s"
 
     hidden = not sys.stderr.isatty()
-    with click.progressbar(
-        done, length=total, label=what, file=sys.stderr, hidden=hidden, show_pos=True, item_show_func=rate
-    ) as bar:
+    bar = click.progressbar(done, length=total, label=what, file=sys.stderr, hidden=hidden, show_pos=True, item_show_func=rate)
+    with bar:  # which shows its rate as it is entered
         yield from bar
 
 

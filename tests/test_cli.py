@@ -1,5 +1,6 @@
 """The command line as a user meets it, at times in a process of its own, which takes a second to begin."""
 
+import io
 import json
 import subprocess
 import sys
@@ -177,6 +178,15 @@ def test_reproduce_leaves_log_results_figures_and_report(reproduced):
     for name in FIGURES.keys() - {"watched", "profiles"}:  # the study records neither at its snapshots
         assert (out / "figures" / f"{name}.svg").stat().st_size > 1000  # PNG and PDF, too, where a study is not a quick one
     assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_progress_on_a_terminal_says_how_many_of_how_many(monkeypatch):
+    terminal_of_a_user = io.StringIO()
+    monkeypatch.setattr(terminal_of_a_user, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr", terminal_of_a_user)
+    assert list(terminal.progress(iter("abc"), 3)) == list("abc")
+    assert "3/3" in terminal_of_a_user.getvalue()
+    assert "runs/s" in terminal_of_a_user.getvalue()
 
 
 @pytest.mark.slow

@@ -136,8 +136,8 @@ class Store:
             yield
 
     def refuse_removed(self) -> None:
-        """What is written into a directory that somebody has removed would be no log."""
-        if not (self.path / "manifest.json").exists():
+        """What is written into a directory that somebody has removed would be no log; one not begun yet has no settings."""
+        if self.settings and not (self.path / "manifest.json").exists():
             raise InputError(f"{self.path} was removed while runs of it were made: the same command begins it anew")
 
     def begun(self) -> bytes:
