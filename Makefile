@@ -31,7 +31,8 @@ experiments: $(VENV)/run.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/run.py $(LONG)
 
-test: lint site suite kernels oldest
+# With `make site` it would take longer than a quarter of an hour: the pages are built apart, and tests/test_site.py says so.
+test: lint suite kernels oldest
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
