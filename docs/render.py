@@ -26,7 +26,9 @@ def sources() -> dict[str, Source]:
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
     counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
-    return {"": of_study, "pooled": Source(results.pooled), "coverage": counted, **experiments}
+    of_models = Source({}, tables={"spectra": read_csv(HERE.parent / "experiments" / "char-lm" / "spectra.csv")})
+    others = {"pooled": Source(results.pooled), "coverage": counted, "language": of_models}
+    return {"": of_study, **others, **experiments}
 
 
 def package_page(readme: str) -> str:
