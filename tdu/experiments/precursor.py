@@ -179,7 +179,7 @@ _STUDY = GrokkingConfig(
     weight_decay=2.0,
 )  # fmt: skip
 _QUICK = {
-    "widths": (40,), "moduli": (23,), "replicates": 1, "epochs": 120, "snapshot_every": 4, "train_fraction": 0.9,
+    "widths": (40,), "moduli": (23,), "replicates": 1, "epochs": 100, "snapshot_every": 5, "train_fraction": 0.9,
     "few_fraction": 0.3, "learning_rate": 8e-3, "weight_decay": 1.5,
 }  # fmt: skip
 EXPERIMENT = NetworkExperiment(measure, tables, draw, _STUDY, _QUICK)
