@@ -11,7 +11,7 @@ PARALLEL = -n auto --dist worksteal
 # Python's own files are compiled once, whatever the caller's environment says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch mutation dist test-sdist docs clean
+.PHONY: reproduce experiments bench test check lint suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -35,7 +35,7 @@ test: lint suite kernels oldest
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
-	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch"
+	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch and not torture"
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
@@ -95,6 +95,11 @@ mutation: $(VENV)/mutation.stamp
 	rm -rf mutants
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2
 	$(BIN)/python -m tests.mutation
+
+# Kills at random moments, full disks, crowds, anything as an argument (tests/torture): half an hour on two quiet cores.
+torture: $(VENV)/test.stamp
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.torture
+	$(BIN)/python docs/render.py
 
 $(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

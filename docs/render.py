@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from tdu.experiments.plan import committed
-from tdu.files import read_csv
+from tdu.files import read_csv, read_tables
 from tdu.results.pages import Source, render
 from tdu.results.store import load_results
 
@@ -25,10 +25,11 @@ def sources() -> dict[str, Source]:
     results = load_results(HERE / "results.json")
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
-    counted = Source({}, tables={"coverage": read_csv(HERE.parent / "tests" / "statistical" / "coverage.csv")})
+    tortured = Source({}, tables={"attacks": read_csv(HERE.parent / "tests" / "torture" / "record.csv")})
+    counted = Source({}, tables=read_tables(HERE.parent / "tests" / "statistical"))
     of_models = Source({}, tables={"spectra": read_csv(HERE.parent / "experiments" / "char-lm" / "spectra.csv")})
-    others = {"pooled": Source(results.pooled), "coverage": counted, "language": of_models}
-    return {"": of_study, **others, **experiments}
+    counts = {"pooled": Source(results.pooled), "coverage": counted, "torture": tortured, "language": of_models}
+    return {"": of_study, **counts, **experiments}
 
 
 def package_page(readme: str) -> str:
@@ -47,12 +48,12 @@ def pages() -> dict[Path, str]:
     """The package's page and every page that has a template, as they should be."""
     quoted = sources()
     templates = {
-        path.with_name(path.name.replace(".template", "")): render(path.read_text(), quoted)
+        path.with_name(path.name.replace(".template", "")): render(path.read_text(encoding="utf-8"), quoted)
         for path in sorted(HERE.glob("*.template.md"))
     }
-    return templates | {HERE / "package.md": package_page((HERE.parent / "README.md").read_text())}
+    return templates | {HERE / "package.md": package_page((HERE.parent / "README.md").read_text(encoding="utf-8"))}
 
 
 if __name__ == "__main__":
     for path, text in pages().items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")

@@ -4,8 +4,8 @@ Names are loaded when they are first used, so that ``import tdu`` costs nothing 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as type checkers take it; `typing` would be most of the import
 if TYPE_CHECKING:
     from tdu.analysis.alarm import Alarm, fit_alarm, load_alarm, save_alarm, watch
     from tdu.analysis.amplitude import epsilon

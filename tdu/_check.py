@@ -5,6 +5,7 @@ import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tdu import _memory
 from tdu.errors import InputError, InputTypeError
 
 #: Kernels hold counts in 64 bits, signed.
@@ -12,6 +13,10 @@ LARGEST_COUNT = 2**63 - 1
 LARGEST_SEED = 2**64 - 1
 #: Of steps, epochs and the like: more would not fit into memory, and NumPy would not say so plainly.
 LARGEST_STEPS = 10**9
+#: The most hidden units h: their 4h + 1 sites are 32-bit numbers.
+_LARGEST_SCALE = (2**31 - 2) // 4
+#: Of a run in memory: what it takes at least, and how many numbers it has of a snapshot and of an epoch.
+_RUN_BYTES, _COLUMNS, _CURVES = 2000, 10, 4
 
 
 def integer(value: Any, name: str, minimum: int, maximum: int = LARGEST_COUNT) -> int:
@@ -19,9 +24,9 @@ def integer(value: Any, name: str, minimum: int, maximum: int = LARGEST_COUNT) -
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise InputTypeError(f"`{name}` must be an integer, but it is {value!r}")
     if value < minimum:
-        raise InputError(f"`{name}` must be at least {minimum}, but it is {value}")
+        raise InputError(f"`{name}` must be at least {minimum}, but it is {_said(value)}")
     if int(value) > maximum:
-        raise InputError(f"`{name}` must be at most {maximum}, but it is {value}")
+        raise InputError(f"`{name}` must be at most {maximum}, but it is {_said(value)}")
     return int(value)
 
 
@@ -29,7 +34,10 @@ def real(value: Any, name: str, low: float, high: float, *, open_interval: bool 
     """`value` as a float within [low, high], or within (low, high) for an open interval; nan is in neither."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InputTypeError(f"`{name}` must be a real number, but it is {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf  # type: ignore[operator]
     inside = low < number < high if open_interval else low <= number <= high
     if not inside or math.isinf(number):
         interval = f"({low:g}, {high:g})" if open_interval else f"[{low:g}, {high:g}]"
@@ -37,13 +45,56 @@ def real(value: Any, name: str, low: float, high: float, *, open_interval: bool 
     return number
 
 
-def choice(value: Any, name: str, known: Sequence[str]) -> str:
-    """`value`, one of the `known` names."""
+def seed(value: Any) -> int:
+    """`value` as a seed of random numbers."""
+    return integer(value, "seed", 0, LARGEST_SEED)
+
+
+def scale(value: Any) -> int:
+    """`value` as a number of hidden units h."""
+    if integer(value, "hidden", 1) > _LARGEST_SCALE:
+        raise InputError(f"`hidden` must be at most {_LARGEST_SCALE}: its 4h + 1 sites are 32-bit numbers")
+    return int(value)
+
+
+def steps(value: Any, name: str = "max_steps") -> int:
+    """`value` as a number of steps, which are counted one by one."""
+    number = integer(value, name, 0, LARGEST_STEPS)
+    _memory.need(8 * number, f"`{name}` {number}", "allow fewer steps")
+    return number
+
+
+def room(n_runs: int, epochs: int, every: int, n_draws: int = 0) -> None:
+    """Raise an `InputError` if the log of so many runs, of which all analysis starts, has no room in memory."""
+    n_snapshots = epochs // every + 1
+    a_run = _RUN_BYTES + 8 * (n_snapshots * (_COLUMNS + n_draws) + _CURVES * epochs)
+    _memory.need(n_runs * a_run, f"the log of {n_runs} runs of {n_snapshots} snapshots", "ask for fewer, or for shorter ones")
+
+
+def truth(value: Any, name: str) -> bool:
+    """`value`, which is true or false; numbers are neither."""
+    if not isinstance(value, bool):
+        raise InputTypeError(f"`{name}` must be True or False, but it is {value!r}")
+    return value
+
+
+def _said(value: Any) -> str:
+    """An integer in a message: of more than a line, its length."""
+    return str(value) if abs(value) < 10**40 else f"of {int(value).bit_length()} bits"
+
+
+def text(value: Any, name: str) -> str:
+    """`value`, a text."""
     if not isinstance(value, str):
         raise InputTypeError(f"`{name}` must be a name, but it is {value!r}")
-    if value not in known:
-        raise InputError(f"`{name}` must be one of {', '.join(known)}, but it is {value}")
     return value
+
+
+def choice(value: Any, name: str, known: Sequence[str]) -> str:
+    """`value`, one of the `known` names."""
+    if text(value, name) not in known:
+        raise InputError(f"`{name}` must be one of {', '.join(known)}, but it is {value}")
+    return str(value)
 
 
 def listed(values: Any, name: str, check: Callable[[Any], object]) -> None:
@@ -66,19 +117,37 @@ def distinct(values: Any, name: str, check: Callable[[Any], object], what: str =
 def integers(config: object, **least: int) -> None:
     """Settings of a configuration, integers of at least so many each."""
     for name, minimum in least.items():
-        integer(getattr(config, name), name, minimum, LARGEST_STEPS)
+        _keep(config, name, integer(getattr(config, name), name, minimum, LARGEST_STEPS))
 
 
 def fractions(config: object, *names: str) -> None:
     """Settings of a configuration in [0, 1]."""
     for name in names:
-        real(getattr(config, name), name, 0, 1)
+        _keep(config, name, real(getattr(config, name), name, 0, 1))
+
+
+def levels(config: object, **high: float) -> None:
+    """Settings of a configuration, each between 0 and a number, neither included."""
+    for name, most in high.items():
+        _keep(config, name, real(getattr(config, name), name, 0, most, open_interval=True))
 
 
 def rates(config: object, *names: str) -> None:
     """Settings of a configuration that are not negative."""
     for name in names:
-        real(getattr(config, name), name, 0, float("inf"))
+        _keep(config, name, real(getattr(config, name), name, 0, float("inf")))
+
+
+def truths(config: object, *names: str) -> None:
+    """Settings of a configuration, each true or false."""
+    for name in names:
+        truth(getattr(config, name), name)
+
+
+def _keep(config: object, name: str, number: float) -> None:
+    """A setting as what kernels and JSON know, where it is a fraction, or a number of NumPy's."""
+    if type(getattr(config, name)) not in (int, float):
+        object.__setattr__(config, name, number)
 
 
 def choices(config: object, **known: tuple[str, ...]) -> None:

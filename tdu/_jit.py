@@ -1,4 +1,4 @@
-"""The only module that imports numba, but for `tdu._llvm`: how a kernel is compiled, and where its machine code is kept.
+"""How a kernel is compiled, and what its machine code depends on; beside `tdu._llvm` and `tdu._cache`, all that imports numba.
 
 Kernels call each other across files. Numba notices an edit only in the kernel's own file, so the cache directory is
 named after a digest of *all* kernel sources (and of bounds checking, which a warm cache would otherwise ignore): after any
@@ -8,16 +8,17 @@ read-only installation works as well.
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from llvmlite import binding
 from numba import __version__ as numba_version
 from numba import njit
 from numba.core import config as _numba_config
 from numba.cpython.unsafe.numbers import trailing_zeros as _count_trailing_zeros
+
+from tdu import _cache
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -49,24 +50,14 @@ def _source_digest() -> str:
     """Digest of everything that the machine code of the kernels depends on."""
     here = Path(__file__).parent
     digest = hashlib.sha256(f"{numba_version} {_processor()}".encode())
-    for source in [Path(__file__), here / "_llvm.py", *sorted((here / "kernels").glob("*.py"))]:
+    for source in [Path(__file__), here / "_llvm.py", here / "_cache.py", *sorted((here / "kernels").glob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def cache_directory() -> Path | None:
-    """Directory of the compiled kernels; None where no directory can be written (kernels then compile in every process)."""
-    try:
-        root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # a user without a home
-        return None
-    mode = "checked" if CONFIG.BOUNDSCHECK else "fast"
-    directory = Path(root) / "tdu" / f"{_source_digest()}-{mode}"
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        return None
-    return directory if os.access(directory, os.W_OK) else None
+    """Directory of the compiled kernels; None where there is none for this user alone (they then compile in every process)."""
+    return _cache.private_directory(f"{_source_digest()}-{'checked' if CONFIG.BOUNDSCHECK else 'fast'}")
 
 
 _CACHE = cache_directory()
@@ -91,7 +82,9 @@ def _compiled(function: F, options: dict[str, Any]) -> F:
     borrowed = CONFIG.CACHE_DIR
     CONFIG.CACHE_DIR = str(_CACHE or "")
     try:
-        compiled: F = njit(cache=_CACHE is not None, **options)(function)
+        compiled: Any = njit(**options)(function)
+        if _CACHE is not None and not CONFIG.DISABLE_JIT:
+            compiled._cache = _cache.VerifiedCache(function)
     finally:
         CONFIG.CACHE_DIR = borrowed
-    return compiled
+    return cast(F, compiled)

@@ -19,7 +19,22 @@ def field(
         raise InputError(f"`graph` has {n_sites} sites but `{name}` has {array.size} entries")
     if array.size == 0:
         raise InputError(f"`{name}` is empty: an avalanche needs at least one site")
-    return finite(array, name)
+    return measurable(array, name)
+
+
+#: The largest magnitude of an entry, by precision: a sum over 2³¹ sites and 2³⁰ steps stays finite (of float32, over the sites:
+#: its sums over steps are of float64). An infinity on the way would become nan, and nan does not topple.
+LARGEST = {np.dtype(np.float64): 2.0**960, np.dtype(np.float32): 2.0**96}
+
+
+def measurable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """`array` as it is, or a ValueError that names its first entry that is not finite, or too large for sums to be."""
+    largest = LARGEST[array.dtype]
+    if not (array.max(initial=0) <= largest and array.min(initial=0) >= -largest):
+        where = np.unravel_index(int(np.argmax(np.abs(finite(array, name)) > largest)), array.shape)
+        place = ", ".join(str(int(i)) for i in where)
+        raise InputError(f"`{name}` must not exceed {largest:.3g} in {array.dtype}, but entry {place} is {array[where]:.3g}")
+    return array
 
 
 def finite(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
@@ -49,3 +64,10 @@ def sizes(values: npt.ArrayLike, name: str = "sizes") -> npt.NDArray[np.float64]
         place = ", ".join(str(int(i)) for i in where)
         raise InputError(f"`{name}` must not be negative, but entry {place} is {array[where]:g}")
     return array
+
+
+def generator(rng: Any) -> np.random.Generator:
+    """`rng`, which must be one of NumPy's generators."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputTypeError(f"`rng` must be a generator, as np.random.default_rng(0), but it is {rng!r}")
+    return rng

@@ -21,7 +21,7 @@ from tdu.options import (
 )
 from tdu.options_of_probes import LOG_SETTINGS, log_options, probe_options
 from tdu.parameters import Counts, NullName
-from tdu.terminal import OneLineErrors, announce_compilation, print_rows, progress, say
+from tdu.terminal import OneLineErrors, announce_compilation, print_rows, print_text, progress, say
 
 if TYPE_CHECKING:
     from tdu.executors import Workers
@@ -284,5 +284,5 @@ def reproduce(out: Path, as_json: bool, quick: bool, workers: "Workers", **setti
     if as_json:
         click.echo(json.dumps(results_as_json(results), ensure_ascii=False))
     else:
-        click.echo(f"{table(results)}\n\nSHA-256 of the log: {results.provenance['log']}")
+        print_text(f"{table(results)}\n\nSHA-256 of the log: {results.provenance['log']}")
         click.echo(f"{out / 'results.json'}, {out / 'figures'} and {out / 'report.html'} are written")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tdu.options import DIRECTORY, QUANTITIES_AS_JSON, WORKERS
-from tdu.terminal import print_rows
+from tdu.terminal import print_rows, print_text
 
 
 @click.command()
@@ -40,7 +40,10 @@ def fit(log: Path, alarm: Path | None, as_json: bool, workers: int) -> None:
 
     with ThreadPoolExecutor(workers) as executor:
         results = fit_log(log, executor)
-    click.echo(json.dumps(results_as_json(results), ensure_ascii=False) if as_json else table(results))
+    if as_json:
+        click.echo(json.dumps(results_as_json(results), ensure_ascii=False))
+    else:
+        print_text(table(results))
 
 
 @click.command()
@@ -48,10 +51,12 @@ def fit(log: Path, alarm: Path | None, as_json: bool, workers: int) -> None:
 def figures(run: Path) -> None:
     """Draw the figures of RUN, a directory that `tdu reproduce` made."""
     from tdu.results.figures import draw
-    from tdu.results.store import load_results
+    from tdu.results.store import blaming, load_results
 
-    for path in draw(load_results(run / "results.json"), run / "figures"):
-        click.echo(path)
+    results = load_results(run / "results.json")
+    with blaming(run / "results.json"):
+        for path in draw(results, run / "figures"):
+            click.echo(path)
 
 
 @click.command()
@@ -67,11 +72,13 @@ def report(run: Path, workers: int) -> None:
     from tdu.fitting import results_in
     from tdu.results.figures import draw
     from tdu.results.report import write
+    from tdu.results.store import blaming
 
     with ThreadPoolExecutor(workers) as executor:
         results = results_in(run, executor)
-    draw(results, run / "figures")
-    click.echo(write(results, run))
+    with blaming(run / "results.json"):
+        draw(results, run / "figures")
+        click.echo(write(results, run))
 
 
 @click.command()

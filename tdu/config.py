@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from tdu import _check
-from tdu.errors import InputError
 
 #: Activations, distributions of initial parameters, and codings of XOR's patterns. The paper names none of them; the first of
 #: each is the recipe that meets its incidental figures (experiments/recipes).
@@ -43,25 +42,14 @@ FIGURE_FORMATS = ("pdf", "svg", "png")
 #: Defaults of the probe: diffusion strength, quantile of |g| that is the threshold, steps allowed.
 ALPHA, QUANTILE, MAX_STEPS = 0.3, 0.9, 20
 
-#: The most hidden units h: their 4h + 1 sites are 32-bit numbers.
-_LARGEST_SCALE = (2**31 - 2) // 4
-
 
 def _check_probe(config: "StudyConfig | SyntheticConfig | NetworkConfig") -> None:
     """Settings of the probe that all have, apart from the strength in training and the names of the nulls."""
     _check.fractions(config, "alpha")
-    _check.real(config.quantile, "quantile", 0, 1, open_interval=True)
+    _check.levels(config, quantile=1)
     _check.integers(config, max_steps=0, n_null_draws=0)
-    _check_seed(config.seed)
-
-
-def _check_seed(seed: object) -> None:
-    _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
-
-
-def _check_scale(hidden: object) -> None:
-    if _check.integer(hidden, "hidden", 1) > _LARGEST_SCALE:
-        raise InputError(f"`hidden` must be at most {_LARGEST_SCALE}: its 4h + 1 sites are 32-bit numbers")
+    _check.steps(config.max_steps)
+    _check.seed(config.seed)
 
 
 @dataclass(frozen=True)
@@ -101,14 +89,14 @@ class StudyConfig:
     targets: str = TARGET_NAMES[0]
 
     def __post_init__(self) -> None:
-        _check.distinct(self.hidden, "hidden", _check_scale, "scale")
+        _check.distinct(self.hidden, "hidden", _check.scale, "scale")
         _check.integers(self, replicates=1, epochs=0, snapshot_every=1)
         _check.rates(self, "learning_rate")
         _check_probe(self)
         _check.fractions(self, "alpha_train")
-        _check.choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS)
+        _check.choices(self, activation=ACTIVATIONS, initialisation=INITIALISATIONS, inputs=INPUTS, targets=TARGET_NAMES)
         _check.choices(self, parametrisation=PARAMETRISATIONS, site_order=SITE_ORDERS, measured_on=MEASURED_ON)
-        _check.choices(self, targets=TARGET_NAMES)
+        _check.room(len(self.hidden) * self.replicates, self.epochs, self.snapshot_every, self.n_null_draws * len(self.nulls))
 
 
 #: A study that takes seconds, for a first look and for tests.
@@ -134,6 +122,7 @@ class Scope:
 
     def __post_init__(self) -> None:
         _check.integers(self, example_hidden=1, n_gini_runs=1, n_draws=1, n_studies=1)
+        _check.room(self.n_gini_runs, self.n_draws, 1)
         _check.distinct(self.alphas, "alphas", partial(_check.real, name="alphas", low=0, high=1))
         level = partial(_check.real, name="quantiles", low=0, high=1, open_interval=True)
         _check.distinct(self.quantiles, "quantiles", level)
@@ -146,12 +135,7 @@ POOLED_FRACTION = {"n_gini_runs": 10, "n_draws": 5}
 POOLED_NULL_DRAWS = 4  # likewise, of each null
 
 QUICK_SCOPE = Scope(
-    n_gini_runs=50,
-    n_draws=5,
-    n_studies=3,
-    alphas=(0.1, 0.3, 0.5),
-    quantiles=(0.80, 0.90, 0.95),
-    figure_formats=("svg",),
+    n_gini_runs=50, n_draws=5, n_studies=3, alphas=(0.1, 0.3, 0.5), quantiles=(0.80, 0.90, 0.95), figure_formats=("svg",)
 )
 
 
@@ -178,11 +162,13 @@ class SyntheticConfig:
     edges: bool = False
 
     def __post_init__(self) -> None:
-        _check.distinct(self.hidden, "hidden", _check_scale, "scale")
+        _check.distinct(self.hidden, "hidden", _check.scale, "scale")
         _check.integers(self, replicates=1, fields=1)
-        _check.real(self.std, "std", 0, float("inf"), open_interval=True)
+        _check.levels(self, std=float("inf"))
         _check.choices(self, graph=GRAPHS)
+        _check.truths(self, "ranked", "edges")
         _check_probe(self)
+        _check.room(len(self.hidden) * self.replicates, self.fields, 1, self.n_null_draws * len(self.nulls))
 
 
 @dataclass(frozen=True)
@@ -235,6 +221,7 @@ class NetworkConfig:
         _check.integers(self, width=1, heads=1, epochs=0, snapshot_every=1, replicate=0, window=0)
         _check.fractions(self, "train_fraction", "alpha_train")
         _check.rates(self, "learning_rate", "weight_decay")
+        _check.truths(self, "layer_norm")
         _check_probe(self)
 
 
@@ -276,7 +263,10 @@ class GrokkingConfig:
         _check.integers(self, replicates=1, epochs=0, snapshot_every=1, window=1, delayed_epochs=0, n_null_draws=0)
         _check.fractions(self, "train_fraction", "few_fraction", "delayed_fraction", "alpha")
         _check.rates(self, "learning_rate", "weight_decay", "delayed_learning_rate", "delayed_weight_decay")
-        _check_seed(self.seed)
+        _check.truths(self, "layer_norm")
+        _check.seed(self.seed)
+        n_runs = len(self.widths) * len(self.moduli) * self.replicates
+        _check.room(n_runs, max(self.epochs, self.delayed_epochs), self.snapshot_every, self.n_null_draws)
 
 
 #: A study that groks within seconds: a small prime, narrow networks.
@@ -298,3 +288,9 @@ class LogConfig:
     scales: tuple[int, ...]
     replicates: int
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check.text(self.source, "source")
+        _check.listed(self.scales, "scales", partial(_check.integer, name="scales", minimum=0))
+        _check.integers(self, replicates=1)
+        _check.seed(self.seed)

@@ -5,17 +5,15 @@ already, and stays with the threads of this process.
 """
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import connection, get_context, parent_process
 from typing import Any, TypeVar
 
+from tdu import children
 from tdu.config import EXECUTORS
 from tdu.errors import InputError
 
@@ -147,26 +145,19 @@ Opened = tuple[Executor, Callable[[], int], bool]
 @contextmanager
 def _processes(workers: Workers) -> Iterator[Opened]:
     """Processes start anew, by spawn: a fork would copy the locks that threads of BLAS, numba or ours hold at that moment."""
-    with ProcessPoolExecutor(workers.number, get_context("spawn"), _begin_worker) as executor:
+    with ProcessPoolExecutor(workers.number, children.context("spawn"), _begin_worker) as executor:
         yield executor, lambda: workers.number, False
 
 
 def _begin_worker() -> None:
-    """One thread each; interrupts are the parent's to handle, and a worker does not outlive it."""
+    """One thread each."""
     unset = [name for name in _ONE_THREAD if name not in os.environ]
     os.environ.update(dict.fromkeys(unset, "1"))
     if len(unset) == len(_ONE_THREAD):  # a parent's script that computes may have loaded BLAS already, on all processors
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if (parent := parent_process()) is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    children.begin()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Files: written whole or not at all, in formats that carry no code, with the provenance of their content."""
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -12,7 +11,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, cast
@@ -20,6 +19,8 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from tdu import _archives, checksums
+from tdu._inputs import content, json_in, opened
 from tdu.errors import InputError
 
 #: Schema of logs; 2 since one format serves every source.
@@ -36,11 +37,23 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")  # another process may write the same file
     try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
+        with named(path):
+            with open(temporary, "wb") as file:
+                yield file
+            os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Say of which file an error of the operating system is: where the disk is full, it does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         raise
 
 
@@ -51,24 +64,22 @@ def sweep(*paths: Path) -> None:
             left_over.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write `value` as JSON; nan, which JSON does not have, must have been replaced by null."""
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write `value` as JSON with its checksum; nan, which JSON does not have, must have been replaced by null."""
     with atomic(path) as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        file.write((json.dumps(checksums.signed(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path, what: str, schema: int = SCHEMA) -> dict[str, Any]:
-    """Read a JSON object of a `schema`; an `InputError` names the file if it cannot be read."""
+    """Read a JSON object of a `schema`; an `InputError` names the file if it cannot be read, or is not what was written."""
     try:
-        value = json.loads(path.read_text())
+        value = json_in(path, what)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: {path.parent} holds no {what}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a {what}: {error}") from None
     if not isinstance(value, dict) or value.get("schema") != schema:
         found = value.get("schema") if isinstance(value, dict) else None
-        raise InputError(f"{path} has schema {found}, but this version of tdu reads schema {schema}: make it again")
-    return value
+        raise InputError(f"{path} has schema {found!r:.40}, but this version of tdu reads schema {schema}: make it again")
+    return checksums.check_signed(path, value, what)
 
 
 def with_tuples(settings: dict[str, Any]) -> dict[str, Any]:
@@ -125,20 +136,31 @@ def _cpu() -> str:
 
 
 def read_array(path: Path) -> npt.NDArray[np.generic]:
-    """A .npy file, memory-mapped; an `InputError` names the file if it cannot be read."""
+    """A .npy file, memory-mapped; an `InputError` names the file if it cannot be read, or is not what was written."""
     try:
+        with opened(path) as file:
+            status = os.fstat(file.fileno())
+        _check_sealed(path, status.st_ino, status.st_size, status.st_mtime_ns)
         return cast(npt.NDArray[np.generic], np.lib.format.open_memmap(path, mode="r"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
+    except InputError:
+        raise
     except Exception as error:  # damaged bytes can make a parser raise anything
         raise InputError(f"{path} is not a readable .npy file: {error}") from None
+
+
+@lru_cache
+def _check_sealed(path: Path, *_status: int) -> None:
+    """Once for a file as it is: its snapshots are asked for one by one."""
+    checksums.check_sealed(path)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
     """Write arrays and a description of them, as JSON, into one .npz, with a digest of both."""
     description = json.dumps(dict(described), sort_keys=True, allow_nan=False)
     with atomic(path) as file:
-        described_by = {"description": np.array(description), "sha256": np.array(_digest(arrays, description))}
+        described_by = {"description": np.array(description), "sha256": np.array(checksums.of_arrays(arrays, description))}
         np.savez(cast(Any, file), **cast(Any, {**arrays, **described_by}))
 
 
@@ -153,28 +175,20 @@ def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
 def read_arrays(path: Path, what: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """All arrays of a .npz file by name, and their description.
 
-    An `InputError` says that the file is not a readable `what`. The digest is checked because the archive's own checksum is
-    not: NumPy stops at an array's last byte, before the end of the archive member.
+    An `InputError` says that the file is not a readable `what`, or not the one that was written.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with opened(path) as file, _archives.opened(file) as archive:
+            arrays = {name.removesuffix(".npy"): _archives.array(archive, name) for name in archive.namelist()}
         description, digest = str(arrays.pop("description")), str(arrays.pop("sha256"))
         described = json.loads(description)
+    except (InputError, MemoryError) as error:
+        raise InputError(str(error) if str(path) in str(error) else f"{path} is not a readable {what}: {error}") from None
     except Exception as error:  # damaged bytes can make a parser raise anything
         raise InputError(f"{path} is not a readable {what}: {error}") from None
-    if _digest(arrays, description) != digest:
+    if checksums.of_arrays(arrays, description) != digest:
         raise InputError(f"{path} is not the {what} that was written: its checksum differs")
     return arrays, described
-
-
-def _digest(arrays: Mapping[str, npt.NDArray[Any]], description: str) -> str:
-    digest = hashlib.sha256(description.encode())
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def read_fields(path: Path) -> npt.NDArray[np.generic]:
@@ -189,6 +203,38 @@ def read_fields(path: Path) -> npt.NDArray[np.generic]:
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Write rows under a header with the first row's names; numbers to six digits, nan as an empty cell."""
+    with atomic(path) as file:
+        file.write(_as_csv(rows))
+
+
+def write_tables(folder: Path, tables: Mapping[str, Iterable[Mapping[str, object]]]) -> list[Path]:
+    """Write each table as a .csv of its name into a folder, with their checksums beside them; the paths of the tables."""
+    contents = {f"{name}.csv": _as_csv(rows) for name, rows in tables.items()}
+    for name, text in (contents | {checksums.SUMS: checksums.sums(contents)}).items():
+        with atomic(folder / name) as file:
+            file.write(text)
+    return [folder / name for name in contents]
+
+
+def read_tables(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """The tables in a folder by name, as `read_csv`; an `InputError` names one that is not what `write_tables` wrote."""
+    paths = sorted(folder.glob("*.csv"))
+    checksums.check_sums(folder, [path.name for path in paths])
+    return {path.stem: read_csv(path) for path in paths}
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a table, as text; an `InputError` names the file if it cannot be read."""
+    try:
+        text = io.StringIO(content(path).decode("utf-8"), newline="")
+        return list(csv.DictReader(text, strict=True))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a table: {error}") from None
+
+
+def _as_csv(rows: Iterable[Mapping[str, object]]) -> bytes:
     text = io.StringIO(newline="")
     writer = None
     for row in rows:
@@ -196,19 +242,7 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
             writer = csv.DictWriter(text, row, lineterminator="\n")
             writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
-    with atomic(path) as file:
-        file.write(text.getvalue().encode())
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a file that `write_csv` wrote, as text; an `InputError` names the file if it cannot be read."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, strict=True))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a table: {error}") from None
+    return text.getvalue().encode()
 
 
 def _cell(value: object) -> str:

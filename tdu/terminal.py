@@ -5,12 +5,14 @@ import math
 import os
 import sys
 import time
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
 
+from tdu import interrupts
 from tdu.errors import InputError
 
 T = TypeVar("T")
@@ -24,7 +26,7 @@ class OneLineErrors(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and turn what bad input raises into its line, warnings too."""
-        warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+        warnings.formatwarning = lambda message, *_, **__: f"Warning: {visible(message)}\n"
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
@@ -34,19 +36,31 @@ class OneLineErrors(click.Group):
             _fail(error.format_message())
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command goes on where this one stopped")
-            code = 130
+            code = interrupts.report()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more at exit
             code = 1
         except (InputError, OSError, MemoryError) as error:
-            _fail(str(error) or type(error).__name__)
-            code = 1
+            if interrupts.asked():  # as its workers may have been: what they then lack is no error
+                code = interrupts.report()
+            else:
+                _fail(str(error) or type(error).__name__)
+                code = 1
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str) -> None:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {visible(' '.join(message.split()))}", err=True)
+
+
+def visible(text: object) -> str:
+    """A text as a terminal can be shown it: control characters, which a file may have in its name, by their numbers."""
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c).startswith("C") else c for c in str(text))
+
+
+def print_text(text: str) -> None:
+    """Lines for people, with names in them that somebody else may have given."""
+    click.echo("\n".join(map(visible, text.split("\n"))))
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
@@ -54,7 +68,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
     for number, row in enumerate(rows):
         if number == 0 and not as_json:
             click.echo("\t".join(row))
-        cells = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values())
+        cells = (f"{value:.6g}" if isinstance(value, float) else visible(value) for value in row.values())
         click.echo(_json(row) if as_json else "\t".join(cells))
 
 

@@ -108,6 +108,7 @@ class Run:
     curves : (E+1,) float64 by name, at every step 0 … E: for the XOR network `loss` (mean binary cross-entropy, nats),
         `accuracy` (share of patterns), `gini` (Gini coefficient of |θ|) and `size`; (0,) where one was not asked for.
     grokking_step : the step from which the run has generalised, −1 where it never does, or nobody knows.
+    diverged_step : the step at which training left the finite numbers, and the run ends; −1 where it did not.
 
     Examples
     --------
@@ -124,6 +125,7 @@ class Run:
     nulls: Mapping[str, Integers]
     curves: Mapping[str, Floats]
     grokking_step: int
+    diverged_step: int = -1
 
     @property
     def n_sites(self) -> int:

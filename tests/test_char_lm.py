@@ -20,7 +20,7 @@ from tdu.experiments import char_lm
 from tdu.experiments.char_lm_rook import ROOK
 from tdu.experiments.char_lm_series import Trained
 from tdu.experiments.plan import committed, read_plan
-from tdu.files import read_csv
+from tdu.files import read_csv, write_json
 from tdu.logs.store import Store
 from tdu.results.assemble import results_of
 from tdu.types import Layout, Run
@@ -68,7 +68,7 @@ def plant(folder, leave_out=None, unfinished=None):
                     for name, times in (("blocks", 1), ("signs", 2))
                 }
                 store.write(Run(width, k, Layout.unknown(n), STEPS, columns, nulls, {}, -1))
-    (folder / "training.json").write_text(json.dumps({"text_sha256": "abc"}))
+    write_json(folder / "training.json", {"text_sha256": "abc"})
 
 
 def measured(folder, config=CONFIG):

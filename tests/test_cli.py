@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import tdu
-from tdu import terminal
+from tdu import files, terminal
 from tdu.cli import main
 from tdu.config import NULLS
 from tdu.results.figures import FIGURES
@@ -130,7 +130,7 @@ def test_train_then_fit_and_refuse_another_setting(tmp_path):
     fails(run("train", "--out", tmp_path / "run", *STUDY, "--alpha", "0.5"), 1, "alpha = 0.3 there, 0.5 here")
     manifest = tmp_path / "run" / "manifest.json"
     text = manifest.read_text()
-    manifest.write_text(text.replace('"learning_rate": 0.5', '"learning_rate": -1'))
+    files.write_json(manifest, json.loads(text.replace('"learning_rate": 0.5', '"learning_rate": -1')))
     fails(run("fit", tmp_path / "run"), 1, "manifest.json: `learning_rate` must lie in")
     manifest.write_text(text)
     (tmp_path / "run" / "log" / "s00005-r00.npz").unlink()

@@ -61,7 +61,7 @@ def test_theory_names_functions_that_exist():
 
 def test_pages_are_what_their_templates_and_the_committed_data_give():
     pages = render.pages()
-    named = {"reproduction.md", "what-d-measures.md", "theory.md", "modadd.md", "precursor.md", "package.md"}
+    named = {"reproduction.md", "torture.md", "what-d-measures.md", "theory.md", "modadd.md", "precursor.md", "package.md"}
     assert {path.name for path in pages} == named
     for path, page in pages.items():
         assert page == path.read_text(), "`python docs/render.py` renders it again"

@@ -131,7 +131,7 @@ def test_quick_does_not_replace_what_is_there():
         ("[study]\nseed = 1", "asks None, but the questions are"),
         ("question = 'nulls'\n[study]\nsede = 1", "sets `sede`, but a StudyConfig has hidden, replicates"),
         ("question = 'nulls'\n[scopes]\nx = 1", "has `scopes`, but an experiment has `question`, `study` and `scope`"),
-        ("question = ", "cannot be read as TOML"),
+        ("question = ", "is no plan in TOML"),
         ("question = 'nulls'\n[study]\nhidden = [20]", "an exponent needs at least two"),
         ("question = 'nulls'\nstudy = 3", "`study` must be a table of settings, but it is 3"),
         ("question = 'char-lm'", "training.json does not exist: train.py makes it with the logs"),

@@ -58,7 +58,7 @@ def test_every_kernel_is_compiled_for_one_signature_and_those_of_fields_for_one_
     counts = json.loads(result.stdout)
     # a kernel that only other kernels call has none of its own when they come from the cache
     assert max(counts.values()) == len(precisions), counts
-    of_fields = {"relax", "magnitude_quantile", "measure_sizes", "angle", "all_finite"}
+    of_fields = {"relax", "magnitude_quantile", "measure_sizes", "angle", "all_within"}
     assert all(counts[entry] == len(precisions) for entry in of_fields), counts
     assert all(counts[entry] == 1 for entry in ("train", "forward", "backward")), counts
 

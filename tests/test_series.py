@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tdu.files import RESULTS_SCHEMA
+from tdu.checksums import signed
+from tdu.files import write_json
 from tdu.results import series, store
 from tdu.results import series_of_logs as of_logs
 from tdu.types import Band, Findings, SizeStatistic
@@ -22,7 +23,7 @@ def results():
 
 def test_the_committed_results_load_and_encode_to_the_same_text(results):
     written = json.loads(COMMITTED.read_text())
-    assert json.dumps(store.results_as_json(results)) == json.dumps(written)
+    assert json.dumps(signed(store.results_as_json(results))) == json.dumps(written)
     assert len(results.series) == len(written["series"])
     of_other_logs = {
         of_logs.MeanProfiles,
@@ -113,8 +114,7 @@ def test_series_come_back_as_they_went(results, tmp_path):
     ids=["unknown", "field missing", "field too many", "no integer", "short key", "no statistic", "no dictionary"],
 )
 def test_what_is_no_series_is_refused(damaged, tmp_path):
-    content = {**json.loads(COMMITTED.read_text()), "series": damaged, "schema": RESULTS_SCHEMA}
-    (tmp_path / "results.json").write_text(json.dumps(content))
+    write_json(tmp_path / "results.json", {**json.loads(COMMITTED.read_text()), "series": damaged})
     with pytest.raises(ValueError, match=r"results\.json is damaged"):
         store.load_results(tmp_path / "results.json")
 

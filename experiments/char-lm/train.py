@@ -7,7 +7,6 @@ tensors (`mini-batch-rook`, `large-batch-rook`). Checkpoints are kept in ``LOG/.
 """
 
 import hashlib
-import json
 import platform
 import sys
 import tomllib
@@ -19,6 +18,7 @@ import torch
 from torch import nn
 
 import tdu
+from tdu.files import write_json
 
 
 def text_of(modules):
@@ -135,7 +135,7 @@ def main(plan="experiment.toml", log="log"):
     log.mkdir(parents=True, exist_ok=True)
     described = {"text_sha256": found, "characters": len(characters), "alphabet": len(number_of)}
     versions = {"python": platform.python_version(), "torch": torch.__version__, "tdu": tdu.__version__}
-    (log / "training.json").write_text(json.dumps(described | versions, indent=2) + "\n", encoding="utf-8")
+    write_json(log / "training.json", described | versions)
     for width in study["scales"]:
         for replicate in range(study["replicates"]):
             train(log, log.parent / "runs", text, width, replicate, study["seed"], settings)

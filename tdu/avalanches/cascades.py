@@ -11,7 +11,7 @@ from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import Work, relax, workspace
-from tdu.kernels.measures import all_finite, angle
+from tdu.kernels.measures import all_within, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.types import Avalanche, Fields, Integers
@@ -75,7 +75,7 @@ def avalanche(
     # what had to be converted is ours already, and a second copy of a field of 10⁸ sites would be felt
     relaxed = checked.copy() if np.may_share_memory(checked, gradient) else checked
     alpha = _check.real(alpha, "alpha", 0, 1)
-    max_steps = _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS)
+    max_steps = _check.steps(max_steps)
     if threshold is None:
         level = _check.real(quantile, "quantile", 0, 1, open_interval=True)
         threshold = magnitude_quantile(relaxed, level, 0.0, np.empty(n, kind))
@@ -138,14 +138,15 @@ def sizes_of(
         graph.targets,
         _rounded(_check.real(alpha, "alpha", 0, 1), many),
         _check.real(quantile, "quantile", 0, 1, open_interval=True),
-        _check.integer(max_steps, "max_steps", 0, _check.LARGEST_STEPS),
+        _check.steps(max_steps),
         sizes,
         np.empty(n, many.dtype),
         np.empty(n, many.dtype),
         workspace(n, many.dtype),
+        _validate.LARGEST[many.dtype],
     )
     if measured < len(many):
-        _validate.finite(many, "fields")  # says where
+        _validate.measurable(many, "fields")  # says where
     return sizes
 
 
@@ -171,6 +172,7 @@ class Meter:
     ) -> None:
         self._graph, self._alpha, self._quantile, self._max_steps = graph, alpha, quantile, max_steps
         self._workers, self._kind, n = workers, np.dtype(precision), len(graph)
+        self._largest = _validate.LARGEST[self._kind]
         self._kept = (np.empty(n, self._kind), workspace(n, self._kind)) if n < MIN_SITES_THREADED else None
 
     def __call__(self, field: Fields) -> Avalanches:
@@ -178,7 +180,7 @@ class Meter:
         before = field
         if field.dtype != self._kind or not field.flags.carray:
             before = np.require(field, self._kind, ["C", "A", "W"])
-        if before.shape != (len(self._graph),) or not all_finite(before):
+        if before.shape != (len(self._graph),) or not all_within(before, self._largest):
             _validate.field(before, len(self._graph), precision=self._kind.name)  # says why
         relaxed, work = self._kept or (np.empty_like(before), None)
         threshold = _rounded(magnitude_quantile(before, self._quantile, 0.0, relaxed), before)

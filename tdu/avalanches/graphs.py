@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _IGRAPH_RANDOM = threading.Lock()
 _UNIFORMS = 1 << 22  # random numbers in memory at a time
+_LEAST_REWIRED = 1e-12  # below some 10⁻¹⁸ igraph crashes or does not come back
 _SPARE = 64  # drawn beyond those certain to be used: a choice that was made already is drawn again
 
 
@@ -34,8 +35,11 @@ class Graph:
 
     Raises
     ------
+    TypeError
+        If the arrays are not integers.
     ValueError
-        If there is no site, the arrays do not fit each other, or a row is not a strictly ascending list of other sites.
+        If there is no site, the arrays do not fit each other, a row is not a strictly ascending list of other sites, or an
+        edge stands in the row of one of its ends only.
 
     Examples
     --------
@@ -50,27 +54,28 @@ class Graph:
     indices: Indices
 
     def __post_init__(self) -> None:
-        indptr = _own(self.indptr, np.int64)
+        raw, indptr = _integers(self.indices, "indices"), _integers(self.indptr, "indptr").astype(np.int64)
         n_sites = indptr.size - 1
         if n_sites < 1:
             raise InputError("a graph needs at least one site")
         if n_sites > np.iinfo(np.int32).max:
             raise InputError(f"a graph of {n_sites} sites is beyond the 32-bit site numbers of `indices`")
-        raw = np.asarray(self.indices)
         degree = np.diff(indptr)
         if indptr[0] != 0 or (degree < 0).any() or indptr[-1] != raw.size:
             raise InputError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
         if raw.size and (raw.min() < 0 or raw.max() >= n_sites):
             raise InputError(f"`indices` must lie in 0 … {n_sites - 1}, but they span {raw.min()} … {raw.max()}")
-        indices = _own(raw, np.int32)
+        indices = raw.astype(np.int32)
         row = np.repeat(np.arange(n_sites, dtype=np.int32), degree)
         if (indices == row).any():
             raise InputError(f"site {row[np.argmax(indices == row)]} is its own neighbour: loops are not allowed")
         falls = (np.diff(indices) <= 0) & (np.diff(row) == 0)
         if falls.any():
             raise InputError(f"the row of site {row[np.argmax(falls)]} is not strictly ascending")
-        object.__setattr__(self, "indptr", indptr)
-        object.__setattr__(self, "indices", indices)
+        _refuse_one_way(row, indices)
+        for name, array in (("indptr", indptr), ("indices", indices)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     def __len__(self) -> int:
         return self.indptr.size - 1
@@ -152,12 +157,24 @@ class Graph:
         return graph
 
 
-def _own(values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """`values` as an array nobody else can change: a copy, unless it is read-only and of this kind already."""
+def _integers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.integer]:
+    """`values` as a vector of integers; the caller copies it, since even a read-only array may be a view of another."""
     array = np.asarray(values)
-    own = np.array(array, dtype, order="C", copy=True if array.flags.writeable else None)
-    own.setflags(write=False)
-    return own
+    if array.ndim != 1:
+        raise InputError(f"`{name}` must have one dimension, but its shape is {array.shape}")
+    if array.size and array.dtype.kind not in "iu":
+        raise InputTypeError(f"`{name}` must be integers, but their dtype is {array.dtype}")
+    return array
+
+
+def _refuse_one_way(row: Indices, indices: Indices) -> None:
+    """An error names an edge that stands in the row of one of its ends only; rows are ascending."""
+    back = np.argsort(indices, kind="stable")  # with both arrays swapped, the edges in the order in which they stand
+    if np.array_equal(indices[back], row) and np.array_equal(row[back], indices):
+        return
+    there = set(zip(row.tolist(), indices.tolist(), strict=True))
+    i, j = next((i, j) for i, j in sorted(there) if (j, i) not in there)
+    raise InputError(f"site {i} has {j} as a neighbour, but {j} has not {i}: every edge stands in the rows of both its ends")
 
 
 def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
@@ -236,6 +253,11 @@ def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
 
     igraph's variant: a rewired edge moves with both its ends, so that p = 1 gives a random graph; the graph stays simple.
 
+    Raises
+    ------
+    ValueError
+        If `k` is odd or not below `n`, `p` is outside [0, 1], or 0 < p < 10⁻¹², where igraph may crash and the ring remains.
+
     Examples
     --------
     >>> graph = tdu.small_world(1000, k=4, p=0.05, seed=1)
@@ -244,6 +266,8 @@ def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
     """
     n, k = _lattice_size(n, k)
     p = _check.real(p, "p", 0, 1)
+    if 0 < p < _LEAST_REWIRED:
+        raise InputError(f"`p` must be 0 or at least {_LEAST_REWIRED:g}, but it is {p:g}: that is the ring")
     import igraph
 
     with seeded_igraph(seed):

@@ -35,7 +35,7 @@ def gaussian(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
     >>> tdu.nulls.gaussian([1, 2, 3], np.random.default_rng(0)).shape
     (3,)
     """
-    return normal(rng, _fields(gradient).shape, SYNTHETIC_SCALE)
+    return normal(_validate.generator(rng), _fields(gradient).shape, SYNTHETIC_SCALE)
 
 
 def permuted(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
@@ -44,7 +44,7 @@ def permuted(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
     >>> sorted(tdu.nulls.permuted([3, 1, 2], np.random.default_rng(0)).tolist())
     [1.0, 2.0, 3.0]
     """
-    return rng.permuted(_fields(gradient), axis=-1)
+    return _validate.generator(rng).permuted(_fields(gradient), axis=-1)
 
 
 def signs(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
@@ -54,7 +54,7 @@ def signs(gradient: npt.ArrayLike, rng: np.random.Generator) -> Floats:
     [3.0, 1.0, 2.0]
     """
     fields = _fields(gradient)
-    return np.where(rng.integers(2, size=fields.shape, dtype=bool), fields, -fields)
+    return np.where(_validate.generator(rng).integers(2, size=fields.shape, dtype=bool), fields, -fields)
 
 
 def blocks(gradient: npt.ArrayLike, rng: np.random.Generator, sizes: Sequence[int] | None = None) -> Floats:
@@ -79,6 +79,7 @@ def blocks(gradient: npt.ArrayLike, rng: np.random.Generator, sizes: Sequence[in
     """
     fields = _fields(gradient)
     ends = np.cumsum(block_sizes(fields.shape[-1], sizes))[:-1]
+    rng = _validate.generator(rng)
     return np.concatenate([rng.permuted(block, axis=-1) for block in np.split(fields, ends, axis=-1)], axis=-1)
 
 

@@ -87,16 +87,18 @@ class Probe:
         if self.graph is not None:
             for name, value in vars(self._chosen()).items():
                 object.__setattr__(self, name, value)
-        _check.real(self.alpha, "alpha", 0, 1)
-        _check.real(self.quantile, "quantile", 0, 1, open_interval=True)
-        _check.integer(self.max_steps, "max_steps", 0, _check.LARGEST_STEPS)
-        _check.integer(self.draws, "draws", 0)
+        _check.fractions(self, "alpha")
+        _check.levels(self, quantile=1)
+        _check.integers(self, max_steps=0, draws=0)
+        _check.steps(self.max_steps)
+        _check.truths(self, *(name for name in ("ranked", "edges", "profiles") if getattr(self, name) is not None))
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
         _check.choice(self.precision, "precision", PRECISIONS)
         if self.window != MOMENT:
             _check.integer(self.window, "window", 0, _check.LARGEST_STEPS)
         if self.nulls is not None:
             _check.listed(self.nulls, "nulls", partial(_check.choice, name="nulls", known=tuple(nulls.MODELS)))
+        _check.room(1, 0, 1, self.draws * len(self.nulls or ("blocks",)))
 
     @classmethod
     def paper(cls, **settings: Any) -> Self:

@@ -1,6 +1,5 @@
 """What does D(t) of a language model's gradients say beyond its nulls, and what does mini-batch noise do to it?"""
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -9,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tdu._inputs import json_in
 from tdu.analysis import over_time, support, watched
 from tdu.analysis.over_time import Excess
+from tdu.checksums import check_signed
 from tdu.config import LogConfig
 from tdu.errors import InputError
 from tdu.experiments.char_lm_figure import draw
@@ -69,7 +70,8 @@ def training_of(config: LogConfig, path: Path) -> dict[str, str]:
     """What train.py says it trained on; an InputError if that is another text than the plan's, or nothing."""
     if not path.exists():
         raise InputError(f"{path} does not exist: train.py makes it with the logs")
-    trained = {name: str(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+    what = "description of a training"
+    trained = {name: str(value) for name, value in check_signed(path, json_in(path, what), what).items()}
     if (found := trained.get("text_sha256")) != config.settings["text_sha256"]:
         raise InputError(f"{path} is of a text of sha256 {found}, but the plan of {config.settings['text_sha256']}")
     return trained

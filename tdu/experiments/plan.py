@@ -4,7 +4,6 @@ A folder ``experiments/<question>/`` holds ``experiment.toml`` and ``README.temp
 figure and ``README.md`` beside them. What stands in the README is rendered from the tables as they were written.
 """
 
-import tomllib
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -12,11 +11,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tdu._inputs import toml_in
 from tdu.config import QUICK_SCOPE, GrokkingConfig, LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.executors import Workers, opened
 from tdu.experiments.experiment import AnyExperiment, Experiment, LogExperiment, NetworkExperiment, Say
-from tdu.files import atomic, read_csv, write_csv, write_json
+from tdu.files import atomic, read_tables, write_json, write_tables
 from tdu.reproduce import fittable
 from tdu.results import figures
 from tdu.results.assemble import results_of
@@ -61,13 +61,7 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
     ValueError
         If the file cannot be read, or names a question, a table or a setting that does not exist.
     """
-    try:
-        with open(path, "rb") as file:
-            written = tomllib.load(file)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path} cannot be read as TOML: {error}") from None
+    written = toml_in(path, "plan in TOML")
     if unknown := set(written) - {"question", "study", "scope"}:
         raise InputError(f"{path} has `{min(unknown)}`, but an experiment has `question`, `study` and `scope`")
     if written.get("question") not in QUESTIONS:
@@ -77,7 +71,10 @@ def read_plan(path: Path, quick: bool = False) -> Plan:
     scope = _overridden(Scope(), written.get("scope", {}), path)
     if quick:
         config, scope = replace(config, **experiment.quick), QUICK_SCOPE
-    return Plan(written["question"], fittable(config) if isinstance(config, StudyConfig) else config, scope)
+    try:
+        return Plan(written["question"], fittable(config) if isinstance(config, StudyConfig) else config, scope)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
@@ -104,18 +101,17 @@ def run(path: Path, out: Path, quick: bool, workers: Workers | int, say: Say) ->
         )
     tables = {"quantities": _quantities(results), **experiment.tables(results)}
     data = out / "data"
-    for name, rows in tables.items():
-        write_csv(data / f"{name}.csv", rows)
+    written = write_tables(data, tables)
     settings = {"study": asdict(plan.config), "scope": asdict(plan.scope)}
     write_json(data / "provenance.json", {**settings, **results.provenance})
     drawn = figures.save(experiment.draw, results, out, "figure", ("png",))
-    written = [*(data / f"{name}.csv" for name in tables), data / "provenance.json", *drawn]
+    written += [data / "provenance.json", *drawn]
     template = path.with_name("README.template.md")
     if template.exists() and not (
         quick and isinstance(experiment, NetworkExperiment)
     ):  # its small study has other primes than the page quotes
         with atomic(out / "README.md") as file:
-            file.write(render(template.read_text(), {"": committed(out)}).encode())
+            file.write(render(template.read_text(encoding="utf-8"), {"": committed(out)}).encode())
         written.append(out / "README.md")
     return written
 
@@ -133,7 +129,7 @@ def _measured(experiment: AnyExperiment, plan: Plan, executor: Executor, say: Sa
 
 def committed(folder: Path) -> Source:
     """What the tables in `folder`/data say, for pages that quote it."""
-    tables = {path.stem: read_csv(path) for path in sorted((folder / "data").glob("*.csv"))}
+    tables = read_tables(folder / "data")
     quantities: dict[str, Quantity] = {}
     readings: dict[str, dict[str, Quantity]] = {}
     for row in tables["quantities"]:

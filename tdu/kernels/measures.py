@@ -52,11 +52,11 @@ def largest_by_halves(values):
 
 
 @kernel
-def all_finite(values):
-    """Whether none of `values` (n,) is nan or infinite."""
+def all_within(values, largest):
+    """Whether all of `values` (n,) are numbers, of at most the `largest` magnitude."""
     good = 0
     for i in range(values.size):
-        good += abs(values[i]) < math.inf
+        good += abs(values[i]) <= largest
     return good == values.size
 
 

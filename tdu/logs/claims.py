@@ -123,7 +123,14 @@ def _create(file: Path) -> bool:
     content = json.dumps({**_process(os.getpid()), "token": secrets.token_hex(8)}).encode()
     unnamed = file.with_name(f"{file.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
-        unnamed.write_bytes(content)
+        _write(unnamed, content)
+        return _linked(unnamed, file, content)
+    finally:
+        unnamed.unlink(missing_ok=True)
+
+
+def _linked(unnamed: Path, file: Path, content: bytes) -> bool:
+    try:
         os.link(unnamed, file)
     except FileExistsError:
         return _made_by_link(unnamed)
@@ -131,8 +138,6 @@ def _create(file: Path) -> bool:
         return False
     except OSError:  # a file system without links
         return _create_exclusively(file, content)
-    finally:
-        unnamed.unlink(missing_ok=True)
     return True
 
 
@@ -146,12 +151,20 @@ def _made_by_link(unnamed: Path) -> bool:
 
 def _create_exclusively(file: Path, content: bytes) -> bool:
     try:
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        _write(file, content)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(content)
     return True
+
+
+def _write(file: Path, content: bytes) -> None:
+    """A new file, or none: an empty one, which a full disk would leave, is a claim that nobody gives up for minutes."""
+    with open(file, "xb", buffering=0) as opened:
+        try:
+            opened.write(content)
+        except OSError as error:
+            file.unlink()
+            raise OSError(error.errno, error.strerror, str(file)) from None
 
 
 def _seen(file: Path) -> _Seen | None:

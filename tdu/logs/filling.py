@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
+from tdu.errors import InputError
 from tdu.logs.claims import TakenError, until_made
 from tdu.logs.store import Store
 
@@ -19,7 +20,19 @@ def filled(
     What others are making is waited for, and made here if they die, if asked to `wait`. Of processes that died nothing is left
     beside whole runs.
     """
-    yield from until_made(make, wanted) if wait else make(list(wanted))
+    made = []
+    for address in until_made(make, wanted) if wait else make(list(wanted)):
+        yield address
+        made.append(address)
+    if gone := [address for address in made if not store.file(*address).exists()]:
+        store.refuse_removed()
+        raise InputError(f"{len(gone)} runs that were made are gone from {store.path}: the same command makes them again")
+    settle(store)
+
+
+def settle(store: Store) -> None:
+    """Leave nothing of processes that died beside whole runs, in a directory that must still be there."""
+    store.refuse_removed()
     for address in _claimed(store):
         if store.has(*address):
             with suppress(TakenError), store.claim(*address):

@@ -8,26 +8,24 @@ name is complete, whenever the process was killed.
 import hashlib
 import json
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tdu.errors import InputError
 from tdu.files import SCHEMA, made_by, provenance, read_arrays, read_json, sweep, write_arrays, write_json
 from tdu.logs.claims import held
+from tdu.logs.decoding import decoded
 from tdu.logs.log import gather
-from tdu.types import Column, Layout, Log, Run
+from tdu.types import Column, Log, Run
 
 #: By source, raised whenever graphs or training of the same settings come to have other bits: runs of both would not belong
 #: together. Other last digits of an angle, or other draws of a null's same law, are no reason.
 BITS = {"xor": 6, "network": 5, "gradients": 5, "synthetic": 6}
 _WHAT = "log of tdu"
-#: Groups of arrays in a run's file, and the number of their dimensions.
-_GROUPS = {"column": 1, "null": 2, "curve": 1}
 
 
 class DamagedError(InputError):
@@ -130,11 +128,17 @@ class Store:
     @contextmanager
     def claim(self, scale: int, replicate: int) -> Iterator[None]:
         """Keep other processes from making a run (`tdu.logs.claims`); `TakenError` where one is at it."""
+        self.refuse_removed()
         taken = f"another process is making run {replicate} of scale {scale} in {self.path}"
         with held(self.path / f".claim-s{scale:05d}-r{replicate:02d}", taken) as after_dead:
             if after_dead:
                 sweep(self.file(scale, replicate), self.state(scale, replicate))
             yield
+
+    def refuse_removed(self) -> None:
+        """What is written into a directory that somebody has removed would be no log."""
+        if not (self.path / "manifest.json").exists():
+            raise InputError(f"{self.path} was removed while runs of it were made: the same command begins it anew")
 
     def begun(self) -> bytes:
         """What a log says of itself, to the second of its beginning; nothing where it is not to be seen."""
@@ -147,8 +151,8 @@ class Store:
         """A worker on another machine may see none, or another directory of the same name."""
         if self.begun() != begun:
             raise InputError(
-                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: put the log on a file "
-                "system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
+                f"the worker on {socket.gethostname()} does not see {self.path}, where it is to write: if it is not gone, put "
+                "the log on a file system that all workers share, or, of the XOR study, let runs be handed back (--hand-back)"
             )
 
     @property
@@ -159,6 +163,7 @@ class Store:
 
     def write(self, run: Run) -> None:
         """Write a run."""
+        self.refuse_removed()
         groups: dict[str, Mapping[str, Column]] = {"column": run.columns, "null": run.nulls, "curve": run.curves}
         arrays = {f"{group}.{name}": values for group, named in groups.items() for name, values in named.items()}
         described = {
@@ -168,6 +173,7 @@ class Store:
             "replicate": run.replicate,
             "layout": run.layout.tensors,
             "grokking_step": run.grokking_step,
+            "diverged_step": run.diverged_step,
             "made_by": made_by(),
         }
         write_arrays(self.file(run.scale, run.replicate), {"step": run.step, **arrays}, described)
@@ -177,7 +183,7 @@ class Store:
         path = self.file(scale, replicate)
         try:
             arrays, described = read_arrays(path, "run")
-            run, digest = _decoded(arrays, described), described["log"]
+            run, digest = decoded(arrays, described), described["log"]
         except (KeyError, TypeError, ValueError) as error:
             said = str(error) if str(path) in str(error) else f"{path} is not a run of a log: {error}"
             raise DamagedError(f"{said}; the command that made it makes it again") from None
@@ -186,6 +192,8 @@ class Store:
                 f"{path} is of another study, run or version of tdu than {self.path / 'manifest.json'}: "
                 "choose another directory"
             )
+        if run.diverged_step >= 0:
+            warnings.warn(f"{path}: training diverged at step {run.diverged_step}, where the run ends", stacklevel=2)
         return run
 
     def runs(self) -> list[Run]:
@@ -227,27 +235,6 @@ def load(path: Path | str) -> Log:
     ([4, 8], [0, 10, 20], (2, 1, 3))
     """
     return Store.open(Path(path)).log()
-
-
-def _decoded(arrays: Mapping[str, Column], described: Mapping[str, Any]) -> Run:
-    """A run from its file's content, whose types and shapes are checked against each other."""
-    if described["schema"] != SCHEMA:
-        raise InputError(f"has schema {described['schema']}, but this version of tdu reads schema {SCHEMA}")
-    step = arrays["step"]
-    if step.dtype != np.int64 or step.ndim != 1 or (np.diff(step) <= 0).any():
-        raise InputError(f"`step` must be ascending int64 (T,), but is {step.dtype} {step.shape}")
-    groups: dict[str, dict[str, Column]] = {group: {} for group in _GROUPS}
-    for name, values in arrays.items():
-        if name == "step":
-            continue
-        group, _, rest = name.partition(".")
-        fits = values.ndim == _GROUPS[group] and (group == "curve" or values.shape[-1] == step.size)
-        if not fits or values.dtype.kind not in ("i" if group == "null" else "iufb"):
-            raise InputError(f"`{name}` is {values.dtype} {values.shape} beside {step.size} steps")
-        groups[group][rest] = values
-    layout = Layout(tuple((str(name), tuple(int(n) for n in shape)) for name, shape in described["layout"]))
-    numbers = {name: int(described[name]) for name in ("scale", "replicate", "grokking_step")}
-    return Run(**numbers, layout=layout, step=step, columns=groups["column"], nulls=groups["null"], curves=groups["curve"])
 
 
 def _refuse_older(path: Path) -> None:

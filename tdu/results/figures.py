@@ -3,14 +3,15 @@
 import gc
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tdu import children
 from tdu.config import Scope
+from tdu.errors import InputError
 from tdu.files import atomic
 from tdu.results.series import (
     Bootstrap,
@@ -62,25 +63,33 @@ def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
     names = drawable(results)
     if workers == 1 or len(names) == 1:
         return [path for name in names for path in _draw_one(results, directory, name)]
-    with ProcessPoolExecutor(workers, mp_context=_processes(), initializer=gc.disable) as executor:
+    with ProcessPoolExecutor(workers, _processes(), _begin_drawing) as executor:
         tasks = [executor.submit(_draw_one, results, directory, name) for name in names]
-        return [path for task in tasks for path in task.result()]
+        try:
+            return [path for task in tasks for path in task.result()]
+        except BrokenExecutor as error:
+            raise InputError(
+                f"a process that draws has died, killed or out of memory ({error}): results.json stays, and `tdu figures` draws"
+            ) from None
+
+
+def _begin_drawing() -> None:
+    gc.disable()
+    children.begin()
 
 
 def make_ready() -> None:
     """Begin to load matplotlib, in the process that drawing processes come from, while this one still computes."""
-    if "forkserver" in get_all_start_methods():
-        from multiprocessing.forkserver import ensure_running
-
+    if children.CAN_FORK:
         _processes()
-        ensure_running()
+        children.ensure_forkserver()
 
 
 def _processes() -> BaseContext:
     """Processes that share one loading of matplotlib, where the system can fork."""
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
-    context = get_context("forkserver")
+    if not children.CAN_FORK:
+        return children.context("spawn")
+    context = children.context("forkserver")
     context.set_forkserver_preload(["tdu.results.panels"])
     return context
 

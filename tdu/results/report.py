@@ -30,14 +30,14 @@ def write(results: Results, directory: Path) -> Path:
 
 def page(results: Results, drawn: Path) -> str:
     """The page as text, with the SVG figures of the directory `drawn` inside; it loads nothing from anywhere."""
-    known = results.config
+    known, css = results.config, _CSS.read_text(encoding="utf-8")
     of_paper = not isinstance(known, LogConfig)
     title = "Grokking as dimensional phase transition: what reproduces"
     if isinstance(known, LogConfig):
         title = f"Avalanches of {_TITLES.get(known.source, f'a log of source {known.source}')}"
     where_open = "Where the paper's wording allows several readings" if of_paper else "Other statistics of the same quantity"
     body = [
-        f"<h1>{title}</h1>",
+        f"<h1>{_text(title)}</h1>",
         _summary(results) if of_paper else _of_log(results),
         *([] if of_paper else ["<h2>Scales</h2>", _scales(results)]),
         f"<h2>{'Verdicts' if of_paper else 'Quantities'}</h2>",
@@ -60,7 +60,7 @@ def page(results: Results, drawn: Path) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>tdu: {_text(title)}</title>\n<style>\n{_CSS.read_text()}</style>\n</head>\n<body>\n"
+        f"<title>tdu: {_text(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )

@@ -1,17 +1,23 @@
 """results.json: what a study found, written and read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from tdu._inputs import json_in
+from tdu.checksums import KEY
 from tdu.config import LogConfig, Scope, StudyConfig
 from tdu.errors import InputError
 from tdu.files import RESULTS_SCHEMA, read_json, with_tuples, write_json
 from tdu.results.series import KINDS
 from tdu.series import IN_KEY, INLINE, Series
 from tdu.types import Quantity, Results
+
+_WHAT = "results of `tdu reproduce`"
 
 
 def results_as_json(results: Results) -> dict[str, Any]:
@@ -42,19 +48,36 @@ def save_results(path: Path, results: Results) -> None:
 
 def load_results(path: Path) -> Results:
     """Read results.json."""
-    value = read_json(path, "results of `tdu reproduce`", RESULTS_SCHEMA)
+    value = read_json(path, _WHAT, RESULTS_SCHEMA)
     try:
         return Results(
             config=_config(with_tuples(value["config"])),
             scope=Scope(**with_tuples(value["scope"])) if value["scope"] else None,
-            provenance=value["provenance"],
+            provenance={**value["provenance"], "packages": dict(value["provenance"]["packages"])},
             quantities={key: _quantity(quantity) for key, quantity in value["quantities"].items()},
             pooled={key: _quantity(quantity) for key, quantity in value["pooled"].items()},
             readings={key: {n: _quantity(q) for n, q in named.items()} for key, named in value["readings"].items()},
             series=tuple(_series(key, written) for key, written in value["series"].items()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again") from None
+        raise _damaged(path, error) from None
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Say of results without a checksum that they are damaged where they cannot be shown; of others, that is a bug of tdu."""
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if KEY in json_in(path, _WHAT):
+            raise
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is damaged ({type(error).__name__}: {error}): `tdu reproduce` makes it again")
 
 
 def _config(settings: dict[str, Any]) -> StudyConfig | LogConfig:

@@ -1,12 +1,12 @@
 """Which format a path has, by its suffix; folders of files, and files that name others."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from tdu._inputs import check_regular, json_in
 from tdu.errors import InputError
 from tdu.files import read_fields
 from tdu.sources import numpy_files, safetensors, torch_files
@@ -38,6 +38,7 @@ def open_tensors(path: Path) -> Tensors:
     reader = _reader(path)
     if reader is None:
         raise InputError(f"{path} is of no known format: {_known()}")
+    check_regular(path)
     stored = reader(path)
     if not stored:
         raise InputError(f"{path} holds no tensor of floats")
@@ -67,9 +68,11 @@ def _of_index(path: Path) -> dict[str, Stored]:
 def _shards(index: Path) -> dict[str, str]:
     """The file of each tensor, as an index has it."""
     try:
-        shards = json.loads(index.read_text())["weight_map"]
+        shards = json_in(index, "index of shards")["weight_map"]
         if not all(isinstance(file, str) and Path(file).name == file for file in shards.values()):
             raise ValueError("`weight_map` must name files beside it")
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{index} is no index of shards: {error!r}") from None
     return dict(shards)

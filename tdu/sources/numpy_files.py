@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
+from tdu import _archives
+from tdu._inputs import opened
 from tdu.errors import InputError
 from tdu.files import read_array
 from tdu.sources.tensors import Stored, floats
@@ -34,8 +36,7 @@ def npz(path: Path) -> dict[str, Stored]:
             hint = "it is one of torch.save: call it .pt" if torch else "np.savez writes such files"
             raise InputError(f"{path} is a zip archive, but holds no NumPy arrays: {hint}")
         for member in members:
-            with archive.open(member) as file:
-                shape, dtype = _header(file)
+            shape, dtype = _archives.header(archive, member)
             name = member.removesuffix(".npy")
             if floats(path, name, dtype):
                 stored[name] = Stored(shape, dtype.newbyteorder("="), partial(_member, path, member))
@@ -43,23 +44,14 @@ def npz(path: Path) -> dict[str, Stored]:
 
 
 def _member(path: Path, member: str) -> Fields:
-    with _opened(path) as archive, archive.open(member) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        file.read()  # to the end, where the archive compares its checksum
-    return cast(Fields, array)
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
+    with _opened(path) as archive:
+        return cast(Fields, _archives.array(archive, member))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, _archives.opened(file) as archive:
             yield archive
     except InputError:
         raise

@@ -3,13 +3,13 @@
 import glob
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tdu._inputs import toml_in
 from tdu.errors import InputError
 from tdu.files import read_csv
 
@@ -135,12 +135,7 @@ def of_toml(path: Path) -> Found:
     metrics. ``[grokking_steps]`` has, under a scale, a step or a list of the steps of its replicates, −1 for a run that never
     groks. Paths are relative to the index.
     """
-    try:
-        index = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
+    index = toml_in(path, "index in TOML")
     if unknown := set(index) - {"pattern", "metrics", "grokking_steps"}:
         raise InputError(f"{path} has `{min(unknown)}`: an index has `pattern`, `metrics` and `grokking_steps`")
     if not isinstance(index.get("pattern"), str):

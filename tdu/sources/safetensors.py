@@ -1,6 +1,7 @@
 """Tensors in .safetensors files: a header in JSON, and behind it the bytes, which are memory-mapped."""
 
 import json
+import os
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tdu._inputs import opened
 from tdu.errors import InputError
 from tdu.sources.tensors import Stored, widened
 from tdu.types import Fields
@@ -57,8 +59,8 @@ def _read(path: Path, raw: np.dtype[Any], shape: tuple[int, ...], offset: int) -
 
 def _header(path: Path) -> tuple[dict[str, Any], int, int]:
     """The header, and where the bytes behind it begin and end."""
-    end = path.stat().st_size
-    with open(path, "rb") as file:
+    with opened(path) as file:
+        end = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if end < 8 or length > min(end - 8, _LONGEST_HEADER):
             raise InputError(

@@ -12,6 +12,7 @@ from tdu.avalanches.planted import planted
 from tdu.avalanches.probe import Probe, asked_for
 from tdu.config import SyntheticConfig
 from tdu.files import write_tensors
+from tdu.logs.filling import settle
 from tdu.logs.rows import Row, stacked
 from tdu.logs.store import Store
 from tdu.models import mlp
@@ -44,6 +45,7 @@ def synthesise(path: Path, config: SyntheticConfig, workers: int = 1) -> Iterato
             for run in executor.map(partial(run_of, config), *zip(*missing[start : start + workers], strict=True)):
                 store.write(run)
                 yield run
+    settle(store)
 
 
 def run_of(config: SyntheticConfig, hidden: int, replicate: int) -> Run:

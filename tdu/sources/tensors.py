@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tdu import _memory
 from tdu.errors import InputError
 from tdu.types import Fields, Layout
 
@@ -61,7 +62,9 @@ class Tensors:
 
     def field(self) -> Fields:
         """All of them in order as one field (N,), in the widest of their precisions."""
-        field = np.empty(self.layout.n_sites, np.result_type(*(one.dtype for one in self.stored.values())))
+        n_sites, dtype = self.layout.n_sites, np.result_type(*(one.dtype for one in self.stored.values()))
+        _memory.need(n_sites * dtype.itemsize, f"the field of {n_sites} sites in {self.path}", "probe it on a larger machine")
+        field = np.empty(n_sites, dtype)
         at = 0
         for one in self.stored.values():
             size = prod(one.shape)

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tdu import _archives
+from tdu._inputs import opened
 from tdu.errors import InputError
 from tdu.sources.tensors import Stored, widened
 from tdu.types import Fields
@@ -73,17 +75,19 @@ _MARK = object()
 #: Keys of the state dict of an optimiser, whose tensors are left out.
 _OF_OPTIMISERS = {"state", "param_groups"}
 _DEEPEST = 50  # dictionaries within each other
+_UNPICKLED = 64  # bytes that one of a pickle becomes, at most about
 _LOCAL_HEADER = 30  # bytes of a zip archive before a member's name
 
 
 def tensors(path: Path) -> dict[str, Stored]:
     """The tensors of floats; nested names are joined by dots."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, _archives.opened(file) as archive:
             prefix = _prefix(path, archive)
+            _archives.check_room(archive, f"{prefix}/data.pkl", _UNPICKLED)
             content = _Interpreter(path).run(archive.read(f"{prefix}/data.pkl"))
             order = f"{prefix}/byteorder"
-            if order in archive.namelist() and archive.read(order).strip() != b"little":
+            if order in archive.namelist() and archive.open(order).read(16).strip() != b"little":
                 raise InputError(f"{path} was written on a machine of another byte order: save it again on this one")
             found: dict[str, _Tensor] = {}
             _flatten(path, content, "", found, [0])
@@ -269,8 +273,14 @@ def _bytes_of(path: Path, place: zipfile.ZipInfo, raw: np.dtype[Any]) -> np.ndar
     """A storage, memory-mapped unless the archive is compressed."""
     entries = place.file_size // raw.itemsize
     if place.compress_type != zipfile.ZIP_STORED:
-        with zipfile.ZipFile(path) as archive:
-            return np.frombuffer(archive.read(place), raw, entries)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _archives.check_room(archive, place.filename)
+                return np.frombuffer(archive.read(place), raw, entries)
+        except InputError:
+            raise
+        except Exception as error:  # damaged bytes can make a parser raise anything
+            raise InputError(f"{path} is not a readable file of torch.save: {error}") from None
     with open(path, "rb") as file:
         file.seek(place.header_offset)
         header = file.read(_LOCAL_HEADER)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tdu.errors import InputError
+from tdu.errors import DivergedError, InputError
 from tdu.files import SCHEMA, read_arrays, write_arrays
 from tdu.logs.rows import Row, stacked, unstacked
 from tdu.models.layers import Array
@@ -22,12 +22,16 @@ Observe = Callable[[Array, int], tuple[Mapping[str, float], Mapping[str, Integer
 
 @dataclass
 class State:
-    """All that the next epoch depends on, and the rows so far; the moments are the optimiser's, and sums over windows."""
+    """All that the next epoch depends on, and the rows so far; the moments are the optimiser's, and sums over windows.
+
+    `gradients`: digest of the gradients of these rows, where they are kept (`tdu.training.gradients`).
+    """
 
     theta: Array
     moments: dict[str, Array]
     epoch: int = 0
     rows: list[Row] = field(default_factory=list)
+    gradients: str = ""
 
 
 def train(
@@ -50,16 +54,18 @@ def train(
 
     Raises
     ------
-    ValueError
-        If the loss is no longer finite.
+    DivergedError
+        If the loss, or the gradient of a snapshot, is no longer finite; the rows until then are in `state`.
     """
     while True:
-        loss, accuracy, gradient = network.loss_and_gradient(state.theta, task.train)
-        if not np.isfinite(loss):
-            raise InputError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+            loss, accuracy, gradient = network.loss_and_gradient(state.theta, task.train)
+        due = state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].step == state.epoch)
+        if not (np.isfinite(loss) and (not due or np.isfinite(gradient).all())):
+            raise DivergedError(f"training diverged at epoch {state.epoch}: lower `learning_rate`")
         if seen is not None:
             seen(state.epoch, gradient)
-        if state.epoch % snapshot_every == 0 and not (state.rows and state.rows[-1].step == state.epoch):
+        if due:
             test = accuracy_of(network.logits(state.theta, task.test), task.answers[task.test])
             columns, nulls = observe(gradient, state.epoch)
             learning = {"loss": loss, "accuracy": accuracy, "test_accuracy": test}
@@ -77,7 +83,7 @@ def save_state(path: Path, state: State, settings: Mapping[str, Any]) -> None:
     step, columns, nulls = stacked(state.rows)
     groups = {"moment": state.moments, "column": columns, "null": nulls}
     arrays = {f"{group}.{name}": values for group, named in groups.items() for name, values in named.items()}
-    described = {"schema": SCHEMA, "settings": dict(settings), "epoch": state.epoch}
+    described = {"schema": SCHEMA, "settings": dict(settings), "epoch": state.epoch, "gradients": state.gradients}
     write_arrays(path, {"theta": state.theta, "step": step, **arrays}, described)
 
 
@@ -106,7 +112,7 @@ def load_state(path: Path, state: State, settings: Mapping[str, Any]) -> State:
                     f"{path}: `{name}` is {arrays[name].dtype} {arrays[name].shape}, not {mine.dtype} {mine.shape}"
                 )
             mine[:] = arrays[name]
-        state.epoch = int(described["epoch"])
+        state.epoch, state.gradients = int(described["epoch"]), str(described.get("gradients", ""))
         columns, nulls = (_named(arrays, group) for group in ("column", "null"))
         state.rows[:] = unstacked(arrays["step"], columns, nulls)
     except (KeyError, TypeError, IndexError) as error:

@@ -1,6 +1,5 @@
 """A network's training under the probe: a task, a network and an optimiser by name, avalanches and nulls at every snapshot."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ from tdu.avalanches import spectrum
 from tdu.avalanches.averaging import Averager
 from tdu.avalanches.probe import Probe
 from tdu.config import NetworkConfig
-from tdu.errors import InputError
-from tdu.files import TEMPORARY
+from tdu.errors import DivergedError, InputError
 from tdu.logs.grokking import first_generalised
 from tdu.logs.rows import stacked
 from tdu.logs.store import Store
@@ -26,7 +24,7 @@ from tdu.models.networks import Network
 from tdu.models.optimisers import Optimiser, optimiser
 from tdu.models.tasks import Task
 from tdu.rng import Stage, generator
-from tdu.training import loop, sites
+from tdu.training import gradients, loop, sites
 from tdu.types import Integers, Run
 
 _SAVE_SECONDS = 20.0
@@ -69,7 +67,8 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
     Raises
     ------
     TypeError, ValueError
-        For settings of a wrong kind or out of range, a directory of other settings, or training that diverges.
+        For settings of a wrong kind or out of range, a directory of other settings, or training that diverges; the log then
+        has the run until there, and says so whenever it is read.
 
     Examples
     --------
@@ -84,7 +83,13 @@ def train_network(config: NetworkConfig, directory: Path | None = None, save_gra
         return _trained(config, *start)
     store = network_store(config, directory)
     with store.claim(config.width, config.replicate), _kept(store, config, start[-1], save_gradients) as (save, keep):
-        run = _trained(config, *start, save, keep)
+        try:
+            run = _trained(config, *start, save, keep)
+        except DivergedError:
+            network, *_, state = start
+            if state.rows:
+                store.write(_run_of(config, network, state, state.epoch))
+            raise
         store.write(run)
     return run
 
@@ -136,7 +141,8 @@ def _trained(
     keep: Callable[[Array], None] | None = None,
 ) -> Run:
     """The run that goes on from `state`; one that is finished is read back from it."""
-    if state.epoch < config.epochs or not state.rows:
+    last_due = config.epochs - config.epochs % config.snapshot_every
+    if state.epoch < config.epochs or not state.rows or state.rows[-1].step < last_due:
         address = (network.layout, config.width, config.replicate)
         training, measuring = sites.graphs(config, *address)
         of_run = replace(probe, graph=measuring).of_run(*address)
@@ -159,9 +165,13 @@ def _trained(
             loop.train(
                 network, network.task, method, state, config.epochs, config.snapshot_every, observe, transform, save, seen
             )
+    return _run_of(config, network, state)
+
+
+def _run_of(config: NetworkConfig, network: Network, state: loop.State, diverged_step: int = -1) -> Run:
     step, columns, nulls = stacked(state.rows)
-    grokking_step = first_generalised(step, columns["test_accuracy"])
-    return Run(config.width, config.replicate, network.layout, step, columns, nulls, {}, grokking_step)
+    grokking_step = -1 if diverged_step >= 0 else first_generalised(step, columns["test_accuracy"])
+    return Run(config.width, config.replicate, network.layout, step, columns, nulls, {}, grokking_step, diverged_step)
 
 
 def probe_of(config: NetworkConfig) -> Probe:
@@ -186,7 +196,6 @@ def _kept(
     Left without an error, the state at the end and the gradients are whole.
     """
     path = store.state(config.width, config.replicate)
-    whole = path.with_name(f"{path.stem}-gradients.npy")
     settings: dict[str, Any] = {"log": store.digest, "save_gradients": save_gradients}
     if save_gradients:
         settings["epochs"] = config.epochs  # the file of gradients is laid out already
@@ -202,19 +211,11 @@ def _kept(
             loop.save_state(path, state, settings)
             last = time.monotonic()
 
-    if not save_gradients or whole.exists():
+    if not save_gradients:
         yield save, None
     else:
-        part = whole.with_name(whole.name + TEMPORARY)
-        part.parent.mkdir(parents=True, exist_ok=True)
         shape = (config.epochs // config.snapshot_every + 1, state.theta.size)
-        mode = "r+" if part.exists() and state.rows else "w+"
-        fields = np.lib.format.open_memmap(part, mode, config.precision, shape)
-
-        def keep(gradient: Array) -> None:
-            fields[len(state.rows)] = gradient
-
-        yield save, keep
-        fields.flush()
-        os.replace(part, whole)
+        whole = path.with_name(f"{path.stem}-gradients.npy")
+        with gradients.kept(whole, shape, np.dtype(config.precision), state) as keep:
+            yield save, keep
     loop.save_state(path, state, settings)

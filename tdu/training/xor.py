@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tdu import _check
+from tdu import _check, _memory
 from tdu.avalanches import observables
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.probe import Probe
@@ -188,6 +188,8 @@ def _recorded(
     theta = setup.start.copy()
     training, measuring = setup.training, setup.measuring
     n_epochs, n_snapshots = config.epochs + 1, _epochs_of_snapshots(config).size
+    n_numbers = 4 * n_epochs + n_snapshots * (config.max_steps + (theta.size if keep_fields else 0))
+    _memory.need(8 * n_numbers, f"a run of h = {setup.hidden} with {n_snapshots} snapshots", "ask for fewer snapshots or steps")
     curves = kernels.Curves(
         loss=np.empty(n_epochs),
         accuracy=np.empty(n_epochs),

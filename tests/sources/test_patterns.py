@@ -107,7 +107,7 @@ def test_an_index_in_toml_has_a_pattern_and_what_belongs_to_it(tmp_path):
         ),
         ("i.csv", "path,scale,step\na.npy,8,1\na.npy,8,1\n", "step 1 of run 0 of scale 8 is both"),
         ("i.toml", "pattern = 3", r"has no `pattern`, a text that names \{scale\}"),
-        ("i.toml", "=", "is not TOML"),
+        ("i.toml", "=", "is no index in TOML"),
         (
             "i.toml",
             'pattern = "{scale}/{step}"\nglob = 1',

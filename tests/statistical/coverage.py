@@ -13,7 +13,7 @@ import numpy as np
 from tdu.analysis.control import variation_beyond_noise
 from tdu.analysis.pooled import mean_over_studies
 from tdu.config import StudyConfig
-from tdu.files import read_csv, write_csv
+from tdu.files import read_tables, write_tables
 from tdu.statistics.resampling import OfRuns, bootstrap, interval
 from tdu.statistics.scaling import exponent_of_runs, over_runs, r2_estimate, slope_and_r2, without_each_scale
 
@@ -116,16 +116,14 @@ def coverage(name: str, law: str, n_runs: int, n_studies: int, seed: int = 1) ->
 
 def committed() -> dict[tuple[str, int, str], float]:
     """Coverage (%) by kind, runs a scale and law, as counted last."""
-    rows = read_csv(TABLE)
+    rows = read_tables(TABLE.parent)[TABLE.stem]
     return {(row["interval"], int(row["runs a scale"]), law): float(row[law]) for row in rows for law in LAWS}
 
 
 if __name__ == "__main__":
-    write_csv(
-        TABLE,
-        [
-            {"interval": name, "runs a scale": n, **{law: round(100 * coverage(name, law, n, N_STUDIES), 1) for law in LAWS}}
-            for name in KINDS
-            for n in (3, 6)
-        ],
-    )
+    rows = [
+        {"interval": name, "runs a scale": n, **{law: round(100 * coverage(name, law, n, N_STUDIES), 1) for law in LAWS}}
+        for name in KINDS
+        for n in (3, 6)
+    ]
+    write_tables(TABLE.parent, {TABLE.stem: rows})
