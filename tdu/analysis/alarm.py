@@ -1,7 +1,6 @@
 """An alarm: a threshold on the change of a column since memorisation, set by runs that do not grok, and then frozen."""
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -200,9 +199,7 @@ def save_alarm(path: Path | str, alarm: Alarm) -> None:
     ...     tdu.load_alarm(pathlib.Path(run) / "alarm.json") == alarm
     True
     """
-    write_json(
-        Path(path), {"schema": _SCHEMA, "alarm": asdict(alarm), "checksum": _checksum(alarm), "provenance": provenance()}
-    )
+    write_json(Path(path), {"schema": _SCHEMA, "alarm": asdict(alarm), "provenance": provenance()})
 
 
 def load_alarm(path: Path | str) -> Alarm:
@@ -222,14 +219,6 @@ def load_alarm(path: Path | str) -> Alarm:
     """
     read = read_json(Path(path), _WHAT, _SCHEMA)
     try:
-        alarm = Alarm(**{item.name: read["alarm"][item.name] for item in fields(Alarm)})
-        whole = read["checksum"] == _checksum(alarm)
+        return Alarm(**{item.name: read["alarm"][item.name] for item in fields(Alarm)})
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is not an {_WHAT}: {error}") from None
-    if not whole:
-        raise InputError(f"{path} was changed since it was frozen, its checksum is of another: set it again from the controls")
-    return alarm
-
-
-def _checksum(alarm: Alarm) -> str:
-    return hashlib.sha256(json.dumps(asdict(alarm), sort_keys=True).encode()).hexdigest()

@@ -11,6 +11,7 @@ import tdu
 from tdu.analysis.memorising import memorised_at
 from tdu.cli import main
 from tdu.errors import InputError
+from tdu.files import write_json
 from tdu.logs.log import gather
 from tdu.logs.store import Store
 from tdu.statistics.proportions import proportion
@@ -118,9 +119,9 @@ def test_an_alarm_is_read_back_and_one_that_was_changed_is_refused(tmp_path):
     tdu.save_alarm(path, alarm)
     assert tdu.load_alarm(path) == alarm
     path.write_text(path.read_text().replace('"in_a_row": 3', '"in_a_row": 1'))
-    with pytest.raises(InputError, match="was changed since it was frozen"):
+    with pytest.raises(InputError, match="is not the alarm of tdu that was written: its checksum differs"):
         tdu.load_alarm(path)
-    path.write_text(json.dumps({"schema": 1, "alarm": {"column": "x"}}))
+    write_json(path, {"schema": 1, "alarm": {"column": "x"}})
     with pytest.raises(InputError, match="is not an alarm of tdu: 'direction'"):
         tdu.load_alarm(path)
     path.write_text(json.dumps({"schema": 7}))
