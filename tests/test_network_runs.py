@@ -135,7 +135,7 @@ def test_shuffled_labels_are_learnt_by_heart_from_the_same_start_and_logged_apar
     assert plain.layout == shuffled.layout
     assert "shuffled_labels" not in Store.open(tmp_path / "plain").settings  # as in logs from before it could be asked for
     assert Store.open(tmp_path / "shuffled").settings["shuffled_labels"]
-    with pytest.raises(InputError, match="shuffled_labels = None there, True here"):
+    with pytest.raises(InputError, match="shuffled_labels = not set there, True here"):
         train_network(replace(SMALL, shuffled_labels=True), tmp_path / "plain")
 
 
