@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,9 +13,19 @@ TDU = (sys.executable, "-m", "tdu")
 
 
 def start(*arguments, **options):
-    """A command with its group of processes, as a terminal starts it."""
+    """A `tdu` command with its group of processes, as a terminal starts it."""
+    return started([*TDU, *map(str, arguments)], **options)
+
+
+def started(command, **options):
+    """A command that hears signals, even where the tests do not: in the background, or under nohup."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*TDU, *map(str, arguments)], **{**pipes, **options}, process_group=0)
+    return subprocess.Popen(command, **{**pipes, **options}, process_group=0, preexec_fn=_hear)
+
+
+def _hear():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def group(process):

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
 
 from tdu import children
-from tests.faults.commands import end, gone, group, wait_for
+from tests.faults.commands import end, gone, group, started, wait_for
 
 #: Stands for figures: processes of the same kind as theirs, that are at work for as long as one likes.
 DRAWING = """
@@ -36,10 +35,9 @@ def drawing(request, tmp_path):
     script = tmp_path / "drawing.py"
     script.write_text(DRAWING)
     (tmp_path / "work").mkdir()
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, str(script), request.param, str(tmp_path / "work")]
     path = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(command, **pipes, process_group=0, env={**os.environ, "PYTHONPATH": path})
+    process = started(command, env={**os.environ, "PYTHONPATH": path})
     wait_for(lambda: len(list((tmp_path / "work").iterdir())) == 2, process)
     assert len(group(process)) >= 4
     return process

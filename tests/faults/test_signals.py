@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.commands import content, end, gone, start, wait_for
+from tests.faults.commands import content, end, gone, start, started, wait_for
 
 LONG = ["--hidden", "20,60,200", "--replicates", "8", "--epochs", "400", "--workers", 1]
 LISTENING = """
@@ -21,8 +21,7 @@ WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGH
 
 def listening(code):
     """A process that listens to signals and does what `code` says."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", LISTENING + code], **pipes, process_group=0)
+    process = started([sys.executable, "-c", LISTENING + code])
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -42,7 +41,7 @@ def test_a_command_that_comes_to_its_end_says_why_once(number):
     [
         "while True:\n  try:\n    ready()\n    time.sleep(60)\n  except KeyboardInterrupt:\n    pass",
         "thread = threading.Thread(target=time.sleep, args=[60])\nthread.start()\n"
-        "try:\n  ready()\n  thread.join()\nexcept KeyboardInterrupt:\n  sys.exit(interrupts.report())",
+        "try:\n  ready()\n  time.sleep(60)\nexcept KeyboardInterrupt:\n  sys.exit(interrupts.report())",
         "lock = threading.Lock()\nlock.acquire()\ntry:\n  ready()\n  lock.acquire()\nfinally:\n  lock.acquire()",
     ],
     ids=["swallowed by a library", "in a thread, as kernels are", "cleaning up"],
