@@ -7,8 +7,11 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers take it; `typing` would be most of the import
 if TYPE_CHECKING:
+    from tdu.analysis.alarm import Alarm, fit_alarm, load_alarm, save_alarm, watch
     from tdu.analysis.amplitude import epsilon
     from tdu.analysis.local import linearity, local_exponents
+    from tdu.analysis.matching import matched
+    from tdu.analysis.memorising import since_memorisation
     from tdu.analysis.over_time import bootstrap, dimension_over_time, excess
     from tdu.avalanches import nulls
     from tdu.avalanches.cascades import avalanche
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "tdu.analysis.alarm": ("Alarm", "fit_alarm", "load_alarm", "save_alarm", "watch"),
     "tdu.analysis.amplitude": ("epsilon",),
     "tdu.analysis.local": ("linearity", "local_exponents"),
+    "tdu.analysis.matching": ("matched",),
+    "tdu.analysis.memorising": ("since_memorisation",),
     "tdu.analysis.over_time": ("bootstrap", "dimension_over_time", "excess"),
     "tdu.avalanches.cascades": ("avalanche",),
     "tdu.avalanches.gauges": ("noise_scale",),
@@ -47,6 +53,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Alarm",
     "Avalanche",
     "Graph",
     "InputError",
@@ -66,19 +73,25 @@ __all__ = [
     "dimension_over_time",
     "epsilon",
     "excess",
+    "fit_alarm",
     "fit_power_law",
     "linearity",
     "load",
+    "load_alarm",
     "local_exponents",
+    "matched",
     "noise_scale",
     "nulls",
     "random_graph",
     "ring",
+    "save_alarm",
     "scaling_exponent",
+    "since_memorisation",
     "small_world",
     "spectrum",
     "train_network",
     "train_xor",
+    "watch",
 ]
 
 

@@ -6,18 +6,32 @@ from pathlib import Path
 import click
 
 from tdu.options import DIRECTORY, QUANTITIES_AS_JSON, WORKERS
-from tdu.terminal import print_text
+from tdu.terminal import print_rows, print_text
 
 
 @click.command()
 @click.argument("log", type=DIRECTORY)
+@click.option(
+    "--alarm",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of `tdu.fit_alarm`: say of each run whether and when it goes off, and fit nothing.",
+)
 @QUANTITIES_AS_JSON
 @WORKERS
-def fit(log: Path, as_json: bool, workers: int) -> None:
+def fit(log: Path, alarm: Path | None, as_json: bool, workers: int) -> None:
     """Fit the exponents of LOG, a directory of runs of any source, beside the null models that were probed with them.
 
-    Those of the XOR study are compared with the published ones.
+    Those of the XOR study are compared with the published ones. With --alarm FILE, a row of each run instead, or a JSON object:
+    when it memorised, when the alarm that controls have set went off, when the run grokked, and how long before.
     """
+    if alarm is not None:
+        from dataclasses import asdict
+
+        from tdu.analysis.alarm import load_alarm, watch
+        from tdu.logs.store import load
+
+        print_rows((asdict(one) for one in watch(load_alarm(alarm), load(log))), as_json)
+        return
     from concurrent.futures import ThreadPoolExecutor
 
     from tdu.fitting import fit as fit_log

@@ -176,11 +176,11 @@ class NetworkConfig:
     """All that one network's training under the probe depends on (`tdu.training.network`).
 
     The task: arithmetic mod `modulus`, or the ``parity`` of `n_relevant` among `n_bits` bits; `train_fraction` of its examples
-    train. The network: ``transformer`` of `width` d, `heads` and `unit`, with or without `layer_norm`, or ``mlp`` of `width`
-    hidden units; in `precision` float32 or float64. The optimiser: ``adamw``, ``sgd`` or ``momentum``, full batch, with
-    `learning_rate` and decoupled `weight_decay`. The probe is that of `StudyConfig`: `alpha_train` is 0, shadow, or how
-    strongly what the optimiser is given diffuses. `n_null_draws` of each of the `nulls` are probed with every snapshot.
-    `window` is that of `tdu.Probe`, in epochs; `site_order` and `measured_on` of `StudyConfig`, but for what asks for units.
+    train, with `shuffled_labels` all answers permuted once. The network: ``transformer`` of `width` d, `heads` and `unit`, with
+    or without `layer_norm`, or ``mlp`` of `width` hidden units; in `precision` float32 or float64. The optimiser: ``adamw``,
+    ``sgd`` or ``momentum``, full batch, with `learning_rate` and decoupled `weight_decay`. Probe and `alpha_train` are as in
+    `StudyConfig`. `n_null_draws` of each of the `nulls` are probed with every snapshot. `window`: of `tdu.Probe`.
+    `site_order`, `measured_on`: of `StudyConfig`, but for what asks for units.
 
     >>> tdu.train_network(tdu.NetworkConfig(modulus=5, width=4, epochs=20)).epoch.tolist()
     [0, 10, 20]
@@ -191,6 +191,7 @@ class NetworkConfig:
     n_bits: int = 10
     n_relevant: int = 3
     train_fraction: float = 0.8
+    shuffled_labels: bool = False
     network: str = "transformer"
     width: int = 48
     heads: int = 4

@@ -16,6 +16,7 @@ from tdu.analysis import (
     excess,
     grokking,
     local,
+    one_run,
     phases,
     profiles,
     support,
@@ -116,7 +117,7 @@ def measure(log: Log, executor: Executor, *, foreign: bool = False) -> list[Find
         analyses[:0] = [partial(grokking.analyse, log)]
         analyses.append(partial(phases.analyse, log, every_epoch(log)))
     if foreign:
-        analyses += [partial(module.analyse, log) for module in (transport, crackling, profiles, watched, support)]
+        analyses += [partial(module.analyse, log) for module in (transport, crackling, profiles, watched, one_run, support)]
     return [_known(found) for found in executor.map(lambda analyse: analyse(), analyses)]
 
 

@@ -104,6 +104,7 @@ _NETWORK_HELPS = {
     "n_bits": "Of a pattern, for --task parity.",
     "n_relevant": "Bits whose parity is asked for.",
     "train_fraction": "Of all examples.",
+    "shuffled_labels": "Answers permuted once: nothing to generalise.",
     "network": "One-layer transformer, or MLP on embeddings.",
     "width": "Of the stream, or hidden units; several give several networks.",
     "heads": "Of attention.",

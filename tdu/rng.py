@@ -25,6 +25,7 @@ class Stage(IntEnum):
     SITE_ORDER = 10
     SPECTRAL_NULL = 12
     SPECTRAL_PROBES = 13
+    LABELS = 14
 
 
 def _address(seed: int, stage: Stage, *where: int) -> np.random.SeedSequence:

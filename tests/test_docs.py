@@ -67,6 +67,7 @@ def test_pages_are_what_their_templates_and_the_committed_data_give():
         "what-d-measures.md",
         "theory.md",
         "modadd.md",
+        "precursor.md",
         "log-and-results.md",
         "package.md",
     }

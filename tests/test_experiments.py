@@ -44,7 +44,7 @@ def test_every_question_has_its_folder():
 def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     done = run(EXPERIMENTS / question / "experiment.toml", "--quick", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    if question == "modadd":  # of other primes than its page quotes
+    if question in ("modadd", "precursor"):  # of other primes than the page quotes
         assert not (tmp_path / "README.md").exists()
     else:
         assert "{{" not in (tmp_path / "README.md").read_text()
@@ -96,7 +96,7 @@ def standard_study(question):
     """What a question is asked of: the paper's study, with more runs where its own six decide nothing, or one of its own."""
     if question == "modadd":
         return GrokkingConfig()
-    if question in ("char-lm", "large-n", "arrangement"):
+    if question in ("char-lm", "large-n", "arrangement", "precursor"):
         return experiment_of(question).study
     own = ("replicates", "hidden", "n_null_draws") if question == "rate-width" else ("replicates",)
     return replace(StudyConfig(), **settings_of(read_plan(EXPERIMENTS / question / "experiment.toml").config, *own))

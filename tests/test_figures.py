@@ -16,7 +16,7 @@ from tdu.config import NULLS
 from tdu.results import figures, panels, store
 from tdu.results.panels import style
 from tdu.results.series import DimensionOverTime, NullOverTime
-from tdu.results.series_of_logs import MeanProfiles, Recorded, Watched
+from tdu.results.series_of_logs import MeanProfiles, OneOfLog, Recorded, Watched
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "results.json"
 
@@ -30,7 +30,8 @@ def results():
     place, duration = np.linspace(0.1, 0.9, 9), np.arange(4, 12)
     mean = 9 * duration[:, None] ** 0.4 * place * (1 - place)
     profiles = MeanProfiles(duration, place, mean, 0.05 * mean, 1.4, 0.8)
-    return replace(found, series=(*found.series, Watched(step, recorded), profiles))
+    one_run = OneOfLog(500.0, 0.0, 40.0, 120.0, step, {"epsilon, signs": Recorded(np.sin(step)), **recorded})
+    return replace(found, series=(*found.series, Watched(step, recorded), one_run, profiles))
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_every_panel_has_its_letter_and_the_caption_names_it(name, results):
     wanted = list("abcdefgh"[: len(figure.axes)])
     assert letters_of(figure) == wanted
     # how many columns a log has, a caption cannot know
-    assert letters_in(figures.caption(name)) == (wanted if name != "watched" else ["a"])
+    assert letters_in(figures.caption(name)) == (["a"] if name in ("watched", "one-run") else wanted)
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

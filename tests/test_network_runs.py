@@ -16,14 +16,15 @@ from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.protocol import PAPER
 from tdu.avalanches.sources import probe_files
 from tdu.avalanches.spectrum import OF_MATRICES, SPECTRAL_COLUMNS
-from tdu.config import NULLS, NetworkConfig
+from tdu.config import NULLS, TASKS, NetworkConfig
+from tdu.errors import InputError
 from tdu.files import read_fields
 from tdu.logs.store import Store
 from tdu.models import tasks
 from tdu.models.networks import Transformer
 from tdu.rng import Stage, derived_seed, generator
 from tdu.training import network as training
-from tdu.training.network import probe_of, train_network, with_fields
+from tdu.training.network import probe_of, task_of, train_network, with_fields
 from tdu.types import Layout
 
 SMALL = NetworkConfig(modulus=7, width=8, epochs=40, snapshot_every=4, learning_rate=1e-2, n_null_draws=2)
@@ -112,6 +113,30 @@ def test_a_killed_command_goes_on_to_the_same_bits(tmp_path):
     for name in ("log/s00016-r00.npz", "state/s00016-r00-gradients.npy"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_shuffled_labels_are_a_permutation_of_the_same_examples_with_the_same_split(task):
+    """Every task has the control: the same inputs train and test, and each answer is there as often as before."""
+    config = NetworkConfig(task=task, modulus=11, n_bits=6)
+    plain, shuffled = (task_of(replace(config, shuffled_labels=asked)) for asked in (False, True))
+    for name in ("tokens", "train", "test", "n_tokens", "n_classes"):
+        assert np.array_equal(getattr(plain, name), getattr(shuffled, name)), name
+    assert not np.array_equal(plain.answers, shuffled.answers)
+    assert np.array_equal(np.sort(plain.answers), np.sort(shuffled.answers))
+    assert np.array_equal(task_of(replace(config, shuffled_labels=True)).answers, shuffled.answers), "permuted once"
+    assert not np.array_equal(task_of(replace(config, shuffled_labels=True, replicate=1)).answers, shuffled.answers)
+
+
+def test_shuffled_labels_are_learnt_by_heart_from_the_same_start_and_logged_apart(tmp_path):
+    plain = train_network(SMALL, tmp_path / "plain")
+    shuffled = train_network(replace(SMALL, shuffled_labels=True), tmp_path / "shuffled")
+    assert not np.array_equal(plain.columns["loss"], shuffled.columns["loss"])
+    assert plain.layout == shuffled.layout
+    assert "shuffled_labels" not in Store.open(tmp_path / "plain").settings  # as in logs from before it could be asked for
+    assert Store.open(tmp_path / "shuffled").settings["shuffled_labels"]
+    with pytest.raises(InputError, match="shuffled_labels = not set there, True here"):
+        train_network(replace(SMALL, shuffled_labels=True), tmp_path / "plain")
 
 
 def test_longer_training_goes_on_from_shorter(tmp_path):

@@ -27,6 +27,7 @@ def test_the_committed_results_load_and_encode_to_the_same_text(results):
     assert len(results.series) == len(written["series"])
     of_other_logs = {
         of_logs.MeanProfiles,
+        of_logs.OneOfLog,
         of_logs.Scales,
         of_logs.Watched,
         of_logs.LocalSlopes,
@@ -59,6 +60,7 @@ def random_series():
         of_logs.Scales(*(np.arange(k, k + 3) for k in range(4)), unknown),
         of_logs.MeanProfiles(np.arange(3, 6), np.arange(2.0), np.ones((3, 2)), np.full((3, 2), 0.1), 1.4, 0.9),
         of_logs.Watched(np.arange(3), {"loss": of_logs.Recorded(unknown), "weight_norm": of_logs.Recorded(unknown)}),
+        of_logs.OneOfLog(64.0, 1.0, 30.0, float("nan"), np.arange(3), {"loss": of_logs.Recorded(unknown)}),
         of_logs.LocalSlopes("windows", np.arange(2), np.arange(2, 4), {"all": band(2), "late": band(2)}),
         series.Topologies(band(2), ("ring", "small world, p = 0.05")),
         series.Robustness(

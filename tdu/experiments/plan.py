@@ -40,6 +40,7 @@ QUESTIONS = (
     "rate-width",
     "large-n",
     "arrangement",
+    "precursor",
 )
 
 

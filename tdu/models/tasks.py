@@ -1,7 +1,7 @@
 """Tasks: sequences of tokens, each to be answered with a class; some train the network, the rest test it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -91,6 +91,11 @@ def _task(
     order = rng.permutation(len(tokens))
     train, test = np.sort(order[:n_train]), np.sort(order[n_train:])
     return Task(name, tokens.astype(np.int32), answers.astype(np.int64), n_tokens, n_classes, train, test)
+
+
+def with_shuffled_labels(task: Task, rng: np.random.Generator) -> Task:
+    """The task with its answers permuted over all sequences: as many of each to be learnt by heart, and no rule in them."""
+    return replace(task, name=f"{task.name}, shuffled labels", answers=rng.permutation(task.answers))
 
 
 class NamedTask(NamedTuple):

@@ -28,7 +28,7 @@ from tdu.results.series import (
     ScalingLines,
     Topologies,
 )
-from tdu.results.series_of_logs import MeanProfiles, Watched
+from tdu.results.series_of_logs import MeanProfiles, OneOfLog, Watched
 from tdu.series import Series
 from tdu.types import Results
 
@@ -180,6 +180,11 @@ FIGURES: dict[str, Drawing] = {
         "D(t) beside what else was recorded. (a) D(t) of the mean size with its 95 % band; dotted, D = 1. The other panels: "
         "every other column of the log, its mean over runs and scales; rank correlations and leads are in the table. Shaded, "
         "the grokking window where there is one.",
+    ),
+    "one-run": Drawing(
+        (OneOfLog,),
+        "All that the log knows of one run over time, of the largest scale and, where one does, one that groks: (a) the first "
+        "column; the other panels, every other one that changes. Dashed, when it has memorised; dotted, when it groks.",
     ),
     "power-law": Drawing(
         (PowerLaws,),

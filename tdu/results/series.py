@@ -8,7 +8,7 @@ behind the prefix given or, for a dataclass, by the names given; one that says `
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tdu.results.series_of_logs import LocalSlopes, MeanProfiles, Scales, Watched
+from tdu.results.series_of_logs import LocalSlopes, MeanProfiles, OneOfLog, Scales, Watched
 from tdu.series import IN_KEY, INLINE, Series
 from tdu.types import Band, Floats, Integers, SizeStatistic
 
@@ -242,6 +242,7 @@ KINDS: tuple[type[Series], ...] = (
     NullOverTime,
     Scales,
     Watched,
+    OneOfLog,
     ScalingLines,
     LocalSlopes,
     Bootstrap,

@@ -35,6 +35,19 @@ class Watched(Series):
 
 
 @dataclass(frozen=True, eq=False)
+class OneOfLog(Series):
+    """The columns (T,) of one run, the `run`-th of a `scale`; nan are the steps at which it never memorised or grokked."""
+
+    key = "one_run"
+    scale: float
+    run: float
+    memorised: float
+    grokked: float
+    step: Integers
+    columns: dict[str, Recorded] = field(metadata={INLINE: "column "})
+
+
+@dataclass(frozen=True, eq=False)
 class LocalSlopes(Series):
     """Exponents (W,) of the mean size over windows of scales that begin and end with N = `first` and `last`, by phase."""
 

@@ -22,6 +22,7 @@ from tdu.models import networks, tasks
 from tdu.models.layers import Array
 from tdu.models.networks import Network
 from tdu.models.optimisers import Optimiser, optimiser
+from tdu.models.tasks import Task
 from tdu.rng import Stage, generator
 from tdu.training import gradients, loop, sites
 from tdu.types import Integers, Run
@@ -35,7 +36,7 @@ _OF_START = (
 #: Settings in which the runs of one log may differ; longer training goes on from shorter.
 _OF_RUN = ("width", "replicate", "epochs")
 #: Settings that came when there were logs already, and are written only where they are not their default.
-_ADDED = {name: getattr(NetworkConfig, name) for name in ("site_order", "measured_on", "window")}
+_ADDED = {name: getattr(NetworkConfig, name) for name in ("site_order", "measured_on", "window", "shuffled_labels")}
 
 
 @contextmanager
@@ -103,13 +104,21 @@ def with_fields(config: NetworkConfig) -> tuple[Run, Array]:
 def _start(config: NetworkConfig) -> tuple[Network, Probe, Averager | None, Optimiser, loop.State]:
     """What a run starts from at its address (seed, width, replicate)."""
     probe, address = probe_of(config), (config.width, config.replicate)
-    task = tasks.TASKS[config.task].build(config, generator(config.seed, Stage.SPLIT, *address))
-    network = networks.NETWORKS[config.network](task, config)
+    network = networks.NETWORKS[config.network](task_of(config), config)
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
     averager = probe.averager(network.layout, config.snapshot_every)
     state = loop.State(theta, method.moments | (averager.arrays if averager else {}))
     return network, probe, averager, method, state
+
+
+def task_of(config: NetworkConfig) -> Task:
+    """The task of a run, split by a stream of its own; its labels are shuffled by another, so that the split is the same."""
+    address = (config.width, config.replicate)
+    task = tasks.TASKS[config.task].build(config, generator(config.seed, Stage.SPLIT, *address))
+    if not config.shuffled_labels:
+        return task
+    return tasks.with_shuffled_labels(task, generator(config.seed, Stage.LABELS, *address))
 
 
 def network_store(config: NetworkConfig, directory: Path) -> Store:

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 import tdu
-from tdu.analysis import crackling, profiles, support, transport, watched
+from tdu.analysis import crackling, one_run, profiles, support, transport, watched
 from tdu.avalanches import observables
-from tdu.results.series_of_logs import MeanProfiles, Scales, Watched
+from tdu.results.series_of_logs import MeanProfiles, OneOfLog, Scales, Watched
 from tdu.types import Log
 from tests import planted
 
@@ -272,6 +272,21 @@ def test_logs_without_profiles_or_with_too_few_durations_have_no_collapse():
     log = with_profiles(1.3, rng)
     two = np.clip(log.columns["duration"], 4, 5)
     assert profiles.analyse(replace(log, columns={**log.columns, "duration": two})).estimates == {}
+
+
+def test_one_run_is_the_first_of_the_largest_scale_that_groks_with_all_that_changes():
+    log = with_trends(200, 200)
+    grokking_step = np.full(log.grokking_step.shape, -1)
+    grokking_step[-1, 2] = 90
+    log = replace(log, grokking_step=grokking_step, columns={**log.columns, "accuracy": np.ones(log.size.shape)})
+    shown = one_run.analyse(log).series_of(OneOfLog)
+    assert (shown.scale, shown.run, shown.memorised, shown.grokked) == (log.scale[-1], 2, log.step[0], 90)
+    np.testing.assert_array_equal(shown.columns["loss"].value, log.columns["loss"][-1, 2])
+    drawn = log.nulls["permuted"][:, -1, 2]
+    np.testing.assert_allclose(shown.columns["epsilon, permuted"].value, np.log(log.size[-1, 2]) - np.log(drawn).mean(axis=0))
+    assert "accuracy" not in shown.columns  # never changes
+    never = one_run.analyse(replace(log, grokking_step=np.full(log.grokking_step.shape, -1))).series_of(OneOfLog)
+    assert (never.run, np.isnan(never.grokked)) == (0, True)
 
 
 def test_profiles_are_no_columns_to_lay_beside_d():

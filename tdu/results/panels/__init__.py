@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from tdu.results.panels.exponents import phases_figure, robustness_figure
 from tdu.results.panels.nulls import nulls_figure
+from tdu.results.panels.one_run import one_run_figure
 from tdu.results.panels.profiles import profiles_figure
 from tdu.results.panels.sizes import power_law_figure, scaling_figure
 from tdu.results.panels.training import accuracy_figure, dimension_figure, gini_figure
@@ -20,6 +21,7 @@ PANELS: dict[str, Callable[[Results], Figure]] = {
     "scaling": scaling_figure,
     "nulls": nulls_figure,
     "watched": watched_figure,
+    "one-run": one_run_figure,
     "power-law": power_law_figure,
     "profiles": profiles_figure,
     "phases": phases_figure,

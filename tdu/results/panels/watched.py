@@ -26,7 +26,7 @@ def watched_figure(results: Results) -> Figure:
     for axes, letter, (name, recorded) in zip(panels[1:], "bcdefghijklmnopqrstuvwxyz", watched.columns.items(), strict=False):
         known = np.isfinite(recorded.value)
         axes.plot(watched.step[known], recorded.value[known], color="C1")
-        if _spans_decades(recorded.value[known]):
+        if spans_decades(recorded.value[known]):
             axes.set(yscale="log")
         panel_title(axes, letter, name.replace("_", " "))
     for axes in panels[1 + len(watched.columns) :]:
@@ -40,5 +40,6 @@ def watched_figure(results: Results) -> Figure:
     return figure
 
 
-def _spans_decades(values: Floats) -> bool:
+def spans_decades(values: Floats) -> bool:
+    """Whether a logarithmic axis shows the values better."""
     return bool(values.size and values.min() > 0 and values.max() > 30 * values.min())
