@@ -96,5 +96,5 @@ def test_a_terminated_training_goes_on_to_the_same_bits(tmp_path):
     assert said.strip() == "Error: terminated; the same command goes on where this one stopped"
     assert seconds < 20
     assert not gone(process, 5)
-    assert start("train", "--out", tmp_path / "run", *LONG).wait(timeout=300) == 0
+    assert start("train", "--out", tmp_path / "run", *LONG).communicate(timeout=300)[0] == f"{tmp_path / 'run'}\n"
     assert content(tmp_path / "run") == content(tmp_path / "alone")
