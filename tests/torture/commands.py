@@ -213,7 +213,7 @@ def content(directory):
     files = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file():
-            data = re.sub(rb'"created": "[^"]*"', b"", path.read_bytes())
+            data = re.sub(rb'"(created|sha256)": "[^"]*"', b"", path.read_bytes())
             data = re.sub(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", b"", data)
             files[str(path.relative_to(directory))] = hashlib.sha256(data).hexdigest()
     return files
