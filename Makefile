@@ -65,7 +65,7 @@ oldest:
 
 # What any set of versions must pass: the command line, the kernels, a quick study.
 versions: $(VENV)/test.stamp
-	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(PYTEST) $(PARALLEL) tests/test_cli.py tests/kernels
+	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(PYTEST) $(PARALLEL) tests/test_cli.py tests/kernels -m "not slow"
 	rm -rf $(VENV)/quick
 	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(BIN)/tdu reproduce --quick --out $(VENV)/quick
 

@@ -52,9 +52,11 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None:
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
-        raise
+        if error.filename is not None:
+            raise
+        if error.errno is None:  # not the system's own, but a library's
+            raise OSError(f"{path}: {error}") from None
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def sweep(*paths: Path) -> None:

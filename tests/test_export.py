@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(ragged, tmp_path, monk
     monkeypatch.setattr(parquet, "write_table", fail)
     out = tmp_path / "out" / "table.parquet"
     result = tdu_export(ragged, "--out", out)
-    assert (result.exit_code, result.stderr) == (1, "Error: no space left on the disk\n")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {out}: no space left on the disk\n")
     assert list(out.parent.iterdir()) == []
 
 
