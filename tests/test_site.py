@@ -116,7 +116,7 @@ def test_every_command_and_option_is_in_the_reference(pages, name):
 
 def blocks(page):
     """Language and text of the blocks of a page, and whether a comment before one says why it is not run."""
-    found = re.findall(r"^(<!-- not run: .+ -->\n)?```(\S*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    found = re.findall(r"^(<!-- not run: .+ -->\n)?```(\S*)[^\n]*\n(.*?)^```$", page.read_text(), re.M | re.S)
     return [(language, text, bool(why)) for why, language, text in found]
 
 
