@@ -11,7 +11,7 @@ PARALLEL = -n auto --dist worksteal
 # Python's own files are compiled once, whatever the caller's environment says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: reproduce experiments bench test check lint site suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist release docs clean
+.PHONY: reproduce experiments bench test environments check lint site suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist release docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -31,8 +31,15 @@ experiments: $(VENV)/run.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/run.py $(LONG)
 
-# With `make site` it would take longer than a quarter of an hour: the pages are built apart, and tests/test_site.py says so.
-test: lint suite kernels oldest
+test: environments lint site suite kernels oldest
+
+# What `make test` needs, side by side: downloading and unpacking leave a core idle. What fails here is tried again, and said, by
+# the target that needs it.
+environments:
+	scripts/debian-packages & \
+	$(MAKE) --no-print-directory $(OLDEST) $(VENV)-oldest/at-once.stamp EXTRAS=test MADE='run test' & \
+	$(MAKE) --no-print-directory $(VENV)/at-once.stamp \
+	  EXTRAS=test,readers,parquet,dask,mpi,lint,site MADE='run test readers clusters lint site'; wait
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
@@ -44,7 +51,7 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# All pages, with the reference and the notebooks executed, into docs/_build/html; a warning is an error.
+# All pages, with the reference and the notebooks executed, into docs/_build/html; a warning is an error. The tests read them.
 site: $(VENV)/site.stamp
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs 2 \
 	  --doctree-dir docs/_build/doctrees --conf-dir docs . docs/_build/html
@@ -54,18 +61,22 @@ suite: $(VENV)/readers.stamp $(VENV)/clusters.stamp
 	$(PYTEST) $(PARALLEL)
 
 KERNELS = tests/kernels tests/test_threads.py tests/test_binning.py
+# A quarter of the examples: the suite has had all of them from the kernels as everybody runs them.
+BRIEF = --hypothesis-profile=brief
 
 kernels: $(VENV)/test.stamp
-	NUMBA_DISABLE_JIT=1 $(PYTEST) $(PARALLEL) $(KERNELS) -m "not compiled and not slow"
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(PARALLEL) $(KERNELS) -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(PARALLEL) $(BRIEF) $(KERNELS) -m "not compiled and not slow"
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(PARALLEL) $(BRIEF) $(KERNELS) -m "not slow"
 
 # The oldest versions that setup.cfg admits, in an environment of their own.
+OLDEST = VENV=$(VENV)-oldest CONSTRAINTS=constraints-oldest.txt
+
 oldest:
-	$(MAKE) versions VENV=$(VENV)-oldest CONSTRAINTS=constraints-oldest.txt
+	$(MAKE) $(OLDEST) versions
 
 # What any set of versions must pass: the command line, the kernels, a quick study.
 versions: $(VENV)/test.stamp
-	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(PYTEST) $(PARALLEL) tests/test_cli.py tests/kernels -m "not slow"
+	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(PYTEST) $(PARALLEL) $(BRIEF) tests/test_cli.py tests/kernels -m "not slow"
 	rm -rf $(VENV)/quick
 	NUMBA_CACHE_DIR=$(abspath $(VENV))/numba $(BIN)/tdu reproduce --quick --out $(VENV)/quick
 
@@ -111,11 +122,24 @@ torture: $(VENV)/test.stamp
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.torture
 	$(BIN)/python docs/render.py
 
+# What all of them begin with: a new environment, on a Python that will do.
+define empty-environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo 'tdu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
+$(PYTHON) -m venv $(VENV) || { echo 'no venv module: on Debian, apt-get install python3-venv'; exit 1; }
+endef
+
 $(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo 'tdu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { echo 'no venv module: on Debian, apt-get install python3-venv'; exit 1; }
+	$(empty-environment)
 	$(PIP) --editable .
+	touch $@
+
+# Several EXTRAS at once, since each alone resolves everything again; MADE are the stamps of what they are for. Where one of
+# them has no build, the rules below say which.
+$(VENV)/at-once.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
+	$(empty-environment)
+	if $(PIP) --only-binary duckdb,mpi4py,pandas,polars,pyarrow --editable '.[$(EXTRAS)]'; then \
+	  touch $(MADE:%=$(VENV)/%.stamp); fi
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
