@@ -7,6 +7,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers take it; `typing` would be most of the import
 if TYPE_CHECKING:
+    from tdu import figures
     from tdu.analysis.alarm import Alarm, fit_alarm, load_alarm, save_alarm, watch
     from tdu.analysis.amplitude import epsilon
     from tdu.analysis.local import linearity, local_exponents
@@ -52,6 +53,8 @@ _HOME = {
     "tdu.types": ("Avalanche", "Log", "Run", "ScalingFit"),
 }
 
+_MODULES = {"figures": "tdu.figures", "nulls": "tdu.avalanches.nulls"}
+
 __all__ = [
     "Alarm",
     "Avalanche",
@@ -73,6 +76,7 @@ __all__ = [
     "dimension_over_time",
     "epsilon",
     "excess",
+    "figures",
     "fit_alarm",
     "fit_power_law",
     "linearity",
@@ -98,8 +102,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name == "__version__":
         return _version()
-    if name == "nulls":
-        return import_module("tdu.avalanches.nulls")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     for module, names in _HOME.items():
         if name in names:
             value = getattr(import_module(module), name)

@@ -5,6 +5,9 @@ which seed and under which name is written here once more, so that a test says w
 """
 
 from dataclasses import fields
+from functools import cache
+from itertools import product
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from tdu.avalanches.probe import Probe
 from tdu.avalanches.run_probe import RunProbe
 from tdu.logs.grokking import grokking_epochs
 from tdu.logs.log import gather
+from tdu.logs.store import load
 from tdu.models import mlp
 from tdu.rng import Stage, generator
 from tdu.statistics.resampling import RunStatistic, bootstrap, estimate, interval
@@ -56,6 +60,19 @@ def log_of(size, grokked=None, epoch=None, gini=None, hidden=HIDDEN, seed=SEED, 
         grokking_step=grokking_epochs(accuracy),
         seed=seed,
     )
+
+
+@cache
+def recorded():
+    """A log as a training loop of three widths leaves it: random gradients, nulls, profiles, a loss, memorised at step 10."""
+    rng = np.random.default_rng(0)
+    with TemporaryDirectory() as directory:
+        for width, replicate in product((8, 16, 32), range(3)):
+            with Probe(quantile=0.7, draws=2, profiles=True).record(directory, scale=width, replicate=replicate) as record:
+                for step in range(20):
+                    field = {"weight": rng.normal(size=(width, 10)), "bias": rng.normal(size=width)}
+                    record(step, field, loss=np.exp(-step / 4), accuracy=min(1, step / 10))
+        return load(directory)
 
 
 def study(grokked=GROKKED, seed=SEED, rng_seed=0, pre=0.9, post=1.2, drift=0.0008, every=10, n_snapshots=25, scatter=0.1):

@@ -8,11 +8,14 @@ import pkgutil
 from tempfile import TemporaryDirectory
 from types import FunctionType
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import tdu
+import tdu.figures
 from tdu.statistics.resampling import bootstrap, estimate, interval
+from tests.planted import recorded
 
 PUBLIC = [value for name in tdu.__all__ if callable(value := getattr(tdu, name))]
 #: What the classes among them are made by, and what they do; a property says in a word what it is.
@@ -25,17 +28,20 @@ METHODS = [
 ]
 #: Of `tdu.nulls`, what takes a field or a graph and gives another; the rest serves the probe.
 NULLS = [tdu.nulls.gaussian, tdu.nulls.permuted, tdu.nulls.signs, tdu.nulls.blocks, tdu.nulls.rewired]
-SHOWN = [*PUBLIC, *METHODS, *NULLS, bootstrap, interval, estimate]
+FIGURES = [getattr(tdu.figures, name) for name in tdu.figures.__all__]
+SHOWN = [*PUBLIC, *METHODS, *NULLS, *FIGURES, bootstrap, interval, estimate]
 
 GLOBALS = {"tdu": tdu, "np": np, "pathlib": pathlib, "TemporaryDirectory": TemporaryDirectory}
 
 
-def test_every_example_prints_what_it_says():
+def test_every_example_prints_what_it_says(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
     finder, runner, said = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(verbose=False), []
     for info in pkgutil.walk_packages(tdu.__path__, "tdu."):
         if info.name != "tdu.__main__":
-            for found in finder.find(importlib.import_module(info.name), info.name, globs=dict(GLOBALS)):
+            for found in finder.find(importlib.import_module(info.name), info.name, globs={**GLOBALS, "log": recorded()}):
                 runner.run(found, out=said.append)
+    plt.close("all")
     assert not said, "".join(said)
     assert runner.tries >= len(SHOWN)
 

@@ -21,7 +21,7 @@ import tdu
 from tdu.avalanches.edges import EDGE_STATISTICS
 from tdu.avalanches.recorder import _TAKEN
 from tdu.cli import main
-from tests.test_examples import METHODS, NULLS, PUBLIC
+from tests.test_examples import FIGURES, METHODS, NULLS, PUBLIC
 
 ROOT = Path(__file__).parent.parent
 DOCS, BUILT = ROOT / "docs", ROOT / "docs" / "_build" / "html"
@@ -93,13 +93,14 @@ def test_every_public_name_and_method_is_in_the_reference(pages):
     documented = {name for kind, named in inventory().items() if kind.startswith("py:") for name in named}
     assert {f"tdu.{name}" for name in tdu.__all__} <= documented
     assert {f"tdu.nulls.{null.__name__}" for null in NULLS} <= documented
+    assert {f"tdu.figures.{drawn.__name__}" for drawn in FIGURES} <= documented
     owners = {one.__qualname__ for one in PUBLIC}
     assert {f"tdu.{method.__qualname__}" for method in METHODS if method.__qualname__.split(".")[0] in owners} <= documented
 
 
 def test_every_example_is_on_the_page_of_the_reference(pages):
     text = (BUILT / "docs" / "reference" / "python.html").read_text()
-    assert text.count("&gt;&gt;&gt;") >= len(PUBLIC) + len(METHODS)
+    assert text.count("&gt;&gt;&gt;") >= len(PUBLIC) + len(METHODS) + len(FIGURES)
 
 
 def options_of(command):

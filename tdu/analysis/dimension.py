@@ -63,7 +63,7 @@ def analyse(log: Log, window: tuple[float, float], *, intervals: bool = True) ->
         readings,
         series=(
             DimensionOverTime(log.step, over_time(log, seed)),
-            ScalingLines(log.n_sites, {statistic: _line(log, statistic) for statistic in _DISTINCT}),
+            ScalingLines(log.n_sites, {statistic: line(log, statistic) for statistic in _DISTINCT}),
         ),
     )
 
@@ -74,7 +74,8 @@ def over_time(log: Log, seed: int | None) -> dict[SizeStatistic, Band]:
     return {SizeStatistic.LARGEST: largest, SizeStatistic.LARGEST_OF_RUNS: mean, SizeStatistic.MEAN: mean}
 
 
-def _line(log: Log, statistic: SizeStatistic) -> ScalingLine:
+def line(log: Log, statistic: SizeStatistic) -> ScalingLine:
+    """Sizes of the scales over all steps, and the line through them."""
     values = per_run(log.size, statistic)
     size = over_runs(values, statistic)
     fit = scaling_exponent(log.n_sites, size)

@@ -41,8 +41,14 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             "grokking_first": {"earliest run": _extreme(epoch, np.fmin, "earliest run", seed, extreme)},
             "grokking_last": {"latest run": _extreme(epoch, np.fmax, "latest run", seed, extreme)},
         },
-        series=(GrokkingEpochs(log.n_sites, epoch, mean_of_known(epoch)),),
+        series=(series(log),),
     )
+
+
+def series(log: Log) -> GrokkingEpochs:
+    """When each run groks, and the mean of each scale."""
+    epoch = epochs_of_runs(log)
+    return GrokkingEpochs(log.n_sites, epoch, mean_of_known(epoch))
 
 
 def _extreme(epoch: Floats, reduce: np.ufunc, statistic: str, seed: int | None, note: str) -> Estimate:

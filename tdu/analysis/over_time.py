@@ -150,10 +150,8 @@ def excess(
     """
     name = null if isinstance(null, str) else "null"
     log = as_log(log, sizes, step, from_grokking, {} if isinstance(null, str) else {name: null})
-    if name not in log.nulls:
-        raise InputError(f"the log has no null `{name}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
     seed = log.seed if seed is None else seed
-    over_time = nulls.over_time(log, name, seed)
+    over_time = nulls.over_time(log, probed_null(log, name), seed)
     if log.n_sites.size < scaling.MIN_SCALES:
         raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
     inside = np.flatnonzero(steps_inside(log, window) & log.complete)
@@ -242,6 +240,13 @@ def _of_arrays(
             )
     ungrokked = np.full(size.shape[:2], -1, np.int64)
     return Log(n, n, steps, {"size": size}, drawn, {}, ungrokked)
+
+
+def probed_null(log: Log, name: str) -> str:
+    """The `name`, if it is that of a null of the log."""
+    if name not in log.nulls:
+        raise InputError(f"the log has no null `{name}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
+    return name
 
 
 def steps_inside(log: Log, window: Window) -> npt.NDArray[np.bool_]:

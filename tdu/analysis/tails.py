@@ -28,7 +28,7 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
     tails = _tails(log.size)
     best = _best_exponent(n_sites, *tails)
 
-    def collapse(size: Floats) -> tuple[float, float, float]:
+    def of_collapse(size: Floats) -> tuple[float, float, float]:
         grid, _, error = tails
         # The errors stay those of the log: runs drawn twice would make them look smaller than they are.
         resampled = grid, mean_of_known(np.moveaxis(_of_runs(size, grid), 1, -1)), error
@@ -38,7 +38,7 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             _quality(best, n_sites, *resampled),
         )
 
-    low, high = interval(_of_resampled_logs(log, collapse, seed))
+    low, high = interval(_of_resampled_logs(log, of_collapse, seed))
     inflated = "resampling adds about 1 to S: read its interval as a scale"
     collapsed = [
         Estimate(value, float(low[i]), float(high[i]), statistic, note)
@@ -57,25 +57,33 @@ def analyse(log: Log, *, intervals: bool = True) -> Findings:
             **dict(zip(("collapse_exponent", "collapse_quality", "collapse_quality_best"), collapsed, strict=True)),
             "decades": estimate(ends, _widest_range, "widest scale, largest over smallest size", seed, stretched=False),
         },
-        series=_drawn(log, tails, at_regression, best, collapsed) if intervals else (),
+        series=(distributions(log), _collapsed(n_sites, tails, at_regression, best), power_laws(log)) if intervals else (),
     )
 
 
-def _drawn(
-    log: Log, tails: tuple[Floats, Floats, Floats], at_regression: float, best: float, collapsed: list[Estimate]
-) -> tuple[Ccdf, Collapse, PowerLaws]:
-    """What the figures show of the tails and of their collapse, and the power laws."""
-    known = [size[~np.isnan(size)] for size in log.size]
-    return (
-        Ccdf({int(scale): Tail(*ccdf(size)) for scale, size in zip(log.scale, known, strict=True)}),
-        Collapse(
-            log.n_sites,
-            *tails,
-            exponents=np.array([at_regression, best]),
-            qualities=np.array([estimate.value for estimate in collapsed[1:]]),
-        ),
-        PowerLaws(log.n_sites, **_columns([_fit_or_unknown(size) for size in known])),
-    )
+def distributions(log: Log) -> Ccdf:
+    """P(≥ s) of all snapshots and runs of each scale."""
+    return Ccdf({int(scale): Tail(*ccdf(size)) for scale, size in zip(log.scale, _known(log), strict=True)})
+
+
+def collapse(log: Log, exponent: float | None = None) -> Collapse:
+    """The collapse of the scales' distributions at one exponent, or, without, at that of least S."""
+    tails = _tails(log.size)
+    return _collapsed(log.n_sites, tails, _best_exponent(log.n_sites, *tails) if exponent is None else exponent)
+
+
+def power_laws(log: Log) -> PowerLaws:
+    """A power law of each scale, nan where sizes are too few."""
+    return PowerLaws(log.n_sites, **_columns([_fit_or_unknown(size) for size in _known(log)]))
+
+
+def _collapsed(n_sites: Integers, tails: tuple[Floats, Floats, Floats], *exponents: float) -> Collapse:
+    qualities = np.array([_quality(exponent, n_sites, *tails) for exponent in exponents])
+    return Collapse(n_sites, *tails, exponents=np.array(exponents), qualities=qualities)
+
+
+def _known(log: Log) -> list[Floats]:
+    return [size[~np.isnan(size)] for size in log.size]
 
 
 def _widest_range(ends: Floats) -> Floats:

@@ -4,6 +4,7 @@ import gc
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -52,6 +53,13 @@ class Drawing:
     needs: tuple[type[Series], ...]
     caption: str
     of_logs: str = ""
+
+
+def style() -> AbstractContextManager[None]:
+    """The house style, for what is drawn in a ``with`` block."""
+    import matplotlib as mpl
+
+    return mpl.rc_context(fname=STYLE)
 
 
 def draw(results: Results, directory: Path, workers: int = 1) -> list[Path]:
@@ -120,7 +128,7 @@ def save(
     import matplotlib as mpl
 
     written = []
-    with mpl.rc_context(fname=STYLE):
+    with style():
         figure = panel(results)
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)  # lay out once, not twice per format

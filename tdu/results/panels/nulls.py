@@ -1,14 +1,33 @@
 """D beside the nulls that were probed with it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdu.results.panels.style import WIDE, null_styles, panel_title, shade, shade_grokking_window, time_unit
+from tdu.results.panels.style import WIDE, curve, null_styles, panel_title, shade_grokking_window, time_unit
+from tdu.results.panels.training import dimension
 from tdu.results.series import DimensionOverTime, NullOverTime
-from tdu.types import Results, SizeStatistic
+from tdu.types import Band, Floats, Integers, Results, SizeStatistic
 
 #: Nothing of the field is left in it: it stands among the levels, and is no null to exceed.
 _NO_EXCESS = "gaussian"
+
+
+def levels(axes: Axes, step: Floats | Integers, real: Band, nulls: Mapping[str, NullOverTime], **line: Any) -> None:
+    """D(t) of the real gradients, which `line` is for, with its interval, beside that of each of the `nulls`."""
+    dimension(axes, step, real, **{"color": "C0", "label": "real", **line})
+    for name, style in null_styles(nulls).items():
+        axes.plot(nulls[name].epoch, nulls[name].dimension.value, color=style.colour, linestyle=style.dashes, label=name)
+    axes.set(ylabel="$D(t)$ of the mean size")
+
+
+def exceeding(axes: Axes, null: NullOverTime, **line: Any) -> None:
+    """By how much D(t) exceeds that of a null, with its interval."""
+    axes.axhline(0, color="0.35", linewidth=0.8)
+    curve(axes, null.epoch, null.excess, **line)
+    axes.set(ylabel="excess of $D(t)$")
 
 
 def nulls_figure(results: Results) -> Figure:
@@ -19,33 +38,26 @@ def nulls_figure(results: Results) -> Figure:
     n_columns = 1 if len(exceeded) == 1 else 2
     n_rows = -(-len(exceeded) // n_columns)
     figure = Figure(figsize=(WIDE, max(3.4, 1.7 * n_rows)))
-    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 6))[0]
-    levels = left.subplots()
+    beside, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 6))[0]
+    left = beside.subplots()
     found = results.series_of(DimensionOverTime)
-    shade(levels, found.epoch, found.bands[SizeStatistic.MEAN], "C0")
-    levels.plot(found.epoch, found.bands[SizeStatistic.MEAN].value, color="C0", linewidth=1.8, label="real")
-    for name, style in styles.items():
-        levels.plot(found.epoch, nulls[name].dimension.value, color=style.colour, linestyle=style.dashes, label=name)
-    levels.set(ylabel="$D(t)$ of the mean size")
-    panel_title(levels, "a", "real and null")
+    levels(left, found.epoch, found.bands[SizeStatistic.MEAN], nulls, linewidth=1.8)
+    panel_title(left, "a", "real and null")
     grid = right.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     panels: list[Axes] = list(grid.ravel())
     for axes, letter, name in zip(panels, "bcdefghijklmnopqrstuvwxyz", exceeded, strict=False):
-        excess, style = nulls[name].excess, styles[name]
-        axes.axhline(0, color="0.35", linewidth=0.8)
-        shade(axes, found.epoch, excess, style.colour)
-        axes.plot(found.epoch, excess.value, color=style.colour, linestyle=style.dashes)
+        exceeding(axes, nulls[name], color=styles[name].colour, linestyle=styles[name].dashes)
         panel_title(axes, letter, f"real − {name}")
     for axes in panels[len(exceeded) :]:
         axes.remove()
-    for axes in (levels, *panels[: len(exceeded)]):
+    for axes in (left, *panels[: len(exceeded)]):
         shade_grokking_window(axes, results)
         axes.set(xlim=(0, max(found.epoch[-1], 1)))
     lowest = range(max(len(exceeded) - n_columns, 0), len(exceeded))
-    for axes in (levels, *(panels[i] for i in lowest)):
+    for axes in (left, *(panels[i] for i in lowest)):
         axes.set(xlabel=time_unit(results))
         axes.tick_params(labelbottom=True)
-    for axes in grid[:, 0]:
-        axes.set(ylabel="excess of $D(t)$")
-    figure.legend(*levels.get_legend_handles_labels(), loc="outside upper center", ncols=7)
+    for axes in grid[:, 1:].ravel():
+        axes.set(ylabel="")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=7)
     return figure

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.typing import ColorType
 
 from tdu.results import published
 from tdu.results.published import PUBLISHED, Published
@@ -70,11 +73,23 @@ def shade_grokking_window(axes: Axes, results: Results) -> None:
         axes.axvspan(first, last, color="C4", alpha=0.18, linewidth=0, label="grokking window")
 
 
-def shade(axes: Axes, x: Floats | Integers, band: Band, colour: str, dashes: Any = "-") -> None:
+def shade(axes: Axes, x: Floats | Integers, band: Band, colour: ColorType, dashes: Any = "-") -> None:
     """A shaded interval with thin edges, which still tell it apart where bands lie over one another."""
     axes.fill_between(x, band.low, band.high, color=colour, alpha=0.12, linewidth=0)
     for edge in (band.low, band.high):
         axes.plot(x, edge, color=colour, alpha=0.7, linestyle=dashes, linewidth=0.4)
+
+
+def curve(axes: Axes, x: Floats | Integers, band: Band, **line: Any) -> Line2D:
+    """A line, drawn as the keywords of `Axes.plot` say, and its interval in the same colour."""
+    (drawn,) = axes.plot(x, band.value, **line)
+    shade(axes, x, band, drawn.get_color())
+    return drawn
+
+
+def size_colours(n: int, cmap: str) -> Floats:
+    """Colours (n, 4) from small to large, without the end of a map that is lost on white."""
+    return np.asarray(mpl.colormaps[cmap](np.linspace(0, 0.95, n)))
 
 
 def error_bars(found: Band | Quantity) -> Floats:

@@ -1,21 +1,51 @@
 """D over training, and when and how runs grok (Fig. 1)."""
 
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdu.config import LogConfig
 from tdu.results.panels.style import (
     WIDE,
+    curve,
     error_bars,
     log_scale,
     panel_title,
     published_of,
-    shade,
     shade_grokking_window,
     time_unit,
 )
 from tdu.results.series import DimensionOverTime, Gini, GrokkingEpochs, OneRun, Training
-from tdu.types import Results, SizeStatistic
+from tdu.types import Band, Floats, Integers, Results, SizeStatistic
+
+
+def dimension(axes: Axes, step: Floats | Integers, band: Band, **line: Any) -> None:
+    """D(t) with its interval."""
+    curve(axes, step, band, **line)
+    axes.set(ylabel="effective dimensionality $D(t)$")
+
+
+def accuracy_and_loss(axes: Axes, run: OneRun, **line: Any) -> None:
+    """Accuracy and loss of one run, and when it groks."""
+    epochs = np.arange(len(run.accuracy))
+    axes.plot(epochs, run.accuracy, **{"color": "C0", "label": "accuracy", "drawstyle": "steps-post", **line})
+    axes.plot(epochs, run.loss, **{"color": "C1", "label": "loss (nats)", **line})
+    if np.isfinite(run.grokking_epoch):
+        axes.axvline(run.grokking_epoch, color="C4", label=f"groks at epoch {run.grokking_epoch:.0f}")
+    axes.set(xlabel="epoch", ylabel="accuracy, loss")
+
+
+def grokking_epochs(axes: Axes, found: GrokkingEpochs, **line: Any) -> None:
+    """When each run groks, and the mean of each scale."""
+    for run in found.epoch.T:
+        axes.plot(found.n_sites, run, "o", color="C0", alpha=0.5, markeredgewidth=0)
+    axes.plot(found.n_sites, found.mean, **{"color": "C1", "label": "mean over runs", **line})
+    # the limits do not come from the data, which is unknown where no run groks
+    axes.set(xlim=(0.8 * found.n_sites[0], 1.25 * found.n_sites[-1]), xlabel="parameters $N$", ylabel="grokking epoch")
+    axes.update_datalim([(found.n_sites[0], 0)])
+    log_scale(axes, "x")
 
 
 def dimension_figure(results: Results) -> Figure:
@@ -31,8 +61,7 @@ def dimension_figure(results: Results) -> Figure:
     )
     for statistic, label, colour in statistics:
         found = over_time.bands[statistic]
-        shade(axes, over_time.epoch, found, colour)
-        axes.plot(over_time.epoch, found.value, color=colour, label=label)
+        dimension(axes, over_time.epoch, found, color=colour, label=label)
         if found.r2 is not None:
             quality.plot(over_time.epoch, found.r2, color=colour, linewidth=0.8)
     for one in results.all_of(OneRun):
@@ -55,7 +84,7 @@ def dimension_figure(results: Results) -> Figure:
             )
     if (least := published_of(results, "r2_min")) is not None:
         quality.axhline(least.low, color="0.35", linestyle=":", linewidth=0.8)
-    axes.set(ylabel="effective dimensionality $D(t)$", xlim=(0, max(over_time.epoch[-1], 1)))
+    axes.set(xlim=(0, max(over_time.epoch[-1], 1)))
     quality.set(xlabel=time_unit(results), ylabel="$R^2$")
     panel_title(axes, "a", "exponent of each snapshot")
     panel_title(quality, "b", "quality of its fit")
@@ -68,27 +97,18 @@ def accuracy_figure(results: Results) -> Figure:
     figure = Figure(figsize=(WIDE, 2.5))
     left, right = figure.subplots(1, 2)
     one, many = results.series_of(OneRun), results.series_of(GrokkingEpochs)
-    epochs = np.arange(len(one.accuracy))
-    left.plot(epochs, one.accuracy, label="accuracy", drawstyle="steps-post")
-    left.plot(epochs, one.loss, color="C1", label="loss (nats)")
-    left.axvline(one.grokking_epoch, color="C4", label=f"groks at epoch {one.grokking_epoch:.0f}")
+    accuracy_and_loss(left, one)
     published = published_of(results, "grokking_example")
     if published is not None and published.value is not None:
         left.axvline(published.value, color="0.35", linestyle=":", label=f"published run: {published.value:.0f}")
-    left.set(xlabel="epoch", ylabel="accuracy, loss", xlim=(0, min(200, epochs[-1])), ylim=(0, 1.05))
+    left.set(xlim=(0, min(200, len(one.accuracy) - 1)), ylim=(0, 1.05))
     left.legend(loc=(0.62, 0.42))
     panel_title(left, "a", "one run of $h = 21$")
-    for run in many.epoch.T:
-        right.plot(many.n_sites, run, "o", color="C0", alpha=0.5, markeredgewidth=0)
-    right.plot(many.n_sites, many.mean, color="C1", label="mean over runs")
+    grokking_epochs(right, many)
     for key, style in (("grokking_first", ":"), ("grokking_last", "--")):
         level = published_of(results, key)
         if level is not None and level.value is not None:
             right.axhline(level.value, color="0.35", linestyle=style, linewidth=0.8, label=f"published {level.value:.0f}")
-    # the limits do not come from the data, which is unknown where no run groks
-    right.set(xlim=(0.8 * many.n_sites[0], 1.25 * many.n_sites[-1]), xlabel="parameters $N$", ylabel="grokking epoch")
-    right.update_datalim([(many.n_sites[0], 0)])
-    log_scale(right, "x")
     right.legend(loc=(0.24, 0.62))
     panel_title(right, "b", "all runs")
     return figure

@@ -1,14 +1,28 @@
 """D(t) beside what else was recorded at the same steps."""
 
-import numpy as np
-from matplotlib.figure import Figure
+from typing import Any
 
-from tdu.results.panels.style import DASHES, WIDE, panel_title, shade, shade_grokking_window, time_unit
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tdu.results.panels.style import DASHES, WIDE, panel_title, shade_grokking_window, time_unit
+from tdu.results.panels.training import dimension
 from tdu.results.series import DimensionOverTime
 from tdu.results.series_of_logs import Watched
-from tdu.types import Floats, Results, SizeStatistic
+from tdu.types import Floats, Integers, Results, SizeStatistic
 
 _COLUMNS_A_ROW = 3
+
+
+def column(axes: Axes, step: Integers, value: Floats, **line: Any) -> Line2D:
+    """A recorded column at the steps at which it is known, on a logarithmic axis where that shows it better."""
+    known = np.isfinite(value)
+    (drawn,) = axes.plot(step[known], value[known], **line)
+    if spans_decades(value[known]):
+        axes.set(yscale="log")
+    return drawn
 
 
 def watched_figure(results: Results) -> Figure:
@@ -18,16 +32,12 @@ def watched_figure(results: Results) -> Figure:
     figure = Figure(figsize=(WIDE, 0.4 + 1.7 * n_rows))
     panels = list(figure.subplots(n_rows, _COLUMNS_A_ROW, sharex=True, squeeze=False).ravel())
     band = over_time.bands[SizeStatistic.MEAN]
-    shade(panels[0], over_time.epoch, band, "C0")
-    panels[0].plot(over_time.epoch, band.value, color="C0")
+    dimension(panels[0], over_time.epoch, band, color="C0")
     panels[0].axhline(1, color="0.35", linewidth=0.8, linestyle=DASHES[2])
     panels[0].set(ylabel="$D(t)$")
     panel_title(panels[0], "a", "$D(t)$, mean size")
     for axes, letter, (name, recorded) in zip(panels[1:], "bcdefghijklmnopqrstuvwxyz", watched.columns.items(), strict=False):
-        known = np.isfinite(recorded.value)
-        axes.plot(watched.step[known], recorded.value[known], color="C1")
-        if spans_decades(recorded.value[known]):
-            axes.set(yscale="log")
+        column(axes, watched.step, recorded.value, color="C1")
         panel_title(axes, letter, name.replace("_", " "))
     for axes in panels[1 + len(watched.columns) :]:
         axes.remove()
