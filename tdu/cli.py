@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tdu.commands_of_logs import export, figures, fit, report
+from tdu.commands_of_machines import bench, doctor
 from tdu.config import QUICK, QUICK_SCOPE, Scope, StudyConfig, SyntheticConfig
 from tdu.options import (
     DIRECTORY,
     PART,
     QUANTITIES_AS_JSON,
-    WORKERS,
+    dry_run,
     network_options,
     on_workers,
     study_options,
@@ -21,7 +22,7 @@ from tdu.options import (
 )
 from tdu.options_of_probes import LOG_SETTINGS, log_options, probe_options
 from tdu.parameters import Counts, NullName
-from tdu.terminal import OneLineErrors, announce_compilation, print_rows, print_text, progress, say
+from tdu.terminal import OneLineErrors, announce_compilation, print_rows, print_tables, print_text, progress, say
 
 if TYPE_CHECKING:
     from tdu.executors import Workers
@@ -40,15 +41,14 @@ def main() -> None:
     """Criticality in training: gradients → avalanches → exponents, with intervals."""
 
 
-for _command in (fit, figures, report, export):
+for _command in (fit, figures, report, export, bench, doctor):
     main.add_command(_command)
 
 
 @main.command()
 @click.option("--out", type=DIRECTORY, default="tdu-run", show_default=True, help="Run directory, made or gone on with.")
 @PART
-@click.option("--dry-run", is_flag=True, help="Say core-hours, disk and memory, and how long workers take; train nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Of --dry-run, one JSON object per row and line.")
+@dry_run("core-hours, disk and memory, and how long workers take; train nothing")
 @study_options
 def train(
     out: Path,
@@ -64,14 +64,11 @@ def train(
     Any number of these commands may work at one directory at once, on machines that share it: each run is made by one. The
     last to end leaves a whole log; with --part K/M, each makes its own share of the study and no more.
     """
-    if as_json and not dry_run:
-        raise click.UsageError("--json is for --dry-run: a trained study is a directory")
     announce_compilation()
     from tdu.reproduce import planned, train_study
 
     if dry_run:
-        for rows in planned(out, _config(quick, settings), workers.number, part):
-            print_rows(rows, as_json)
+        print_tables(planned(out, _config(quick, settings), workers.number, part), as_json)
         return
     train_study(out, _config(quick, settings), workers, progress, part=part)
     click.echo(out)
@@ -161,7 +158,9 @@ def probe(files: tuple[str, ...], graph: str | None, seed: int, as_json: bool, *
     help="Null model, repeatable; a wrong name lists all.  [default: signs, with blocks on rook, else permuted]",
 )
 @click.option("--draws", type=click.IntRange(1), default=99, show_default=True, help="Independent draws per file.")
-@click.option("--blocks", type=Counts(), help="Lengths of the layers' weights and biases, for `--null blocks` of a .npy.")
+@click.option(
+    "--blocks", type=Counts(0), help="Lengths of the layers' weights and biases, for `--null blocks` of a .npy.  [N>=0]"
+)
 @probe_options
 def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str | None, as_json: bool, **settings: Any) -> None:
     """Compare the avalanches of gradient fields, as in `tdu probe`, with those of their null models.
@@ -185,54 +184,21 @@ def nulls(files: tuple[Path, ...], names: tuple[str, ...], graph: str | None, as
 
 
 @main.command()
-@click.option("--sizes", type=Counts(), default="81,2001,100000,1000000", show_default=True, help="System sizes N.")
-@click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Repetitions; the median counts.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per measurement and line.")
-@WORKERS
-def bench(sizes: tuple[int, ...], rounds: int, workers: int, as_json: bool) -> None:
-    """How long a probe takes on this machine, and how many topplings a second it does, on one thread and on --workers."""
-    announce_compilation()
-    from tdu.avalanches.throughput import measure
-
-    rows = (
-        {
-            "field": rate.workload,
-            "n": rate.n_sites,
-            "threads": rate.threads,
-            "microseconds": rate.seconds * 1e6,
-            "topplings_a_second": rate.topplings,
-            "edges_a_second": rate.pushes,
-        }
-        for rate in measure(sizes, workers, rounds)
-    )
-    print_rows(rows, as_json)
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding and line.")
-@WORKERS
-def doctor(as_json: bool, workers: int) -> None:
-    """Say what this installation is, and check it: versions, processor, compiled code, and the default study's log.
-
-    That log is the same to the last bit on every machine; here it is made in a few seconds. Where something is wrong, the last
-    line says what to do, and the exit status is 1.
-    """
-    announce_compilation()
-    from tdu.doctor import examine
-
-    found = list(examine(workers))
-    print_rows((finding._asdict() for finding in found), as_json)
-    wrong = [finding for finding in found if finding.verdict == "wrong"]
-    if wrong:
-        raise click.ClickException(f"{wrong[0].name}: {wrong[0].value}; {wrong[0].remedy}")
-
-
-@main.command()
 @click.option("--out", type=DIRECTORY, default="tdu-network", show_default=True, help="Log, made or added to.")
 @click.option("--save-gradients", is_flag=True, help="Keep the snapshots' gradients in a .npy file, for `tdu probe`.")
 @PART
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per network, or row of --dry-run, and line.")
+@click.option("--dry-run", is_flag=True, help="Say core-hours, and how long workers take; train nothing.")
 @network_options
-def grok(out: Path, save_gradients: bool, workers: "Workers", part: tuple[int, int] | None, **settings: Any) -> None:
+def grok(
+    out: Path,
+    save_gradients: bool,
+    workers: "Workers",
+    part: tuple[int, int] | None,
+    dry_run: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """Train networks on arithmetic or parity until they generalise, and log the avalanches of their gradients.
 
     --width and --replicate are one number, or several with commas between, for a network of each. With another width or
@@ -242,24 +208,35 @@ def grok(out: Path, save_gradients: bool, workers: "Workers", part: tuple[int, i
     announce_compilation()
     from tdu.training.network_grid import grid_of, train_networks
 
-    given = {name: value for name, value in settings.items() if value is not None or name in ("width", "replicate")}
-    for run in train_networks(grid_of(**given), out, workers, part=part, save_gradients=save_gradients):
+    grid = grid_of(**{name: value for name, value in settings.items() if value is not None or name in ("width", "replicate")})
+    if dry_run:
+        from tdu.training.network_planning import planned
+
+        print_tables(planned(grid, out, workers.number, part), as_json)
+        return
+    for run in train_networks(grid, out, workers, part=part, save_gradients=save_gradients):
+        found = {"width": run.scale, "replicate": run.replicate, "n": run.n_sites, "grokking_epoch": run.grokking_epoch}
         when = "never" if run.grokking_epoch is None else f"at epoch {run.grokking_epoch}"
-        click.echo(f"{out}: width {run.scale}, replicate {run.replicate}, N = {run.n_sites}, groks {when}")
+        words = f"{out}: width {run.scale}, replicate {run.replicate}, N = {run.n_sites}, groks {when}"
+        click.echo(json.dumps({"log": str(out), **found}) if as_json else words)
 
 
 @main.command()
 @click.argument("experiment", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--out", type=DIRECTORY, help="Directory of tables, figure and README.  [default: that of EXPERIMENT]")
 @click.option("--quick", is_flag=True, help="A small study of seconds; needs --out, so as not to replace what is there.")
+@dry_run("the question, the settings of its study, and what is written; train nothing")
 @on_workers
-def run(experiment: Path, out: Path | None, quick: bool, workers: "Workers") -> None:
+def run(experiment: Path, out: Path | None, quick: bool, dry_run: bool, as_json: bool, workers: "Workers") -> None:
     """Answer the question of EXPERIMENT, an experiment.toml: train, measure, write data/*.csv, the figure and README.md."""
     if quick and out is None:
         raise click.UsageError("--quick needs --out: the answer of a small study must not replace that of the whole one")
     announce_compilation()
     from tdu.experiments import plan as experiments
 
+    if dry_run:
+        print_rows(experiments.described(experiment, out or experiment.parent, quick), as_json)
+        return
     for path in experiments.run(experiment, out or experiment.parent, quick, workers, say):
         click.echo(path)
 
@@ -267,12 +244,13 @@ def run(experiment: Path, out: Path | None, quick: bool, workers: "Workers") -> 
 @main.command()
 @click.option("--out", type=DIRECTORY, default="results", show_default=True, help="Directory of log, results.json and figures.")
 @QUANTITIES_AS_JSON
+@click.option("--dry-run", is_flag=True, help="Say core-hours of all that is trained, to which statistics add; train nothing.")
 @study_options
-def reproduce(out: Path, as_json: bool, quick: bool, workers: "Workers", **settings: Any) -> None:
+def reproduce(out: Path, as_json: bool, dry_run: bool, quick: bool, workers: "Workers", **settings: Any) -> None:
     """The paper's study: train, fit, draw, and compare with the published figures."""
     from tdu.results import figures
 
-    if workers.number > 1:
+    if workers.number > 1 and not dry_run:
         figures.make_ready()
     announce_compilation()
     from tdu import reproduce as study
@@ -280,6 +258,9 @@ def reproduce(out: Path, as_json: bool, quick: bool, workers: "Workers", **setti
     from tdu.results.store import results_as_json
 
     scope = QUICK_SCOPE if quick else Scope()
+    if dry_run:
+        print_rows(study.planned_stages(out, _config(quick, settings), scope), as_json)
+        return
     results = study.reproduce(out, _config(quick, settings), scope, workers, progress, say)
     if as_json:
         click.echo(json.dumps(results_as_json(results), ensure_ascii=False))

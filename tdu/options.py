@@ -33,6 +33,7 @@ from tdu.config import (
 from tdu.parameters import Counts, Names, Part
 
 FRACTION = click.FloatRange(0, 1)
+LEVEL = click.FloatRange(0, 1, min_open=True, max_open=True)
 #: What can be planted in fields: `tdu.avalanches.planted.KINDS`, which loads NumPy; a test holds the names to it.
 PLANTED = ("gaussian", "heavy", "heavy-n", "units", "magnitudes", "signs", "graph", "rank-1", "row-scale")
 
@@ -72,6 +73,25 @@ def on_workers(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(workers=Workers(workers, executor, scheduler, hand_back), **settings)
 
     return decorated(with_workers, _ON_WORKERS)
+
+
+def dry_run(what: str) -> Callable[..., Any]:
+    """The options of a command that prints a table of `what` it would do, and nothing else that is one."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def checked(*, dry_run: bool, as_json: bool, **settings: Any) -> Any:
+            if as_json and not dry_run:
+                raise click.UsageError("--json is for --dry-run: what is made is in a directory")
+            return command(dry_run=dry_run, as_json=as_json, **settings)
+
+        options = [
+            click.option("--dry-run", is_flag=True, help=f"Say {what}."),
+            click.option("--json", "as_json", is_flag=True, help="Of --dry-run, one JSON object per row and line."),
+        ]
+        return decorated(checked, options)
+
+    return decorate
 
 
 PART = click.option("--part", type=Part(), help="The K-th of M shares, as 2/8 in the second of eight jobs.  [default: all]")
@@ -143,17 +163,22 @@ _SYNTHETIC_HELPS = {
     "ranked": "Magnitudes by their ranks in each tensor.",
     "edges": "Moran's I and sign concordance on the graph too.",
 }
-#: Types of options where that of the default does not do; the configuration checks the rest.
-_STUDY_TYPES: dict[str, Any] = {
+#: Ranges of the numbers that options set; those of the configurations, to which a test holds them.
+_RANGES: dict[str, Any] = {
     "hidden": Counts(),
-    "replicates": click.IntRange(1),
-    "epochs": click.IntRange(0),
-    "snapshot_every": click.IntRange(1),
-    "alpha": FRACTION,
-    "alpha_train": FRACTION,
-    "quantile": click.FloatRange(0, 1, True, True),
-    "max_steps": click.IntRange(0),
-    "seed": click.IntRange(0),
+    "width": Counts(),
+    "replicate": Counts(0),
+    **dict.fromkeys(("replicates", "snapshot_every", "fields", "heads", "n_relevant"), click.IntRange(1)),
+    **dict.fromkeys(("epochs", "max_steps", "n_null_draws", "window", "seed"), click.IntRange(0)),
+    **dict.fromkeys(("alpha", "alpha_train", "train_fraction"), FRACTION),
+    **dict.fromkeys(("learning_rate", "weight_decay"), click.FloatRange(0)),
+    "modulus": click.IntRange(2, 2**15),
+    "n_bits": click.IntRange(1, 20),
+    "quantile": LEVEL,
+    "std": click.FloatRange(0, min_open=True),
+}
+#: Types of other options where that of the default does not do.
+_STUDY_TYPES: dict[str, Any] = {
     "activation": click.Choice(ACTIVATIONS),
     "initialisation": click.Choice(INITIALISATIONS),
     "inputs": click.Choice(INPUTS),
@@ -162,13 +187,10 @@ _STUDY_TYPES: dict[str, Any] = {
     "measured_on": click.Choice(MEASURED_ON),
     "targets": click.Choice(TARGET_NAMES),
     "nulls": Names(),
-    "n_null_draws": click.IntRange(0),
 }
-_SYNTHETIC_TYPES: dict[str, Any] = {"hidden": Counts(), "graph": click.Choice(GRAPHS), "nulls": Names()}
+_SYNTHETIC_TYPES: dict[str, Any] = {"graph": click.Choice(GRAPHS), "nulls": Names()}
 _NETWORK_TYPES: dict[str, Any] = {
     "task": click.Choice(TASKS),
-    "width": Counts(),
-    "replicate": Counts(),
     "network": click.Choice(NETWORKS),
     "unit": click.Choice(UNIT_NAMES),
     "precision": click.Choice(PRECISIONS),
@@ -198,12 +220,9 @@ def _settings(
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         if isinstance(default, bool):
             shown, flag = flag[2:] if default else f"no-{flag[2:]}", f"{flag}/--no-{flag[2:]}"
-        yield click.option(
-            flag,
-            type=types.get(setting.name, type(default)),
-            default=None,
-            help=f"{helps[setting.name]}  [default: {derived.get(setting.name, shown)}]",
-        )
+        kind = (types | _RANGES).get(setting.name, type(default))
+        words = f"{helps[setting.name]}  [default: {derived.get(setting.name, shown)}]"
+        yield click.option(flag, type=kind, default=None, help=words + (f"  {kind.said}" if isinstance(kind, Counts) else ""))
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tdu.config import ALPHA, GRAPHS, MAX_STEPS, PRECISIONS, QUANTILE
-from tdu.options import FRACTION, PART, decorated, on_workers
+from tdu.options import FRACTION, LEVEL, PART, decorated, on_workers
 from tdu.parameters import NullName
 
 
@@ -29,7 +29,7 @@ def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--alpha", type=FRACTION, default=ALPHA, show_default=True, help="Diffusion strength."),
         click.option(
             "--quantile",
-            type=click.FloatRange(0, 1, True, True),
+            type=LEVEL,
             default=QUANTILE,
             show_default=True,
             help="Threshold level of |g|.",

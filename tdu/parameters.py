@@ -11,16 +11,27 @@ else:  # before click 8.4 the class takes no type argument at run time
 
 
 class Counts(_TupleType):
-    """Whole numbers as a comma-separated list."""
+    """Whole numbers, none below the `least`, as a comma-separated list."""
 
     name = "N,N,…"
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    @property
+    def said(self) -> str:
+        """The range of each, as click says that of a single number."""
+        return f"[N>={self.least}]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """``"20,50"`` → ``(20, 50)``."""
         try:
-            return tuple(int(part) for part in value.split(","))
+            found = tuple(int(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a comma-separated list of whole numbers", param, ctx)
+        if min(found) < self.least:
+            self.fail(f"{min(found)} is not in the range N>={self.least}", param, ctx)
+        return found
 
 
 class Part(_TupleType):

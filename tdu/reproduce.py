@@ -21,7 +21,7 @@ from tdu.results.published import compare
 from tdu.results.store import save_results
 from tdu.training.ensembles import Ensemble, addresses, compile_kernels, study_store, train_all, train_with_fields
 from tdu.training.finishing import finish
-from tdu.training.planning import CLUSTERS, costs, schedule
+from tdu.training.planning import Cost, costs, schedules
 from tdu.training.sweeps import Sweeps, sweep
 from tdu.training.xor import probe_of
 from tdu.types import Estimate, Findings, Log, Results
@@ -91,11 +91,42 @@ def planned(
         for cost in found
     ]
     total = {name: sum(row[name] for row in of_scales) for name in ("runs", "core_hours", "disk_gib")}
-    of_workers = [
-        {"workers": one.workers, **total, "hours": one.seconds / 3600, "efficiency": one.efficiency}
-        for one in (schedule(found, number) for number in sorted({workers, *CLUSTERS}))
-    ]
-    return of_scales, of_workers
+    return of_scales, schedules(found, workers, **total)
+
+
+def planned_stages(path: Path, config: StudyConfig, scope: Scope) -> Iterator[dict[str, float | str]]:
+    """What `reproduce` would still have to train, a row a stage, and all of it; statistics and figures come on top."""
+    total: dict[str, float] = {"runs": 0, "core_hours": 0}
+    for name, parts in _trained(path, fittable(config), scope):
+        found = [cost for part in parts for cost in part]
+        of_stage = {"runs": sum(one.runs for one in found), "core_hours": sum(one.runs * one.seconds for one in found) / 3600}
+        yield {"stage": name, **of_stage}
+        total = {key: total[key] + value for key, value in of_stage.items()}
+    yield {"stage": "all", **total}
+
+
+def _trained(path: Path, config: StudyConfig, scope: Scope) -> Iterator[tuple[str, list[list[Cost]]]]:
+    """The stages that train, each with the costs of the studies it makes."""
+    begun = (path / "manifest.json").exists()
+    missing = study_store(path, config).missing() if begun else addresses(config)
+    bare, less = replace(config, n_null_draws=0), _pooled_scope(scope)
+    others = {(a, config.quantile) for a in scope.alphas} | {(config.alpha, q) for q in scope.quantiles}
+    n_others = len(others - {(config.alpha, config.quantile)})
+
+    def costs_of(one: StudyConfig, times: int = 1) -> list[Cost]:
+        return [replace(cost, runs=times * cost.runs) for cost in costs(one, addresses(one))]
+
+    def of_side_studies(scope: Scope, times: int) -> list[list[Cost]]:
+        example = replace(bare, hidden=(scope.example_hidden,), replicates=scope.n_gini_runs)
+        kinds = ((in_shadow, 1), (example, 1), (replace(example, alpha_train=0.0), 1), (bare, n_others))
+        return [costs_of(one, times * number) for one, number in kinds]
+
+    in_shadow = replace(bare, alpha_train=0.0)
+    yield "study", [list(costs(config, missing))]
+    yield "side studies", of_side_studies(scope, 1)
+    if further := scope.n_studies - 1:
+        pooled_study = replace(config, n_null_draws=_pooled_draws(config))
+        yield "pooled studies", [costs_of(pooled_study, further), *of_side_studies(less, further)]
 
 
 def fittable(config: StudyConfig) -> StudyConfig:
@@ -170,8 +201,7 @@ def measure_pooled(
 
     The first is that of `config` itself: of its `own` material, where that is there, it takes as much as of the others is made.
     """
-    less = replace(scope, **{name: max(getattr(scope, name) // share, 1) for name, share in POOLED_FRACTION.items()})
-    n_draws = max(config.n_null_draws // POOLED_NULL_DRAWS, 1)
+    less, n_draws = _pooled_scope(scope), _pooled_draws(config)
     studies = []
     for further in range(scope.n_studies):
         say(f"pooled studies: {further + 1} of {scope.n_studies}")
@@ -188,6 +218,14 @@ def measure_pooled(
             material = material_of(one, train_all(one, executor, nulls=True), less, executor, intervals=False)
         studies.append(as_one(findings_of(one, material, less, executor, intervals=False)))
     return pooled.analyse(studies, config.seed)
+
+
+def _pooled_scope(scope: Scope) -> Scope:
+    return replace(scope, **{name: max(getattr(scope, name) // share, 1) for name, share in POOLED_FRACTION.items()})
+
+
+def _pooled_draws(config: StudyConfig) -> int:
+    return max(config.n_null_draws // POOLED_NULL_DRAWS, 1)
 
 
 def findings_of(

@@ -72,6 +72,12 @@ def print_rows(rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
         click.echo(_json(row) if as_json else "\t".join(cells))
 
 
+def print_tables(tables: Iterable[Iterable[Mapping[str, Any]]], as_json: bool) -> None:
+    """Several tables, one after the other."""
+    for rows in tables:
+        print_rows(rows, as_json)
+
+
 def _json(row: Mapping[str, Any]) -> str:
     finite = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
     return json.dumps(finite, ensure_ascii=False)

@@ -218,10 +218,6 @@ def test_gone_on_with_or_on_other_workers_the_results_are_the_same(reproduced, t
     assert one == other
 
 
-#: Commands that print no table, but where they have written what they made.
-WRITERS = {"synth", "grok", "run", "figures", "report", "export"}
-
-
 def rows_of(stdout):
     """JSON lines, in which nothing is nan."""
 
@@ -229,11 +225,6 @@ def rows_of(stdout):
         raise AssertionError(f"{word} is no JSON")
 
     return [json.loads(line, parse_constant=refuse) for line in stdout.splitlines()]
-
-
-def test_every_command_that_prints_a_table_says_it_in_json_too():
-    asked = {name for name, command in main.commands.items() if any("--json" in option.opts for option in command.params)}
-    assert asked == set(main.commands) - WRITERS
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_runs_of_a_network_come_back_from_their_commands():
     for line in runs:
         name, asked = parsed(line)
         assert name == "grok"
-        others = {"out", "save_gradients", "part", "workers", "executor", "scheduler", "hand_back"}
+        others = {"out", "save_gradients", "part", "dry_run", "as_json", "workers", "executor", "scheduler", "hand_back"}
         found += grid_of(**{key: value for key, value in asked.items() if key not in others and value is not None})
     assert found == [NetworkConfig(**settings, width=width, replicate=k) for width in (8, 16) for k in (0, 1)]
 

@@ -150,7 +150,7 @@ ON_WORKERS = {"workers", "executor", "scheduler", "hand_back"}
 def test_every_option_of_a_configuration_is_one_of_its_fields():
     for command, kind, others in (
         ("train", StudyConfig, {"out", "quick", "part", "dry_run", "as_json", *ON_WORKERS}),
-        ("grok", NetworkConfig, {"out", "save_gradients", "part", *ON_WORKERS}),
+        ("grok", NetworkConfig, {"out", "save_gradients", "part", "dry_run", "as_json", *ON_WORKERS}),
     ):
         named = [option.name for option in cli.main.commands[command].params if option.name not in others]
         assert named == [item.name for item in fields(kind)]

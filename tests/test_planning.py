@@ -1,6 +1,7 @@
 """What a study is said to cost is what it costs, and a schedule is that of workers who take the largest run left."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tdu import reproduce
 from tdu.cli import main
-from tdu.config import StudyConfig
-from tdu.reproduce import planned, train_study
+from tdu.config import QUICK_SCOPE, StudyConfig
+from tdu.kernels import training as kernels
+from tdu.reproduce import planned, planned_stages, train_study
 from tdu.training import planning
 from tdu.training.ensembles import study_store
 from tdu.training.planning import Cost, schedule
@@ -61,8 +64,8 @@ def test_time_is_added_up_from_parts_timed_apart(monkeypatch):
 
     def timed(job):
         name, arguments = getattr(job.func, "__name__", ""), job.args
-        if name == "run_of_study":
-            return 1 + 0.02 * arguments[0].epochs, None
+        if name == "<lambda>":  # trains so many epochs
+            return 1 + 0.02 * arguments[0], None
         result = job()
         if name == "of_run":
             return 0.5 + 3 * job.func.__self__.draws, result
@@ -119,3 +122,23 @@ def test_a_run_takes_about_as_long_as_is_said():
     said = np.median([planning._seconds(config, 1000) for _ in range(3)])
     real = np.median([planning._timed(lambda: run_of_study(config, 1000, 0))[0] for _ in range(3)])
     assert said == pytest.approx(real, rel=0.6)
+
+
+def test_all_that_reproduce_trains_is_counted(tmp_path, monkeypatch):
+    """A kernel trains a run; every one that the stages of `tdu reproduce` start is one of those said."""
+    config = StudyConfig(hidden=(5, 8, 12), replicates=2, epochs=20, n_null_draws=2)
+    scope = replace(QUICK_SCOPE, n_gini_runs=3)
+    said = list(planned_stages(tmp_path / "none", config, scope))
+    counted, train = [], kernels.train
+    monkeypatch.setattr(kernels, "train", lambda *arguments: counted.append(1) or train(*arguments))
+    with ThreadPoolExecutor(1) as executor:
+        store = train_study(tmp_path / "run", config, 1)
+        of_study = len(counted)
+        own = reproduce.material_of(config, store.log(), scope, executor)
+        beside = len(counted) - of_study
+        monkeypatch.setattr(reproduce, "findings_of", lambda *_, **__: [])
+        monkeypatch.setattr(reproduce.pooled, "analyse", lambda *_: {})
+        reproduce.measure_pooled(config, scope, executor, own=own)
+    assert [row["runs"] for row in said] == [of_study, beside, len(counted) - of_study - beside, len(counted)]
+    assert said[-1]["core_hours"] == pytest.approx(sum(row["core_hours"] for row in said[:-1]))
+    assert next(planned_stages(tmp_path / "run", config, scope))["runs"] == 0

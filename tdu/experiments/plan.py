@@ -91,6 +91,15 @@ def _overridden(value: Any, settings: dict[str, Any], path: Path) -> Any:
         raise InputError(f"{path}: {error}") from None
 
 
+def described(path: Path, out: Path, quick: bool) -> list[dict[str, str]]:
+    """What `run` would do, a row a setting of the study and its scope, and at last where it would write."""
+    plan = read_plan(path, quick)
+    tables = {"study": asdict(plan.config), "scope": asdict(plan.scope)}
+    settings = {f"{table}.{name}": value for table, named in tables.items() for name, value in named.items()}
+    said = {"question": plan.question, **settings, "written to": out}
+    return [{"setting": name, "value": ",".join(map(str, v)) if isinstance(v, tuple) else str(v)} for name, v in said.items()]
+
+
 def run(path: Path, out: Path, quick: bool, workers: Workers | int, say: Say) -> list[Path]:
     """Answer the question of the experiment.toml at `path` into the directory `out`; the paths written."""
     plan = read_plan(path, quick)

@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tdu.config import StudyConfig
+from tdu.config import NetworkConfig, StudyConfig
 from tdu.executors import Address
 from tdu.training.ensembles import compile_kernels, study_store
 from tdu.training.xor import probe_of, run_of_study, with_fields
@@ -77,6 +77,12 @@ def schedule(found: Iterable[Cost], workers: int) -> Schedule:
     return Schedule(workers, end, sum(seconds) / (workers * end) if end else 1.0)
 
 
+def schedules(found: Sequence[Cost], workers: int, **total: float) -> list[dict[str, float]]:
+    """How long all of them take, a row for so many workers and for those of two clusters, behind what they take in `total`."""
+    scheduled = (schedule(found, number) for number in sorted({workers, *CLUSTERS}))
+    return [{"workers": one.workers, **total, "hours": one.seconds / 3600, "efficiency": one.efficiency} for one in scheduled]
+
+
 def _n_snapshots(config: StudyConfig) -> int:
     return config.epochs // config.snapshot_every + 1
 
@@ -87,14 +93,19 @@ def _seconds(config: StudyConfig, scale: int) -> float:
     Each is timed apart, and what is short as often as makes `_SECONDS`: to arrange a null can take longer than all of training.
     """
     bare = replace(config, n_null_draws=0)
-    begun, _ = _timed(partial(run_of_study, replace(bare, epochs=0), scale, 0))
+    total = seconds_of(lambda epochs: run_of_study(replace(bare, epochs=epochs), scale, 0), config)
+    return total + config.n_null_draws * _seconds_of_draw(config, scale) if config.n_null_draws else total
+
+
+def seconds_of(run: Callable[[int], object], config: StudyConfig | NetworkConfig) -> float:
+    """Of the `config`'s epochs of a `run`, which is told how many to train: from parts that are timed."""
+    begun, _ = _timed(partial(run, 0))
     epochs, seconds = config.epochs, begun
     for epochs in _longer(config.snapshot_every, config.epochs):
-        seconds, _ = _timed(partial(run_of_study, replace(bare, epochs=epochs), scale, 0))
+        seconds, _ = _timed(partial(run, epochs))
         if seconds > _SECONDS:
             break
-    total = begun + max(seconds - begun, 0.0) * config.epochs / max(epochs, 1)
-    return total + config.n_null_draws * _seconds_of_draw(config, scale) if config.n_null_draws else total
+    return begun + max(seconds - begun, 0.0) * config.epochs / max(epochs, 1)
 
 
 def _seconds_of_draw(config: StudyConfig, scale: int) -> float:
