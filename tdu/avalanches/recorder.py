@@ -47,6 +47,15 @@ class Recorder:
 
     The run is written every twenty seconds and when the recorder is closed, whatever closes it: a training that is killed loses
     what is younger. The log can be read meanwhile.
+
+    Examples
+    --------
+    >>> with TemporaryDirectory() as run:
+    ...     with tdu.Probe(draws=2).record(run, scale=8) as record:
+    ...         record(0, {"weight": np.eye(8)})
+    ...         record(1, {"weight": np.ones((8, 8))}, loss=0.5)
+    ...     tdu.load(run).columns["loss"].tolist()
+    [[[nan, 0.5]]]
     """
 
     def __init__(
@@ -69,7 +78,14 @@ class Recorder:
             )
 
     def due(self, step: int) -> bool:
-        """Whether the gradients of `step` are measured or averaged, so that they need not be collected where they are not."""
+        """Whether the gradients of `step` are measured or averaged, so that they need not be collected where they are not.
+
+        Examples
+        --------
+        >>> with TemporaryDirectory() as run, tdu.Probe().record(run, scale=8, every=10) as record:
+        ...     [step for step in range(25) if record.due(step)]
+        [0, 10, 20]
+        """
         snapshot = _check.integer(step, "step", 0) % self._every == 0
         return snapshot or (self._probe.window != 0 and averaged(step, self._probe.n_averaged, self._every))
 
@@ -100,6 +116,16 @@ class Recorder:
             If names or shapes are others than before, the step is not above the last, or a moment is given to a probe that
             takes none, or the other way round. A gradient that is not finite, as loss scaling makes now and then, is left out,
             and a warning says so.
+
+        Examples
+        --------
+        >>> weights = {"weight": np.eye(8)}
+        >>> with TemporaryDirectory() as run:
+        ...     with tdu.Probe(draws=2).record(run, scale=8) as record:
+        ...         record(0, {"weight": np.ones((8, 8))}, weights=weights, test_accuracy=1.0)
+        ...     log = tdu.load(run)
+        >>> {name: float(log.columns[name].item()) for name in ("test_accuracy", "gradient_norm", "effective_rank")}
+        {'test_accuracy': 1.0, 'gradient_norm': 8.0, 'effective_rank': 8.0}
         """
         if self._run.closed:
             raise InputError(f"step {step}: this recorder is closed; call it inside its `with` block")
@@ -162,7 +188,17 @@ class Recorder:
         return spectrum.columns(mean, self._averager.cosine, layout)
 
     def close(self) -> None:
-        """Write what is not yet written, and let go of the run."""
+        """Write what is not yet written, and let go of the run.
+
+        Examples
+        --------
+        >>> with TemporaryDirectory() as run:
+        ...     record = tdu.Probe(draws=2).record(run, scale=8)  # where no `with` block fits
+        ...     record(0, {"weight": np.eye(8)})
+        ...     record.close()
+        ...     tdu.load(run).step.tolist()
+        [0]
+        """
         self._run.close()
 
     def __enter__(self) -> Self:
