@@ -124,7 +124,7 @@ TABLES = {
     "nulls": ["field.npy", "--draws", 2],
     "probe": ["field.npy"],
     "reproduce": ["--quick", *STUDY, "--dry-run"],
-    "run": [PLAN, "--dry-run"],
+    "run": [PLAN, "--quick", "--out", "answer", "--dry-run"],
     "train": [*STUDY, "--dry-run"],
 }
 #: A dry run of every command whose work may take hours, which are those that other machines may share.

@@ -236,8 +236,8 @@ def _mean_over_time(column: Floats, seed: int) -> Band:
     values = np.moveaxis(column, -1, 0)
     band, known = Band(*np.full((3, len(values)), np.nan)), ~np.isnan(values)
     for together in np.unique(known[known.any(axis=(-2, -1))], axis=0):
-        steps, scales = (known == together).all(axis=(-2, -1)), together.any(axis=-1)
-        found = bootstrap(values[steps][:, scales], _mean, seed=seed)
+        steps = (known == together).all(axis=(-2, -1))
+        found = bootstrap(values[steps], _mean, seed=seed)
         band.value[steps], band.low[steps], band.high[steps] = found.value, found.low, found.high
     return band
 
