@@ -24,6 +24,7 @@ SHORTLY = {
     "collapse": tdu.figures.collapse,
     "column": lambda log, ax=None, **line: tdu.figures.column(log, "loss", ax, **line),
     "dimension": tdu.figures.dimension,
+    "epsilon": lambda log, ax=None, **line: tdu.figures.epsilon(log, "signs", ax, **line),
     "excess": lambda log, ax=None, **line: tdu.figures.excess(log, "signs", ax, **line),
     "nulls": tdu.figures.nulls,
     "one_run": lambda log, ax=None, **line: tdu.figures.one_run(log, "epsilon, blocks", ax, **line),
@@ -122,6 +123,17 @@ def test_an_interval_of_a_column_is_of_runs_and_leaves_out_what_is_not_known(log
     assert 1.5 < np.median((high - low) / 2 / error) < 4
     assert ((high - low) / 2 / error < 6).all()
     assert ((low < value) & (value < high)).all()
+
+
+def test_epsilon_is_that_of_each_scale_with_the_interval_of_its_runs(log, ax):
+    axes, found = tdu.figures.epsilon(log, "blocks", ax), tdu.epsilon(log, "blocks").value
+    of_scales = np.array([line[:, 1] for line in lines(axes)[1:]]).reshape(3, 3, -1)  # without the one at 0
+    for s, (value, low, high) in enumerate(of_scales):
+        np.testing.assert_allclose(value, found[s].mean(axis=0))
+        alone = np.where(np.arange(3)[:, None, None] == s, found, np.nan)  # the interval of these runs among no others
+        of_column = tdu.figures.column(replace(log, columns={**log.columns, "x": alone}), "x", Figure().subplots())
+        _, lower, upper = (line[:, 1] for line in lines(of_column))
+        np.testing.assert_allclose(high - low, upper - lower, rtol=0.15)
 
 
 @pytest.mark.parametrize("name", SHORTLY)

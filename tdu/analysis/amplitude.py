@@ -6,6 +6,7 @@ import numpy as np
 
 from tdu.errors import InputError
 from tdu.logs.amplitude import amplitude
+from tdu.logs.log import probed_null
 from tdu.statistics.resampling import RunStatistic, estimate
 from tdu.statistics.sampling import mean_of_known
 from tdu.statistics.scaling import MIN_SCALES, slopes
@@ -56,11 +57,10 @@ def epsilon(log: Log, null: str) -> Epsilon:
     >>> found.value[:, 0, 0].round(3).tolist(), round(found.delta.value, 3)
     ([0.879, 0.959, 1.061], 0.2)
     """
-    if null not in log.nulls:
-        raise InputError(f"the log has no null `{null}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
+    drawn = log.nulls[probed_null(log, null)]
     if log.n_sites.size < MIN_SCALES:
         raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
-    found = amplitude(log.size, log.nulls[null])
+    found = amplitude(log.size, drawn)
     of_runs, z = (mean_of_known(values) for values in found)  # (S, K)
     of_scales = zip(log.n_sites, mean_of_known(of_runs), mean_of_known(z), strict=True)
     note = "; ".join(f"N = {n}: ε = {value:.3g}, z = {deviations:.2g}" for n, value, deviations in of_scales)

@@ -12,7 +12,7 @@ from tdu import _validate
 from tdu.analysis import excess as nulls
 from tdu.analysis import support
 from tdu.errors import InputError, InputTypeError
-from tdu.logs.log import from_grokking
+from tdu.logs.log import from_grokking, probed_null
 from tdu.statistics import resampling, scaling
 from tdu.statistics.resampling import OfRuns, RunStatistic
 from tdu.types import Band, Estimate, Floats, Integers, Log, SizeStatistic
@@ -240,13 +240,6 @@ def _of_arrays(
             )
     ungrokked = np.full(size.shape[:2], -1, np.int64)
     return Log(n, n, steps, {"size": size}, drawn, {}, ungrokked)
-
-
-def probed_null(log: Log, name: str) -> str:
-    """The `name`, if it is that of a null of the log."""
-    if name not in log.nulls:
-        raise InputError(f"the log has no null `{name}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
-    return name
 
 
 def steps_inside(log: Log, window: Window) -> npt.NDArray[np.bool_]:

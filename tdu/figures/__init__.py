@@ -8,13 +8,14 @@ In the examples `log` is of a training loop with three widths of network, as `td
 """
 
 from tdu.figures.axes import style
-from tdu.figures.over_time import column, dimension, excess, grokking, nulls, one_run, training
+from tdu.figures.over_time import column, dimension, epsilon, excess, grokking, nulls, one_run, training
 from tdu.figures.sizes import collapse, power_laws, profiles, scaling, tails
 
 __all__ = [
     "collapse",
     "column",
     "dimension",
+    "epsilon",
     "excess",
     "grokking",
     "nulls",

@@ -1,5 +1,6 @@
 """What changes in training: D(t), its nulls, recorded columns, and when runs grok."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,16 @@ from matplotlib.axes import Axes
 from tdu.analysis import excess as over_nulls
 from tdu.analysis import grokking as groks
 from tdu.analysis import one_run as of_run
-from tdu.analysis.over_time import bootstrap, dimension_over_time, probed_null
+from tdu.analysis.over_time import bootstrap, dimension_over_time
 from tdu.errors import InputError, InputTypeError
 from tdu.figures.axes import axes_of, checked, finished
+from tdu.logs.amplitude import amplitude
+from tdu.logs.log import probed_null
 from tdu.results.panels import nulls as null_panels
 from tdu.results.panels import one_run as run_panels
 from tdu.results.panels import training as panels
 from tdu.results.panels import watched as column_panels
-from tdu.results.panels.style import shade
+from tdu.results.panels.style import SIZES, shade
 from tdu.results.series import NullOverTime, OneRun
 from tdu.statistics.sampling import mean_of_known
 from tdu.types import Band, Floats, Log, Run, SizeStatistic
@@ -104,6 +107,34 @@ def excess(log: Log, null: str, ax: Axes | None = None, **line: Any) -> Axes:
     return finished(axes, "step")
 
 
+def epsilon(log: Log, null: str, ax: Axes | None = None, *, cmap: str = SIZES, **line: Any) -> Axes:
+    """ε over a null, its mean over the runs of each scale with a 95 % interval, as `tdu.epsilon` has it.
+
+    Parameters
+    ----------
+    null : the name of a null that was probed with the runs.
+    cmap : colours from the smallest to the largest scale, a name that matplotlib knows.
+    log, ax, line : as in `dimension`.
+
+    Raises
+    ------
+    ValueError
+        If the log has no such null.
+
+    Examples
+    --------
+    >>> axes = tdu.figures.epsilon(log, "blocks")
+    >>> [text.get_text() for text in axes.get_legend().get_texts()]
+    ['$N = 88$', '$N = 176$', '$N = 352$']
+    """
+    drawn = checked(log).nulls[probed_null(log, null)]
+    band = _over_runs(amplitude(log.size, drawn).epsilon, mean_of_known, log.seed)  # (T, S)
+    found = {int(n): Band(band.value[:, s], band.low[:, s], band.high[:, s]) for s, n in enumerate(log.n_sites)}
+    axes = axes_of(ax)
+    null_panels.epsilon(axes, log.step, found, cmap, **line)
+    return finished(axes, "step")
+
+
 def column(log: Log, name: str, ax: Axes | None = None, **line: Any) -> Axes:
     """A column of the log, its mean over runs and scales with a 95 % interval over runs; logarithmic where it spans decades.
 
@@ -123,7 +154,7 @@ def column(log: Log, name: str, ax: Axes | None = None, **line: Any) -> Axes:
     >>> axes.get_yscale(), axes.get_ylabel()
     ('log', 'loss')
     """
-    band = _mean_over_time(_column(log, name), log.seed)
+    band = _over_runs(_column(log, name), _mean, log.seed)
     axes = axes_of(ax)
     shade(axes, log.step, band, column_panels.column(axes, log.step, band.value, **line).get_color())
     axes.set(ylabel=run_panels.in_words(name))
@@ -231,13 +262,13 @@ def _column(log: Log, name: str) -> Floats:
     return log.columns[name]
 
 
-def _mean_over_time(column: Floats, seed: int) -> Band:
-    """Mean (T,) of what is known of a column (S, K, T), with intervals over the runs that are there together."""
+def _over_runs(column: Floats, function: Callable[[Floats], Floats], seed: int) -> Band:
+    """A function (…, S, K) → (…′) of the runs of a column (S, K, T) at every step, with intervals over those there together."""
     values = np.moveaxis(column, -1, 0)
-    band, known = Band(*np.full((3, len(values)), np.nan)), ~np.isnan(values)
+    band, known = Band(*np.full((3, *function(values).shape), np.nan)), ~np.isnan(values)
     for together in np.unique(known[known.any(axis=(-2, -1))], axis=0):
         steps = (known == together).all(axis=(-2, -1))
-        found = bootstrap(values[steps], _mean, seed=seed)
+        found = bootstrap(values[steps], function, seed=seed)
         band.value[steps], band.low[steps], band.high[steps] = found.value, found.low, found.high
     return band
 

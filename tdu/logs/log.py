@@ -128,3 +128,10 @@ def from_grokking(log: Log) -> Log:
     nulls = {name: moved(values) for name, values in log.nulls.items()}
     grokked = np.where(groks, 0, -1)
     return Log(log.scale, log.n_sites, offset, columns, nulls, {}, grokked, log.seed)
+
+
+def probed_null(log: Log, name: str) -> str:
+    """The `name`, if it is that of a null of the log."""
+    if name not in log.nulls:
+        raise InputError(f"the log has no null `{name}`, but {', '.join(log.nulls) or 'none'}: probe its runs with it")
+    return name

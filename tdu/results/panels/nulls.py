@@ -6,7 +6,16 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdu.results.panels.style import WIDE, curve, null_styles, panel_title, shade_grokking_window, time_unit
+from tdu.results.panels.style import (
+    SIZES,
+    WIDE,
+    curve,
+    null_styles,
+    panel_title,
+    shade_grokking_window,
+    size_colours,
+    time_unit,
+)
 from tdu.results.panels.training import dimension
 from tdu.results.series import DimensionOverTime, NullOverTime
 from tdu.types import Band, Floats, Integers, Results, SizeStatistic
@@ -28,6 +37,14 @@ def exceeding(axes: Axes, null: NullOverTime, **line: Any) -> None:
     axes.axhline(0, color="0.35", linewidth=0.8)
     curve(axes, null.epoch, null.excess, **line)
     axes.set(ylabel="excess of $D(t)$")
+
+
+def epsilon(axes: Axes, step: Integers, found: Mapping[int, Band], cmap: str = SIZES, **line: Any) -> None:
+    """ε over a null, of scales by their N."""
+    axes.axhline(0, color="0.35", linewidth=0.8)
+    for colour, (n, band) in zip(size_colours(len(found), cmap), found.items(), strict=True):
+        curve(axes, step, band, **{"color": colour, "label": f"$N = {n}$", **line})
+    axes.set(ylabel=r"$\varepsilon$")
 
 
 def nulls_figure(results: Results) -> Figure:
