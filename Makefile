@@ -56,7 +56,7 @@ site: $(VENV)/site.stamp
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs 2 \
 	  --doctree-dir docs/_build/doctrees --conf-dir docs . docs/_build/html
 
-suite: $(VENV)/readers.stamp $(VENV)/clusters.stamp
+suite: $(VENV)/readers.stamp $(VENV)/browser.stamp $(VENV)/clusters.stamp
 	scripts/debian-packages
 	$(PYTEST) $(PARALLEL)
 
@@ -150,6 +150,11 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 $(VENV)/readers.stamp: $(VENV)/test.stamp
 	if $(PIP) --only-binary duckdb,pandas,polars,pyarrow --editable '.[test,parquet,readers]'; then touch $@; else \
 	  echo 'no build of duckdb, pandas, polars or pyarrow here: exported logs are not read back' >&2; fi
+
+# What looks at report.html in Chromium, which is one of scripts/debian-packages.
+$(VENV)/browser.stamp: $(VENV)/test.stamp
+	if $(PIP) --only-binary greenlet,playwright --editable '.[test,browser]'; then touch $@; else \
+	  echo 'no build of greenlet or playwright here: report.html is not looked at in a browser' >&2; fi
 
 # What the grid runs on beside threads and processes; MPI itself is one of scripts/debian-packages.
 $(VENV)/clusters.stamp: $(VENV)/test.stamp
