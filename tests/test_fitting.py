@@ -163,18 +163,8 @@ def test_recorded_gradients_are_told_in_steps_and_the_excess_first(tmp_path):
         for words in ("D, all steps (s_max)", "R² of D(t), least over steps", "grokking step, earliest scale"):
             assert words in said
         assert "duration of an avalanche, mean (steps)" in said
-    assert "<tr><td>nulls</td><td>permuted, blocks</td></tr>" in page
-    assert "<tr><td>last_step</td><td>190</td></tr>" in page
-    for of_probe, of_tails, of_ranks in (
-        ({"graph": "ba"}, True, False),
-        ({"graph": "rook", "ranked": True}, False, True),
-        ({"graph": "rook"}, False, False),
-        ({"graph": "given"}, False, False),
-    ):
-        of_other = replace(results, config=replace(results.config, settings=of_probe))
-        first = report.page(of_other, tmp_path / "figures").partition("</p>")[0]
-        said = ("What D measures: the slope" in first, "D of a field without arrangement is 1" in first)
-        assert said == (of_tails, of_ranks), of_probe
+    assert '<tr><th scope="row">nulls</th><td>permuted, blocks</td></tr>' in page
+    assert '<tr><th scope="row">last_step</th><td>190</td></tr>' in page
 
 
 def test_a_network_of_ours_is_told_in_epochs(tmp_path):

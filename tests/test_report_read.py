@@ -120,7 +120,7 @@ def test_the_sentences_name_the_runs_and_what_each_null_keeps():
         ({"graph": "ba"}, "how heavy the tail of |g| is"),
         ({"graph": "rook", "ranked": True}, "D of a field without arrangement is 1"),
         ({"graph": "rook"}, "only nulls tell them apart"),
-        ({"graph": "edges.npy"}, "only nulls tell them apart"),
+        ({"graph": "given"}, "only nulls tell them apart"),
     ],
 )
 def test_what_d_is_depends_on_what_the_probe_looks_at(settings, words):
