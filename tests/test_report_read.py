@@ -21,7 +21,18 @@ ROOT = Path(__file__).parent.parent
 STUDY = store.load_results(ROOT / "docs" / "results.json")
 NASTY = '"><script>document.title = "run"</script>'
 #: Enough of the study for every kind of section, with each verdict.
-KEYS = ("dimension", "gamma", "dimension_r2", "dimension_late", "r2_min", "companion", "excess_permuted", "excess_blocks")
+KEYS = (
+    "dimension",
+    "gamma",
+    "dimension_r2",
+    "dimension_late",
+    "r2_min",
+    "grokking_last",
+    "gini_rise",
+    "companion",
+    "excess_permuted",
+    "excess_blocks",
+)
 SOME = replace(
     STUDY,
     quantities={key: STUDY.quantities[key] for key in KEYS},
