@@ -42,14 +42,16 @@ def _statistics(results: Results) -> Sentence:
     n_scales = len(
         config.scales if isinstance(config, LogConfig) else config.hidden if isinstance(config, StudyConfig) else config.widths
     )
-    runs = "the one run" if config.replicates == 1 else f"the runs, at most {config.replicates},"
-    pooled = (
-        f"; pooled over {results.scope.n_studies} studies, it is of their scatter" if results.pooled and results.scope else ""
-    )
-    return "Its statistic", (
-        "says which s stands for a scale, the mean over runs or the largest, and its 95 % interval how far other runs could "
-        f"move D, by resampling {runs} of each of {n_scales} scales{pooled}."
-    )
+    if config.replicates == 1:
+        moved = f"; of one run of each of {n_scales} scales, it has no interval"
+    else:
+        moved = (
+            ", and its 95 % interval how far other runs could move D, by resampling the runs, "
+            f"at most {config.replicates}, of each of {n_scales} scales"
+        )
+        if results.pooled and results.scope:
+            moved += f"; pooled over {results.scope.n_studies} studies, it is of their scatter"
+    return "Its statistic", f"says which s stands for a scale, the mean over runs or the largest{moved}."
 
 
 def _nulls(results: Results) -> Sentence:
