@@ -16,7 +16,7 @@ from tdu.results.published import departure, in_full, label, time_unit, where, w
 from tdu.results.series import Axis, Edge, Robustness
 from tdu.types import Results
 
-_TITLES = {"gradients": "recorded gradients", "synthetic": "synthetic fields"}
+_TITLES = {"gradients": "recorded gradients", "network": "networks trained by tdu", "synthetic": "synthetic fields"}
 _CLASSES = {"agrees": "yes", "does not agree": "no"}  # verdicts
 
 
