@@ -39,7 +39,7 @@ environments:
 	scripts/debian-packages & \
 	$(MAKE) --no-print-directory $(OLDEST) $(VENV)-oldest/at-once.stamp EXTRAS=test MADE='run test' & \
 	$(MAKE) --no-print-directory $(VENV)/at-once.stamp \
-	  EXTRAS=test,readers,parquet,dask,mpi,lint,site MADE='run test readers clusters lint site'; wait
+	  EXTRAS=test,readers,parquet,browser,dask,mpi,lint,site MADE='run test readers browser clusters lint site'; wait
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
@@ -138,7 +138,7 @@ $(VENV)/run.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
 # them has no build, the rules below say which.
 $(VENV)/at-once.stamp: $(CONSTRAINTS) setup.cfg pyproject.toml
 	$(empty-environment)
-	if $(PIP) --only-binary duckdb,mpi4py,pandas,polars,pyarrow --editable '.[$(EXTRAS)]'; then \
+	if $(PIP) --only-binary duckdb,greenlet,mpi4py,pandas,playwright,polars,pyarrow --editable '.[$(EXTRAS)]'; then \
 	  touch $(MADE:%=$(VENV)/%.stamp); fi
 	touch $@
 

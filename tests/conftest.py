@@ -1,7 +1,7 @@
 """Settings of hypothesis for every mode: compilation and interpretation know no deadline, and a failure comes back.
 
-The profile `brief`, by ``--hypothesis-profile``, is for what has had all examples before (Makefile). And a browser, for pages as
-their readers meet them.
+The profile `brief`, by ``--hypothesis-profile``, is for what has had all examples before (Makefile). And a browser, for
+pages as their readers meet them.
 """
 
 import shutil
