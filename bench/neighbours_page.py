@@ -1,6 +1,7 @@
 """NEIGHBOURS.md from neighbours.json, no number typed by hand: ``python bench/neighbours_page.py`` renders it again."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def plus_minus(value, error, digits=3):
 
 def with_interval(found, digits=3):
     """A value with its 95 % interval; a list of the three will do."""
-    value, low, high = found.values() if isinstance(found, dict) else found
+    value, low, high = (found[name] for name in ("value", "low", "high")) if isinstance(found, dict) else found
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
@@ -128,6 +129,18 @@ def branching(found):
     ]
 
 
+def of_branching(found):
+    """The largest errors of both for what is driven once, and where the interval of tdu does not hold m."""
+    ours, theirs = found["ours"]["answers"]["branching"], found["theirs"]["answers"]
+    once = {name: float(re.search(r"m = ([\d.]+)", name)[1]) for name in ours if name.startswith("driven once")}
+    missed = sorted({m for name, m in once.items() if not ours[name]["low"] <= m <= ours[name]["high"]})
+    return {
+        "ratio_error": f"{max(abs(ours[name]['value'] - m) for name, m in once.items()):.3f}",
+        "multistep_error": f"{max(abs(theirs[name]['m'] - m) for name, m in once.items()):.3f}",
+        "ratio_missed": " and ".join(f"m = {m:g}" for m in missed) or "no m",
+    }
+
+
 def over_time(results):
     """All of one run, step by step, and D of the log that it is in."""
     found, packages = results["over_time"], results["packages"]
@@ -192,6 +205,7 @@ def source(results):
         "xor_width": str(planted["width"]),
         "xor_runs": str(planted["runs"]),
         "modulus": str(planted["modulus"]),
+        **of_branching(packages["mrestimator"]),
         **{how: "{} trials of {:,} steps".format(*planted[how]) for how in ("driven", "once")},
         "cpu": results["provenance"]["cpu"],
         "python": results["provenance"]["python"],
