@@ -183,7 +183,7 @@ def costs(packages):
         {
             "what": what,
             "time of a snapshot": pages.seconds(seconds),
-            "in gradients of the full batch": NOT_RUN if seconds is None else f"{seconds / of_tdu['gradient']:.0f}",
+            "in gradients of the full batch": NOT_RUN if seconds is None else f"{seconds / of_tdu['gradient']:.2g}",
             "memory": mebibytes(report),
         }
         for what, seconds, report in rows
