@@ -183,11 +183,16 @@ def costs(packages):
         {
             "what": what,
             "time of a snapshot": pages.seconds(seconds),
-            "in gradients of the full batch": NOT_RUN if seconds is None else f"{seconds / of_tdu['gradient']:.2g}",
+            "in gradients of the full batch": NOT_RUN if seconds is None else number(seconds / of_tdu["gradient"]),
             "memory": mebibytes(report),
         }
         for what, seconds, report in rows
     ]
+
+
+def number(value):
+    """Two figures, or as many as a whole number has."""
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def source(results):
