@@ -6,6 +6,7 @@ stands beside the recorder's call.
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,12 @@ from tdu.results.pages import Source, render
 HERE = Path(__file__).parent
 WIDTHS = (46, 90, 520)
 BATCH = 32
+#: Of a snapshot of spectra in ten training steps, in %, by what it is made of.
+SHARES = {
+    "exact": "share, window of ten, exact ranks (%)",
+    "binned": "share, window of ten, in bins (%)",
+    "moment": "share, moment, in bins (%)",
+}
 
 #: Probes a checkpoint, and then has its avalanches alone: seconds of the processor, and the most memory that the probe took.
 CHILD = """
@@ -182,17 +189,30 @@ def source(results, of_spectra):
     spectra = [
         {
             "N": f"{row['n_sites']:,}",
-            "examples a step": f"{row['batch']:,}",
-            "training step": pages.median(row["seconds"], "step"),
-            "averaging ten gradients": pages.median(row["seconds"], "averaging"),
-            "spectra": pages.median(row["seconds"], "spectra"),
-            "share of training, %": f"{100 * row['share']:.1f}",
+            "examples a step": f"{of['batch']:,}",
+            "training step": pages.median(row["seconds"], f"step {of['batch']}"),
+            **{words: f"{100 * of[what]:.1f}" for what, words in SHARES.items()},
+            "a tenth if every … steps": f"{math.ceil(100 * of['moment'])}",
+        }
+        for row in of_spectra["rows"]
+        for of in row["shares"]
+    ]
+    parts = [
+        {
+            "N": f"{row['n_sites']:,}",
+            "ten gradients averaged": pages.median(row["seconds"], "averaging 10"),
+            "with the moment, two taken": pages.median(row["seconds"], "averaging moment"),
+            "exact ranks": pages.median(row["seconds"], "exact"),
+            "ranks in bins": pages.median(row["seconds"], "binned"),
+            "off by, in the null's deviations": f"{row['off']:.1g}",
             "nulls, once": pages.seconds(row["nulls"]),
         }
         for row in of_spectra["rows"]
     ]
     return Source(
-        {}, tables={"recorder": calls, "files": large, "spectra": spectra}, texts={"cpu": results["provenance"]["cpu"]}
+        {},
+        tables={"recorder": calls, "files": large, "spectra": spectra, "parts": parts},
+        texts={"cpu": results["provenance"]["cpu"]},
     )
 
 

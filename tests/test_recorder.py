@@ -85,6 +85,16 @@ def test_spectra_are_of_the_mean_over_the_window_that_ends_at_a_snapshot(tmp_pat
         assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
+def test_ranks_in_bins_are_a_setting_of_the_log(tmp_path):
+    with tdu.Probe(draws=0, window=1, ranks="binned").record(tmp_path, scale=6) as rec:
+        rec(0, gradients(0))
+    run = Store.open(tmp_path).read(6, 0)
+    found = tdu.spectrum(flat(0), run.layout, ranks="binned").pooled
+    assert {name: run.columns[name][0] for name in found} == {name: one.value for name, one in found.items()}
+    assert Store.open(tmp_path).settings["ranks"] == "binned"
+    assert "ranks" not in tdu.Probe(draws=0, window=1).settings
+
+
 def test_spectra_of_a_window_with_a_gap_are_not_known(tmp_path):
     with tdu.Probe(draws=0, window=3).record(tmp_path, scale=6, every=4) as rec:
         for step in (0, 2, 3, 4, 6, 8, 10, 11):

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 import tdu
 from tdu.avalanches.lines import row_correlation
 from tdu.avalanches.ranked import half_normal, ranked
+from tdu.avalanches.ranks import binned, exact
 from tdu.avalanches.spectral import log_participation, n_draws, null_of_shape
 from tdu.avalanches.spectrum import OF_MATRICES, matrices
+from tdu.kernels.ranking import BINS
 from tdu.types import Layout
 from tests.reference import spectra as reference
 
@@ -51,6 +53,52 @@ def test_observables_are_those_of_the_definition(matrix):
         wanted = reference.row_correlation(values)
         expected = math.nan if wanted is None else float(wanted) + 1 / (matrix.size - 1)
         assert found[name].value == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@st.composite
+def matrices_of_any_scale(draw):
+    """Whose entries are zero, alike to the ninth bit or just not, or far below the others."""
+    m, n = draw(st.integers(2, 4)), draw(st.integers(2, 4))
+    near = st.integers(-1030, 1030).map(lambda k: k / 1024)
+    far = st.builds(lambda x, power: x * 2.0**power, near, st.integers(-70, 0))
+    entries = st.one_of(near, far, st.floats(-1e6, 1e6, allow_subnormal=False))
+    scale = 2.0 ** draw(st.sampled_from((-900, -20, 0, 900)))
+    return scale * np.array(draw(st.lists(entries, min_size=m * n, max_size=m * n))).reshape(m, n)
+
+
+@settings(max_examples=40)
+@given(matrices_of_any_scale())
+def test_ranks_in_bins_are_those_of_magnitudes_that_are_cut_off(matrix):
+    cut_off, found = reference.in_bins(matrix.tolist(), BINS), binned(matrix)
+    wanted = reference.ranked(cut_off, half_normal(matrix.size).tolist())
+    np.testing.assert_allclose(found.values, wanted, rtol=1e-6)
+    assert found.signs.tolist() == np.sign(matrix).tolist()
+    twice = 2 * np.array(reference.ranks_of_magnitudes(cut_off))
+    assert found.row_sums.tolist() == twice.sum(axis=1).tolist()
+    assert found.column_sums.tolist() == twice.sum(axis=0).tolist()
+    assert found.powers == tuple(float((twice**power).sum()) for power in (2, 3, 4))
+
+
+def test_magnitudes_of_every_binary_order_down_to_the_smallest_that_is_told_have_ranks_of_their_own():
+    powers = 2.0 ** -np.arange(66.0).reshape(6, 11)
+    ranks = exact(powers).values.ravel()
+    found = binned(powers).values.ravel()
+    np.testing.assert_allclose(found[:64], ranks[:64], rtol=1e-6)
+    np.testing.assert_allclose(found[64:], ranks[64:].mean(), rtol=1e-6)  # 2⁻⁶⁴ and 2⁻⁶⁵ share a bin
+    least = binned(np.array([[1.0, 0.0], *([2.0**-64 * (1 + k / 256), 0.0] for k in (1, 2, 3))])).row_sums
+    assert least.tolist() == [7 - 4, 2 - 4, 2 - 4, 5 - 4]  # of the two lowest above the zeros, ranks are equal
+
+
+@pytest.mark.parametrize("rows", [20, 60])
+def test_spectra_of_ranks_in_bins_differ_by_less_than_a_hundredth_of_what_chance_does(rows):
+    rng = np.random.default_rng(4)
+    for matrix in (rng.normal(size=(rows, 50)), rng.standard_cauchy((rows, 50)), np.exp(3 * rng.normal(size=(rows, 50)))):
+        by_sorting, by_bins = of(matrix), of(matrix, ranks="binned")
+        for name, one in by_sorting.items():
+            assert by_bins[name].sd == pytest.approx(one.sd, rel=1e-3)
+            assert abs(by_bins[name].value - one.value) < 0.01 * one.sd
+    estimated = of(matrix, ranks="binned", probes=20)["spectral"]
+    assert abs(estimated.value - by_sorting["spectral"].value) < 4 * estimated.error
 
 
 @pytest.mark.parametrize("values", [[[1, 2, 4], [0, 3, 7]], [[1, 1], [1, 5], [2, 0]], [[1, 2, 3, 3, 0, 4]]], ids=str)
@@ -230,6 +278,7 @@ def test_matrices_are_pooled_with_their_entries_for_weight_and_what_is_none_is_n
             {"probes": 1},
             "`probes` must be 0, for exact spectra, or 2 or more, but it is 1",
         ),
+        (np.ones(6), Layout.of({"w": (2, 3)}), {"ranks": "sorted"}, "`ranks` must be one of exact, binned, but it is sorted"),
     ],
 )
 def test_fields_that_cannot_be_measured_are_errors(field, layout, settings, message):

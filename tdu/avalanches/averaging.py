@@ -86,8 +86,6 @@ def cosine(one: Fields, other: Fields) -> float:
     >>> cosine(np.array([3.0, 4.0]), np.array([-6.0, -8.0]))
     -1.0
     """
-    lengths = norm(one) * norm(other)
-    if not lengths > 0:
-        return math.nan
     a, b = (np.require(field, np.float64, ["C", "A", "W"]) for field in (one, other))
-    return float(dot(a, b)) / lengths
+    lengths = norm(a) * norm(b)
+    return float(dot(a, b)) / lengths if lengths > 0 else math.nan

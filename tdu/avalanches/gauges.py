@@ -52,8 +52,10 @@ def mean_effective_rank(tensors: Tensors) -> float:
     return float(np.mean([effective_rank(matrix) for matrix in matrices if min(matrix.shape) > 1] or [np.nan]))
 
 
-def effective_rank(matrix: npt.NDArray[np.generic]) -> float:
+def effective_rank(matrix: npt.NDArray[np.generic], precision: npt.DTypeLike = np.float64) -> float:
     """Participation ratio of the squared singular values of a matrix (m, n): (tr GᵀG)² / ‖GᵀG‖²; nan for zeros.
+
+    Rows or columns are multiplied in this precision, and products added up in double.
 
     1 for one direction, min(m, n) for as many equal ones. A product of matrices and no decomposition: cheap in a training loop.
 
@@ -61,10 +63,10 @@ def effective_rank(matrix: npt.NDArray[np.generic]) -> float:
     >>> effective_rank(np.eye(5)), effective_rank(np.ones((5, 3)))
     (5.0, 1.0)
     """
-    g = matrix.astype(np.float64, copy=False)
+    g = matrix.astype(precision, copy=False)
     products = g @ g.T if g.shape[0] <= g.shape[1] else g.T @ g
-    with np.errstate(invalid="ignore"):
-        return float(np.trace(products) ** 2 / (products**2).sum())
+    trace, squares = float(np.trace(products, dtype=np.float64)), float(np.square(products, dtype=np.float64).sum())
+    return trace * trace / squares if squares else math.nan
 
 
 def noise_scale(small_square: float, large_square: float, small: int, large: int) -> float:

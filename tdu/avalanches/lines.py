@@ -39,13 +39,23 @@ def row_correlation(values: Floats) -> Contrast:
     >>> round(row_correlation(values).value, 3), round(row_correlation(values.T).value, 3)
     (1.2, -0.3)
     """
-    flat, (n, columns) = values.ravel(), (values.size, values.shape[1])
+    flat = values.ravel()
     squares = flat * flat
-    powers = (0.0, float(squares.sum()), float((squares * flat).sum()), float((squares * squares).sum()))
+    powers = (float(squares.sum()), float((squares * flat).sum()), float((squares * squares).sum()))
+    return of_row_sums(values.sum(axis=1), values.shape[1], powers)
+
+
+def of_row_sums(sums: Floats, columns: int, powers: tuple[float, float, float]) -> Contrast:
+    """The same of the `sums` of rows (m,) of so many columns, and of the sums of squares, cubes and fourth powers of all.
+
+    >>> from tdu.avalanches.lines import of_row_sums
+    >>> round(of_row_sums(np.array([-2.0, 0.0, 2.0]), 2, (4.0, 0.0, 4.0)).value, 3)
+    1.2
+    """
+    n = sums.size * columns
     n_pairs, n_sharing = n * (columns - 1) // 2, n * (columns - 1) * (columns - 2) // 2
-    mean, sd = permutation_moments(n, n_pairs, n_sharing, powers)
-    if not n_pairs or not powers[1]:
+    mean, sd = permutation_moments(n, n_pairs, n_sharing, (0.0, *powers))
+    if not n_pairs or not powers[0]:
         return Contrast(math.nan, math.nan)
-    sums = values.sum(axis=1)
-    unit = n_pairs * powers[1] / n
-    return Contrast((0.5 * (float(sums @ sums) - powers[1]) - mean) / unit, sd / unit)
+    unit = n_pairs * powers[0] / n
+    return Contrast((0.5 * (float(sums @ sums) - powers[0]) - mean) / unit, sd / unit)

@@ -14,6 +14,7 @@ from tdu.avalanches.averaging import MOMENT, Averager
 from tdu.avalanches.families import FAMILIES
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.protocol import Choices
+from tdu.avalanches.ranks import RANKS
 from tdu.avalanches.recorder import Recorder
 from tdu.avalanches.run_probe import RunProbe
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
@@ -26,7 +27,7 @@ SOURCE = "gradients"
 #: What it says of the graph, if that was no family but one `Graph`.
 GIVEN = "given"
 #: What it says nothing of unless it was asked for, so that logs from before it could be are of the same probe.
-UNASKED = {"ranked": False, "edges": False, "precision": "float64", "profiles": False, "window": 0}
+UNASKED = {"ranked": False, "edges": False, "precision": "float64", "profiles": False, "window": 0, "ranks": "exact"}
 #: Of these, what the protocol asks for, so that the command line says it both ways.
 SWITCHES = ("ranked", "edges")
 
@@ -54,6 +55,7 @@ class Probe:
     window : of consecutive steps that end at a snapshot, whose mean gradient has its spectra, rows and columns measured as
         columns ``spectral``, ``spectral_signs``, ``row_correlation``, ``column_correlation`` (`tdu.spectrum`, pooled); and
         ``cosine``, of the last two gradients. ``"moment"``: of the optimiser's first moment, handed in. 0: none of these.
+    ranks : of the magnitudes in these, ``exact`` or, several times as fast, ``binned``, as in `tdu.spectrum`.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Probe:
     precision: str = "float64"
     profiles: bool = False
     window: int | str = 0
+    ranks: str = "exact"
 
     def __post_init__(self) -> None:
         if isinstance(self.graph, str):
@@ -94,6 +97,7 @@ class Probe:
         _check.truths(self, *(name for name in ("ranked", "edges", "profiles") if getattr(self, name) is not None))
         _check.integer(self.seed, "seed", 0, _check.LARGEST_SEED)
         _check.choice(self.precision, "precision", PRECISIONS)
+        _check.choice(self.ranks, "ranks", tuple(RANKS))
         if self.window != MOMENT:
             _check.integer(self.window, "window", 0, _check.LARGEST_STEPS)
         if self.nulls is not None:

@@ -185,7 +185,7 @@ class Recorder:
             if (other := Layout.of({name: tensor.shape for name, tensor in tensors.items()})) != layout:
                 raise InputError(f"step {step}: of `moment`, {in_what_it_differs(other, layout)}")
             mean = np.concatenate([np.ravel(tensor) for tensor in tensors.values()])
-        return spectrum.columns(mean, self._averager.cosine, layout)
+        return spectrum.columns(mean, self._averager.cosine, layout, self._probe.ranks)
 
     def close(self) -> None:
         """Write what is not yet written, and let go of the run.

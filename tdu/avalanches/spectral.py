@@ -36,7 +36,7 @@ def log_participation(matrix: Fields, probes: int = 0, rng: np.random.Generator 
 
     Parameters
     ----------
-    matrix : (m, n).
+    matrix : (m, n); products of one of float32 are in single precision, and added up in double.
     probes : 0: exact, by a product of the smaller side, m n min(m, n) multiplications. Else so many random vectors z of signs,
         whose mean |GᵀG z|² is ‖GᵀG‖² in expectation (Girard 1989; Hutchinson 1990): 2 m n for each. Two or more, which
         differ: the standard error of the logarithm is their standard deviation over √probes and over their mean.
@@ -57,13 +57,14 @@ def log_participation(matrix: Fields, probes: int = 0, rng: np.random.Generator 
     >>> abs(found.value - log_participation(matrix).value) < 3 * found.error, round(found.error, 2)
     (True, 0.03)
     """
+    precision = np.float32 if matrix.dtype == np.float32 else np.float64
     if not probes:
-        return LogParticipation(math.log(effective_rank(matrix)), 0.0)
+        return LogParticipation(math.log(effective_rank(matrix, precision)), 0.0)
     rng = rng or np.random.default_rng(0)
-    g = matrix.astype(np.float64, copy=False)
-    reached = g.T @ (g @ _signs(rng, (g.shape[1], probes)))
-    squares = np.einsum("jk,jk->k", reached, reached)
-    trace, mean = np.einsum("ij,ij->", g, g), squares.mean()
+    g = matrix.astype(precision, copy=False)
+    reached = g.T @ (g @ _signs(rng, (g.shape[1], probes)).astype(precision, copy=False))
+    squares = np.square(reached, dtype=np.float64).sum(axis=0)
+    trace, mean = np.square(g, dtype=np.float64).sum(), squares.mean()
     if not mean > 0:
         return LogParticipation(math.nan, math.nan)
     return LogParticipation(math.log(trace**2 / mean), float(squares.std(ddof=1) / math.sqrt(probes) / mean))

@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from tdu import _check, _validate
 from tdu.avalanches.contrast import Contrast
-from tdu.avalanches.lines import row_correlation
-from tdu.avalanches.ranked import half_normal
+from tdu.avalanches.lines import of_row_sums
+from tdu.avalanches.ranks import RANKS
 from tdu.avalanches.spectral import SpectralNull, log_participation, null_of_shape
 from tdu.errors import InputError
-from tdu.kernels.ranking import at_ranks
 from tdu.rng import Stage, generator
 from tdu.types import Fields, Floats, Layout
 
@@ -33,7 +32,7 @@ class Spectrum:
     left_out: tuple[str, ...]
 
 
-def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, seed: int = 0) -> Spectrum:
+def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, ranks: str = "exact", seed: int = 0) -> Spectrum:
     """Spectra, and correlations of rows and of columns, of the matrices in a field (N,), each less what chance makes.
 
     Parameters
@@ -43,6 +42,8 @@ def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, seed: int
         has rank 1 by construction: tensors of one dimension, and those with a single row or column.
     probes : 0 for exact spectra, else of how many random vectors they are estimated, in time N log N
         (`tdu.avalanches.spectral.log_participation`).
+    ranks : ``exact``, or ``binned``: magnitudes whose leading nine bits are equal share a rank, and products are in single
+        precision, several times as fast (`tdu.avalanches.ranks`).
     seed : of the probes.
 
     Returns
@@ -82,10 +83,12 @@ def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, seed: int
     _check.integer(probes, "probes", 0)
     if probes and probes < _FEWEST_PROBES:
         raise InputError(f"`probes` must be 0, for exact spectra, or {_FEWEST_PROBES} or more, but it is {probes}")
-    rng = generator(_check.integer(seed, "seed", 0, _check.LARGEST_SEED), Stage.SPECTRAL_PROBES)
+    _check.choice(ranks, "ranks", tuple(RANKS))
+    _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
+    rng = generator(seed, Stage.SPECTRAL_PROBES) if probes else None
     shapes = matrices(layout)
     views = layout.views(_validate.field(field, name="field"))
-    tensors = {name: _of_matrix(views[name].reshape(shape), probes, rng) for name, shape in shapes.items()}
+    tensors = {name: _of_matrix(views[name].reshape(shape), ranks, probes, rng) for name, shape in shapes.items()}
     pooled = {name: _pooled([(of[name], math.prod(shapes[key])) for key, of in tensors.items()]) for name in OF_MATRICES}
     return Spectrum(pooled, tensors, tuple(name for name, _ in layout.tensors if name not in shapes))
 
@@ -105,40 +108,34 @@ def matrices(layout: Layout) -> dict[str, tuple[int, int]]:
     return found
 
 
-def columns(mean: Fields | None, cosine: float, layout: Layout) -> dict[str, float]:
+def columns(mean: Fields | None, cosine: float, layout: Layout, ranks: str = "exact") -> dict[str, float]:
     """`SPECTRAL_COLUMNS` of an averaged field (N,), pooled over matrices; nan where there is none that is finite."""
-    pooled = spectrum(mean, layout).pooled if mean is not None and np.isfinite(mean).all() else {}
+    pooled = spectrum(mean, layout, ranks=ranks).pooled if mean is not None and np.isfinite(mean).all() else {}
     return {name: pooled[name].value if name in pooled else math.nan for name in OF_MATRICES} | {"cosine": cosine}
 
 
-def _of_matrix(matrix: Fields, probes: int, rng: np.random.Generator) -> dict[str, Contrast]:
-    """Of a matrix (m, n), whose entries are sorted once."""
-    n = matrix.size
-    magnitudes = np.abs(matrix, dtype=np.float64).reshape(1, n)
-    order = np.argsort(magnitudes)
-    by_rank, ranks = np.empty((1, n)), np.empty((1, n))
-    at_ranks(order, magnitudes, half_normal(n), by_rank)
-    at_ranks(order, magnitudes, np.arange(1.0 - n, n, 2.0), ranks)  # twice the rank, less its mean: whole numbers
-    signs, in_rows = np.sign(matrix).astype(np.float64), ranks.reshape(matrix.shape)
+def _of_matrix(matrix: Floats, ranks: str, probes: int, rng: np.random.Generator | None) -> dict[str, Contrast]:
+    """Of a matrix (m, n)."""
+    by_rank = RANKS[ranks](matrix)
     of_ranked, of_signs = null_of_shape(*matrix.shape, probes)
 
-    def beside(null: SpectralNull, values: Floats) -> Contrast:
+    def beside(null: SpectralNull, values: Fields) -> Contrast:
         found = log_participation(values, probes, rng)
         return Contrast(found.value - null.mean, null.sd, found.error)
 
     return {
-        "spectral": beside(of_ranked, by_rank.reshape(matrix.shape) * signs),
-        "spectral_signs": beside(of_signs, signs),
-        "row_correlation": row_correlation(in_rows),
-        "column_correlation": row_correlation(in_rows.T),
+        "spectral": beside(of_ranked, by_rank.values),
+        "spectral_signs": beside(of_signs, by_rank.signs),
+        "row_correlation": of_row_sums(by_rank.row_sums, matrix.shape[1], by_rank.powers),
+        "column_correlation": of_row_sums(by_rank.column_sums, matrix.shape[0], by_rank.powers),
     }
 
 
 def _pooled(found: list[tuple[Contrast, int]]) -> Contrast:
     """The mean of contrasts with weights, of those that are known."""
-    known = [(np.array(one), weight) for one, weight in found if not math.isnan(one.value)]
-    total = sum(weight for _, weight in known)
+    known = [(one, weight) for one, weight in found if not math.isnan(one.value)]
     if not known:
         return Contrast(math.nan, math.nan, math.nan)
-    values, deviations, errors = np.transpose([one * weight / total for one, weight in known])
-    return Contrast(float(values.sum()), *(float(np.sqrt(np.square(v).sum())) for v in (deviations, errors)))
+    total = sum(weight for _, weight in known)
+    values, deviations, errors = zip(*([part * weight / total for part in one] for one, weight in known), strict=True)
+    return Contrast(sum(values), math.hypot(*deviations), math.hypot(*errors))

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from itertools import combinations, permutations, product
-from math import log
+from math import floor, frexp, log
 
 from tests.reference.arrangement import at_ranks, sign
 
@@ -32,6 +32,18 @@ def ranks_of_magnitudes(rows):
     flat = [abs(one) for row in rows for one in row]
     n = len(flat)
     return shaped(at_ranks(flat, [Fraction(2 * k - n - 1, 2) for k in range(1, n + 1)]), len(rows[0]))
+
+
+def in_bins(rows, n_bins):
+    """The matrix whose magnitudes are numbers of bins: 0 for zeros, and one for each eight bits behind the leading one."""
+    keys = [[_key(one) for one in row] for row in rows]
+    first = max(max(row) for row in keys) - (n_bins - 1)
+    return [[sign(one) * max(key - first, 1) for one, key in zip(*both, strict=True)] for both in zip(rows, keys, strict=True)]
+
+
+def _key(number):
+    mantissa, exponent = frexp(abs(number))
+    return 256 * exponent + floor(256 * (2 * mantissa - 1)) if number else -(10**6)
 
 
 def row_correlation(rows):
