@@ -8,16 +8,19 @@ import pytest
 
 import tdu
 from tdu.avalanches import gauges
+from tdu.avalanches.averaging import cosine
 from tdu.avalanches.edges import edge_statistics
 from tdu.avalanches.ranked import ranked
+from tdu.avalanches.spectrum import SPECTRAL_COLUMNS
 from tdu.config import NetworkConfig
 from tdu.experiments import precursor_statistics as statistics
 from tdu.experiments.precursor_alarms import alarmed, frozen, resolved, without_grokking
-from tdu.experiments.precursor_observables import OBSERVABLES, OF_FIELDS, WINDOW, Probes, Recent
+from tdu.experiments.precursor_observables import OBSERVABLES, OF_FIELDS, WINDOW, Probes
 from tdu.experiments.precursor_runs import CONTROLS, GROKS, MLP, SET, Group, watched_run
 from tdu.files import read_csv
 from tdu.logs.log import gather
 from tdu.models.networks import NETWORKS
+from tdu.models.optimisers import optimiser
 from tdu.rng import Stage, generator
 from tdu.training.network import task_of
 from tdu.types import Layout, Run
@@ -217,18 +220,6 @@ def test_s_rises_while_language_models_learn():
         assert s[-1] - s[0] > 1
 
 
-def test_a_window_ends_with_the_gradient_that_is_measured():
-    recent, rng = Recent(), np.random.default_rng(0)
-    gradients = rng.normal(size=(2 * WINDOW, 7)).astype(np.float32)
-    assert np.isnan(recent.cosine(gradients[0]))
-    np.testing.assert_allclose(recent.mean(gradients[0]), gradients[0])
-    for gradient in gradients[:-1]:
-        assert recent.add(gradient) is gradient
-    np.testing.assert_allclose(recent.mean(gradients[-1]), gradients[-WINDOW:].mean(axis=0), atol=1e-6)
-    a, b = gradients[-2:].astype(float)
-    assert recent.cosine(gradients[-1]) == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-
 def test_a_run_has_every_observable_of_its_own_gradients_and_is_read_back(tmp_path):
     config = NetworkConfig(modulus=7, width=8, epochs=20, learning_rate=1e-2, nulls=())
     run, made = watched_run(config, tmp_path)
@@ -237,18 +228,25 @@ def test_a_run_has_every_observable_of_its_own_gradients_and_is_read_back(tmp_pa
     assert {one.name for one in OBSERVABLES} <= set(run.columns)
     np.testing.assert_array_equal(run.columns["spectral"], again.columns["spectral"])
     network = NETWORKS["transformer"](task_of(config), config)
-    theta = network.initial(generator(0, Stage.PARAMETERS, 8, 0))
-    loss, _, gradient = network.loss_and_gradient(theta, network.task.train)
-    assert run.columns["loss"][0] == pytest.approx(loss)
+    theta, gradients = network.initial(generator(0, Stage.PARAMETERS, 8, 0)), []
+    method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
+    for epoch in range(11):
+        weights = theta.copy()
+        loss, _, gradient = network.loss_and_gradient(theta, network.task.train)
+        gradients.append(gradient)
+        method.step(theta, gradient, epoch + 1)
+    assert run.columns["loss"][1] == pytest.approx(loss)
+    mean = np.mean(gradients[-WINDOW:], axis=0, dtype=np.float64)
     field = gradient.astype(np.float64)
-    found = Probes(network.layout, 0, 8, 0).of(field, field)
+    found = Probes(network.layout, 0, 8, 0).of(field, mean)
     assert set(found) == set(OF_FIELDS)
     for name, value in found.items():
-        assert run.columns[name][0] == pytest.approx(value), name
-    pooled = tdu.spectrum(field, network.layout).pooled
-    assert run.columns["spectral"][0] == pytest.approx(pooled["spectral"].value)
+        assert run.columns[name][1] == pytest.approx(value), name
+    pooled = tdu.spectrum(mean, network.layout).pooled
+    assert run.columns["spectral"][1] == pytest.approx(pooled["spectral"].value)
     graph = tdu.Probe("rook").of_run(network.layout, 8, 0).graph
     assert found["moran"] == pytest.approx(edge_statistics(ranked(field, network.layout), graph)["moran"])
-    assert run.columns["gradient_norm"][0] == pytest.approx(gauges.norm(field))
-    assert run.columns["weight_norm"][0] == pytest.approx(gauges.norm(theta))
-    assert np.isnan(run.columns["cosine"][0])
+    assert run.columns["gradient_norm"][1] == pytest.approx(gauges.norm(field))
+    assert run.columns["weight_norm"][1] == pytest.approx(gauges.norm(weights))
+    assert run.columns["cosine"][1] == pytest.approx(cosine(gradients[-2], gradient))
+    assert np.isnan([run.columns[name][0] for name in SPECTRAL_COLUMNS]).all()  # no window, and no gradient before

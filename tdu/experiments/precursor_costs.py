@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from tdu.avalanches import gauges
+from tdu.avalanches.averaging import cosine
 from tdu.avalanches.ranked import ranked
 from tdu.avalanches.spectrum import spectrum
 from tdu.config import GrokkingConfig
-from tdu.experiments.precursor_observables import Probes, Recent, seconds_of
+from tdu.experiments.precursor_observables import Probes, seconds_of
 from tdu.experiments.precursor_runs import GROKS, SET, Group
 from tdu.models import networks
 from tdu.rng import Stage, generator
@@ -25,8 +26,7 @@ def costs(study: GrokkingConfig) -> dict[str, float]:
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, config.width, config.replicate))
     _, _, gradient = network.loss_and_gradient(theta, task.train)
     field, layout = gradient.astype(np.float64), network.layout
-    probes, recent = Probes(layout, config.seed, config.width, config.replicate), Recent()
-    recent.add(gradient)
+    probes = Probes(layout, config.seed, config.width, config.replicate)
     on_ba, on_rook, edges, _ = probes.measures(field, field)
     weights = layout.views(theta)
 
@@ -37,7 +37,7 @@ def costs(study: GrokkingConfig) -> dict[str, float]:
         "epsilon": on_rook,
         "moran": edges,
         "spectral": lambda: spectrum(field, layout),
-        "cosine": lambda: recent.cosine(gradient),
+        "cosine": lambda: cosine(field, gradient),
         "gradient_norm": lambda: gauges.norm(field),
         "weight_norm": lambda: gauges.norm(theta),
         "effective_rank": lambda: gauges.mean_effective_rank(weights),

@@ -1,7 +1,7 @@
 """What is measured of a training run at a snapshot: everything that can be seen in a gradient, and the plain competitors."""
 
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from tdu.avalanches.edges import edge_statistics
 from tdu.avalanches.probe import Probe
 from tdu.avalanches.ranked import ranked
 from tdu.avalanches.run_probe import RunProbe
-from tdu.avalanches.spectrum import OF_MATRICES, spectrum
+from tdu.avalanches.spectrum import OF_MATRICES, columns
 from tdu.logs.amplitude import amplitude
 from tdu.models.layers import Array
 from tdu.types import Fields, Layout
@@ -65,11 +65,11 @@ class Probes:
         rook = Probe("rook", nulls=(_NULL,), draws=N_DRAWS, seed=seed)
         self.on_ba, self.on_rook = (probe.of_run(layout, scale, replicate) for probe in (ba, rook))
 
-    def of(self, field: Fields, mean: Fields) -> dict[str, float]:
-        """`OF_FIELDS` of a gradient (N,) and of the mean of the last few."""
+    def of(self, field: Fields, mean: Fields | None) -> dict[str, float]:
+        """`OF_FIELDS` of a gradient (N,) and of the mean over its window, nan where there is none."""
         return {name: value for measure in self.measures(field, mean) for name, value in measure().items()}
 
-    def measures(self, field: Fields, mean: Fields) -> list[Callable[[], Mapping[str, float]]]:
+    def measures(self, field: Fields, mean: Fields | None) -> list[Callable[[], Mapping[str, float]]]:
         """What measures them, each apart, so that it can be timed."""
 
         def on_rook() -> dict[str, float]:
@@ -80,8 +80,8 @@ class Probes:
             return {name: found[name] for name in ("moran", "concordance")}
 
         def of_matrices() -> dict[str, float]:
-            pooled = spectrum(mean, self.layout).pooled
-            return {name: pooled[name].value for name in OF_MATRICES}
+            found = columns(mean, math.nan, self.layout)
+            return {name: found[name] for name in OF_MATRICES}
 
         def on_ba() -> dict[str, float]:
             return {f"ba_{name}": value for name, value in _of_avalanche(self.on_ba, field).items()}
@@ -94,30 +94,6 @@ def _of_avalanche(probe: RunProbe, field: Fields) -> dict[str, float]:
     fields = field[None]
     size, drawn = probe.sizes(fields), probe.sizes_under(probe.draws[_NULL], fields, np.zeros(1, int))
     return {"size": float(size[0]), "epsilon": float(amplitude(size, drawn).epsilon[0])}
-
-
-class Recent:
-    """The last gradients, which make up a window with the one that is measured."""
-
-    def __init__(self) -> None:
-        self._kept: deque[Array] = deque(maxlen=WINDOW - 1)
-
-    def add(self, gradient: Array) -> Array:
-        """Take one more; handed back as it is, so that it trains."""
-        self._kept.append(gradient.copy())
-        return gradient
-
-    def mean(self, gradient: Array) -> Fields:
-        """The mean (N,) of the window that ends with a gradient, in double precision."""
-        return np.asarray(np.mean([*self._kept, gradient], axis=0, dtype=np.float64))
-
-    def cosine(self, gradient: Array) -> float:
-        """Of a gradient and the one before, nan where there is none, or one of zeros."""
-        if not self._kept:
-            return float("nan")
-        one, other = self._kept[-1].astype(np.float64), gradient.astype(np.float64)
-        norms = gauges.norm(one) * gauges.norm(other)
-        return float(one @ other / norms) if norms > 0 else float("nan")
 
 
 def of_weights(theta: Array, layout: Layout) -> dict[str, float]:

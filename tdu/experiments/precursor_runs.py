@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from tdu.avalanches.averaging import Averager
 from tdu.avalanches.gauges import norm
 from tdu.config import GROKKED, GrokkingConfig, NetworkConfig
 from tdu.executors import as_finished
 from tdu.experiments.experiment import Say
-from tdu.experiments.precursor_observables import N_DRAWS, OBSERVABLES, WINDOW, Probes, Recent, of_weights
+from tdu.experiments.precursor_observables import N_DRAWS, OBSERVABLES, WINDOW, Probes, of_weights
 from tdu.logs.log import gather
 from tdu.logs.rows import stacked
 from tdu.logs.store import Store
@@ -153,14 +154,15 @@ def _trained(config: NetworkConfig) -> Run:
     theta = network.initial(generator(config.seed, Stage.PARAMETERS, *address), config.precision)
     method = optimiser(config.optimiser, theta, config.learning_rate, config.weight_decay)
     state = loop.State(theta, method.moments)
-    probes, recent = Probes(network.layout, config.seed, *address), Recent()
+    probes = Probes(network.layout, config.seed, *address)
+    averager = Averager(theta.size, WINDOW, config.snapshot_every, np.float64)
 
-    def observe(gradient: Array, _epoch: int) -> tuple[Mapping[str, float], Mapping[str, Integers]]:
+    def observe(gradient: Array, epoch: int) -> tuple[Mapping[str, float], Mapping[str, Integers]]:
         field = gradient.astype(np.float64)
-        found = {"cosine": recent.cosine(gradient), "gradient_norm": norm(field)}
-        return probes.of(field, recent.mean(gradient)) | found | of_weights(state.theta, network.layout), {}
+        found = {"cosine": averager.cosine, "gradient_norm": norm(field)}
+        return probes.of(field, averager.mean(epoch)) | found | of_weights(state.theta, network.layout), {}
 
-    loop.train(network, task, method, state, config.epochs, config.snapshot_every, observe, recent.add)
+    loop.train(network, task, method, state, config.epochs, config.snapshot_every, observe, seen=averager.add)
     step, columns, _ = stacked(state.rows)
     kept = {name: columns[name] for name in ("accuracy", *(one.name for one in OBSERVABLES))}
     above = np.flatnonzero(columns["test_accuracy"] > GROKKED)
