@@ -15,9 +15,10 @@ from tdu.avalanches.spectrum import SPECTRAL_COLUMNS
 from tdu.config import NetworkConfig
 from tdu.experiments import precursor_statistics as statistics
 from tdu.experiments.precursor_alarms import alarmed, frozen, resolved, without_grokking
+from tdu.experiments.precursor_figure import of_tables
 from tdu.experiments.precursor_observables import OBSERVABLES, OF_FIELDS, WINDOW, Probes
 from tdu.experiments.precursor_runs import CONTROLS, GROKS, MLP, SET, Group, watched_run
-from tdu.files import read_csv
+from tdu.files import read_csv, read_tables
 from tdu.logs.log import gather
 from tdu.models.networks import NETWORKS
 from tdu.models.optimisers import optimiser
@@ -211,13 +212,17 @@ def test_what_the_pages_say_in_words_is_what_the_data_say():
         assert float(row["S"]) < -0.5 if what.endswith("single") else abs(float(row["S"])) < 0.1, what
 
 
-def test_s_rises_while_language_models_learn():
-    rows = read_csv(Path(__file__).parent.parent / "experiments" / "char-lm" / "spectra.csv")
-    for run in ("w48-s0", "w48-s1"):
-        of_run = [row for row in rows if row["what"].startswith(run)]
-        loss, s = (np.array([float(row[name]) for row in of_run]) for name in ("loss", "spectral"))
-        assert (np.diff(loss) < 0).all()
-        assert s[-1] - s[0] > 1
+def test_the_figure_is_of_the_tables_that_are_kept():
+    data = Path(__file__).parent.parent / "experiments" / "precursor" / "data"
+    figure, rows = of_tables(read_tables(data)), read_csv(data / "training.csv")
+    assert len(figure.axes) == 14
+    signs = figure.axes[3]
+    for line, kind in zip(signs.lines, (GROKS, *CONTROLS), strict=True):
+        values = [float(row["change of spectral_signs"] or "nan") for row in rows if row["kind"] == kind]
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    raw, _ = (line for line in figure.axes[12].lines if len(line.get_xdata()) == len(OBSERVABLES))
+    told = {row["what"]: row for row in read_csv(data / "told.csv")}
+    assert list(raw.get_xdata()) == [float(told[f"fresh, {one.name}"]["AUROC"]) for one in OBSERVABLES]
 
 
 def test_a_run_has_every_observable_of_its_own_gradients_and_is_read_back(tmp_path):
