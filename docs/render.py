@@ -30,8 +30,7 @@ def sources() -> dict[str, Source]:
     tortured = Source({}, tables={"attacks": read_csv(HERE.parent / "tests" / "torture" / "record.csv")})
     counted = Source({}, tables=read_tables(HERE.parent / "tests" / "statistical"))
     schema = Source({}, tables=tables(results))
-    of_models = Source({}, tables={"spectra": read_csv(HERE.parent / "experiments" / "char-lm" / "spectra.csv")})
-    made = {"coverage": counted, "torture": tortured, "schema": schema, "language": of_models}
+    made = {"coverage": counted, "torture": tortured, "schema": schema}
     return {"": of_study, "pooled": Source(results.pooled), **made, **experiments}
 
 

@@ -16,7 +16,8 @@ from scipy.stats import spearmanr
 
 import tdu
 from tdu.config import LogConfig
-from tdu.experiments import char_lm
+from tdu.experiments import char_lm, char_lm_held_out
+from tdu.experiments.char_lm_held_out import OBSERVED
 from tdu.experiments.char_lm_rook import ROOK
 from tdu.experiments.char_lm_series import Trained
 from tdu.experiments.plan import committed, read_plan
@@ -33,7 +34,10 @@ RISE = 0.1
 LESS = {"mini-batch": (0.02, 0.01), "large-batch": (0.1, -0.05), "difference": (0.0, 0.0), "mini-batch-uncapped": (0.03, 0.02)}
 #: ε over `blocks` to step 300 in each log by the protocol: a constant, and an exponent of N.
 ON_ROOK = {"mini-batch-rook": (0.3, 0.0), "large-batch-rook": (-0.5, 0.1)}
-CONFIG = LogConfig("gradients", {"text_sha256": "abc"}, WIDTHS, 3, seed=7)
+#: An alarm that a fall of S by a quarter sets off, and one that none does; of held-out runs widths, and steps apart.
+BESIDE = {"widths": (10, 20), "replicates": 3, "alarms": {"spectral": ["fall", -9.0, -0.25]}}
+SETTINGS = {"text_sha256": "abc"} | {f"held_out_{name}": value for name, value in BESIDE.items()}
+CONFIG = LogConfig("gradients", SETTINGS, WIDTHS, 3, seed=7)
 
 
 def plant(folder, leave_out=None, unfinished=None):
@@ -68,7 +72,24 @@ def plant(folder, leave_out=None, unfinished=None):
                     for name, times in (("blocks", 1), ("signs", 2))
                 }
                 store.write(Run(width, k, Layout.unknown(n), STEPS, columns, nulls, {}, -1))
-    write_json(folder / "training.json", {"text_sha256": "abc"})
+    plant_held_out(folder)
+    for name in ("training", "held-out"):
+        write_json(folder / f"{name}.json", {"text_sha256": "abc"})
+
+
+def plant_held_out(folder):
+    """Losses that fall alike; held-out ones rise with few characters, whose S is 0.3 less; S falls where there is no order."""
+    step = np.arange(0, 420, 20)
+    for kind, name in char_lm_held_out.HELD_OUT.items():
+        store = Store.begin(folder / name, "gradients", {"seed": 0})
+        for width, k in itertools.product(BESIDE["widths"], range(BESIDE["replicates"])):
+            trains = 4 * np.exp(-step / (400 if kind == "text" else 200))
+            held_out = np.where(step > 100, 3 + step / 1000, trains) if kind == "few" else trains
+            s = np.log(trains) * {"text": -1, "few": -1, "shuffled": 1}[kind] - 0.3 * (kind == "few") + k / 10
+            columns = {"size": step + 1.0, "training_loss": trains, "held_out_loss": held_out}
+            columns |= {name: s if name.startswith("spectral") else 1.5 + s / 10 for name in char_lm_held_out.OBSERVED}
+            columns |= {"training_loss": trains, "weight_norm": np.exp(s)}
+            store.write(Run(width, k, Layout.unknown(width), step, columns, {}, {}, -1))
 
 
 def measured(folder, config=CONFIG):
@@ -206,6 +227,34 @@ def test_planted_arrangement_comes_back_in_every_window(results):
     assert steps[3]["loss"] == pytest.approx(4.3)
 
 
+def test_spectra_beside_held_out_text_are_those_that_are_planted(results):
+    found = results.readings["held_out"]
+    for name in ("spectral", "spectral_signs", "weight_norm"):
+        assert found[f"{name}, with held-out loss, text"].value == pytest.approx(-1)
+        assert found[f"{name}, with held-out loss, shuffled"].value == pytest.approx(1)
+        assert found[f"{name}, with held-out loss, few"].value == pytest.approx(1)
+        assert found[f"{name}, change, text"].value == pytest.approx(260 / 400)  # of means over the first and last three
+        assert found[f"{name}, change, shuffled"].value == pytest.approx(-260 / 200)
+        difference = found[f"{name}, few − text"]
+        assert [difference.value, difference.low, difference.high] == pytest.approx([-0.3] * 3)
+        assert difference.note == "6 of 6 runs"
+        assert found[f"{name}, few above text"].value == 0
+        assert found[f"{name}, few − text, at one step"].value == pytest.approx(260 * (1 / 200 - 1 / 400) - 0.3)
+    assert found["training_loss, few − text"].value == pytest.approx(0)
+    assert found["cosine, change, text"].value == pytest.approx(0.065)
+    assert results.quantities["held_out"].value == pytest.approx(-0.3)
+    tables = char_lm.tables(results)
+    assert tables["held-out-alarms"] == [
+        {"observable": "S", "text": "0 of 6; 0 of 6", "few": "0 of 6; 0 of 6", "shuffled": "0 of 6; 6 of 6"}
+    ]
+    runs = {row["what"]: row for row in tables["held-out-runs"]}
+    assert runs["few, N = 20"]["at step"] == 100
+    assert runs["few, N = 20"]["least held-out loss"] == pytest.approx(4 / np.sqrt(np.e))
+    assert runs["few, N = 20"]["S at step 100"] == pytest.approx(0.5 - np.log(4) - 0.3 + 0.1)
+    assert [row["observable"] for row in tables["held-out"]] == list(char_lm_held_out.OBSERVED.values())
+    assert len(tables["held-out-steps"]) == 3 * 2 * 21
+
+
 def test_the_figure_shows_training_and_every_log(results):
     figure = char_lm.draw(results)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
@@ -214,6 +263,7 @@ def test_the_figure_shows_training_and_every_log(results):
     assert titles[8] == "(i) 20 steps − 1,000 steps"
     assert titles[11] == "(l) difference, sizes"
     assert titles[13] == "(n) rook: edges"
+    assert titles[17] == "(r) $S$ by training loss"
     line = next(line for line in figure.axes[3].lines if line.get_label() == "real")
     assert np.asarray(line.get_ydata()) == pytest.approx(np.where(STEPS < 300, 1.0, 1.1), abs=1e-6)
 
@@ -232,7 +282,7 @@ def test_a_part_of_the_log_is_measured_where_the_plan_says_so(tmp_path):
         ({}, replace(CONFIG, replicates=4), "scales 10, 20, 40 × 4 runs"),
         ({"leave_out": (20, 1)}, CONFIG, "mini-batch does not have all of scales 10, 20, 40 × 3 runs"),
         ({"unfinished": (40, 2)}, CONFIG, "mini-batch does not have all"),
-        ({}, replace(CONFIG, settings={"text_sha256": "abd"}), "is of a text of sha256 abc, but the plan of abd"),
+        ({}, replace(CONFIG, settings=SETTINGS | {"text_sha256": "abd"}), "is of a text of sha256 abc, but the plan of abd"),
         (None, CONFIG, "training.json does not exist: train.py makes it with the logs"),
     ],
 )
@@ -272,6 +322,31 @@ def test_the_committed_logs_are_those_of_the_plan():
         for address in Store.open(FOLDER / "log" / name).addresses():  # one graph and one arrangement of nulls in all logs
             of_run, first = (Store.open(FOLDER / "log" / one).read(*address) for one in (name, "mini-batch"))
             assert of_run.layout == first.layout
+
+
+def test_the_logs_with_held_out_text_are_those_of_the_plan():
+    settings = read_plan(FOLDER / "experiment.toml").config.settings
+    of = {name.removeprefix("held_out_"): value for name, value in settings.items() if name.startswith("held_out_")}
+    described = json.loads((FOLDER / "log" / "held-out.json").read_text())
+    assert described["text_sha256"] == settings["text_sha256"]
+    assert of["kinds"] == list(char_lm_held_out.KINDS)
+    for name in char_lm_held_out.HELD_OUT.values():
+        log, probed = tdu.load(FOLDER / "log" / name), Store.open(FOLDER / "log" / name).settings
+        assert log.scale.tolist() == of["widths"]
+        assert log.size.shape[1] == of["replicates"]
+        assert log.step.tolist() == list(range(0, of["steps"] + 1, of["every"]))
+        assert (probed["graph"], probed["ranked"], probed["window"]) == ("rook", True, of["window"])
+        assert not np.isnan(log.size).any()
+        assert np.isnan(log.columns["spectral"]).any(axis=(0, 1)).tolist() == [True] + [False] * (log.step.size - 1)
+
+
+def test_alarms_are_the_precursors():
+    alarms = read_plan(FOLDER / "experiment.toml").config.settings["held_out_alarms"]
+    told = {row["what"]: row for row in read_csv(FOLDER.parent / "precursor" / "data" / "told.csv")}
+    for column, (direction, *thresholds) in alarms.items():
+        row = told[f"set, {column}"]
+        assert direction == row["direction"]
+        assert thresholds == [float(row["threshold"]), float(row["resolved, threshold"])]
 
 
 def test_what_the_page_says_in_words_is_what_the_data_say():
@@ -342,6 +417,21 @@ def test_what_the_page_says_in_words_is_what_the_data_say():
         for one in n:
             z = [float(by_width[f"mini-batch, {s}, {window}", one]["z of a snapshot"]) for s in ("ε over blocks", "Moran")]
             assert 0 < z[0] < z[1]
+    found = source.readings["held_out"]
+    assert "S follows training, not generalising" in page
+    for name in ("spectral", "spectral_signs"):
+        assert all(found[f"{name}, change, {kind}"].low > 0 for kind in ("text", "few"))
+        assert found[f"{name}, with held-out loss, few"].low > 0 > found[f"{name}, with held-out loss, text"].high
+    assert "The row correlation alone is higher both ways" in page
+    both = {name: [found[f"{name}, {what}"] for what in ("few − text", "few − text, at one step")] for name in (*OBSERVED,)}
+    apart = {name for name, ways in both.items() if min(one.low for one in ways) > 0 or max(one.high for one in ways) < 0}
+    assert apart - {"training_loss"} == {"row_correlation"}
+    assert "with shuffled characters it is far below the text's at every width" in page
+    of_runs = {row["what"]: float(row["S at step 600"]) for row in source.tables["held-out-runs"]}
+    for n in (10239, 25911, 67391):
+        assert of_runs[f"shuffled, N = {n}"] < of_runs[f"text, N = {n}"] - 0.9
+    alarms = {row["observable"]: row for row in source.tables["held-out-alarms"]}["S of signs"]
+    assert alarms["text"] == alarms["few"] == "0 of 9; 0 of 9"
     assert "the two widest pass a loss of 3 in their first 20 steps" in page
     assert (loss[:, 1] < 3).tolist() == [False, False, False, True, True]
 
@@ -387,7 +477,7 @@ def text_of(modules):
     return "".join(Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8") for name in modules)
 
 
-def trained_by_script(folder, **changed):
+def trained_by_script(folder, *what, **changed):
     """Two widths for two steps under the plan of the experiment, on the text of the Python at hand."""
     plan = (FOLDER / "experiment.toml").read_text()
     modules = read_plan(FOLDER / "experiment.toml").config.settings["modules"]
@@ -400,7 +490,7 @@ def trained_by_script(folder, **changed):
     lines = [next((f"{k} = {v}" for k, v in small.items() if line.startswith(f"{k} =")), line) for line in plan.splitlines()]
     folder.mkdir(exist_ok=True)
     (folder / "experiment.toml").write_text("\n".join(lines))
-    script = [sys.executable, FOLDER / "train.py", folder / "experiment.toml", folder / "log"]
+    script = [sys.executable, FOLDER / "train.py", folder / "experiment.toml", folder / "log", *what]
     root = str(FOLDER.parent.parent)
     return subprocess.run(script, capture_output=True, text=True, env={"PYTHONPATH": root}, timeout=600)
 
@@ -453,6 +543,26 @@ def test_training_records_gradients_and_keeps_checkpoints(tmp_path):
     difference = tdu.load(out)
     assert difference.step.tolist() == [0, 1]
     assert difference.columns["gradient_norm"][1, 0, 0] == pytest.approx(np.linalg.norm(theta[1] - theta[0]), rel=1e-5)
+
+
+@pytest.mark.torch
+def test_training_beside_held_out_text_records_spectra_and_both_losses(tmp_path):
+    small = {"widths": "[8]", "replicates": "1", "steps": "4", "every": "2", "window": "2", "few": "200", "sequences": "8"}
+    done = trained_by_script(tmp_path, "held-out", **{f"held_out_{name}": value for name, value in small.items()})
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "log").iterdir()) == [
+        *sorted(char_lm_held_out.HELD_OUT.values()),
+        "held-out.json",
+    ]
+    logs = {kind: tdu.load(tmp_path / "log" / name) for kind, name in char_lm_held_out.HELD_OUT.items()}
+    for log in logs.values():
+        assert log.step.tolist() == [0, 2, 4]
+        assert np.isnan(log.columns["spectral"][0, 0]).tolist() == [True, False, False]
+        for name in ("training_loss", "held_out_loss"):
+            assert (np.abs(log.columns[name] - 4) < 1).all()  # nats, of 95 characters
+    at_start = {kind: log.columns["held_out_loss"][0, 0, 0] for kind, log in logs.items()}
+    assert at_start["text"] == at_start["few"] != at_start["shuffled"]
+    assert logs["text"].columns["training_loss"][0, 0, 0] != logs["few"].columns["training_loss"][0, 0, 0]
 
 
 @pytest.mark.torch

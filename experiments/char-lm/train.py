@@ -4,6 +4,9 @@ Run as ``python train.py [experiment.toml [LOG]]``. Every run is recorded into l
 gradients it is trained by, also without the step limit (`mini-batch-uncapped`); and `large-batch`, the gradients of many more
 sequences at the same parameters; and both by the protocol of docs/what-d-measures.md, ranked, on the graph `rook` of their
 tensors (`mini-batch-rook`, `large-batch-rook`). Checkpoints are kept in ``LOG/../runs``, for ``tdu probe --difference``.
+
+``python train.py experiment.toml LOG held-out`` trains other runs, on nine tenths of the text or on controls, and records
+spectra of averaged gradients beside the loss of the last tenth: `held-out-text`, `held-out-few` and `held-out-shuffled`.
 """
 
 import hashlib
@@ -11,6 +14,7 @@ import platform
 import sys
 import tomllib
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +53,16 @@ class CharacterModel(nn.Module):
         return self.output(self.norm(hidden))
 
 
-def backward(model, text, starts, context):
-    """Gradients of the mean cross-entropy of the sequences that begin at `starts`, added to those that are there; the loss."""
+def loss_of(model, text, starts, context):
+    """The mean cross-entropy of the sequences that begin at `starts`, in nats a character."""
     sequences = text[starts[:, None] + torch.arange(context + 1)]
     scores = model(sequences[:, :-1])
-    loss = nn.functional.cross_entropy(scores.flatten(0, 1), sequences[:, 1:].flatten())
+    return nn.functional.cross_entropy(scores.flatten(0, 1), sequences[:, 1:].flatten())
+
+
+def backward(model, text, starts, context):
+    """Gradients of the mean loss of the sequences that begin at `starts`, added to those that are there; the loss."""
+    loss = loss_of(model, text, starts, context)
     loss.backward()
     return loss.item()
 
@@ -83,12 +92,17 @@ def large_batch_gradients(model, text, generator, settings):
     return total, np.mean(losses), noise_scale
 
 
-def train(log, runs, text, width, replicate, seed, settings):
-    """Train one model, and record its gradients and keep its parameters every few steps."""
+def begun(text, width, replicate, seed, settings):
+    """A model as its address (seed, width, replicate) has it, which also seeds what follows, and its optimiser."""
     torch.manual_seed(1_000_000 * seed + 1_000 * replicate + width)
     sizes = (settings["layers"], settings["heads"], settings["context"])
     model = CharacterModel(int(text.max()) + 1, width, *sizes)
-    optimiser = torch.optim.AdamW(model.parameters(), settings["learning_rate"])
+    return model, torch.optim.AdamW(model.parameters(), settings["learning_rate"])
+
+
+def train(log, runs, text, width, replicate, seed, settings):
+    """Train one model, and record its gradients and keep its parameters every few steps."""
+    model, optimiser = begun(text, width, replicate, seed, settings)
     others = torch.Generator().manual_seed(torch.initial_seed() + 500)  # the large batches take nothing from training
     known = {"graph": "ba", "nulls": tuple(settings["nulls"]), "draws": settings["draws"], "seed": seed}
     limited = tdu.Probe(**known, max_steps=settings["max_steps"])
@@ -122,8 +136,44 @@ def train(log, runs, text, width, replicate, seed, settings):
             optimiser.step()
 
 
-def main(plan="experiment.toml", log="log"):
-    """Train every run of the plan, the smallest first."""
+def parts_of(text, kind, few, generator):
+    """What trains and what is held out, the last tenth: of the text, of its characters in random order, or `few` that train."""
+    if kind == "shuffled":
+        text = text[torch.randperm(len(text), generator=generator)]
+    n = len(text) - len(text) // 10
+    return text[: few if kind == "few" else n], text[n:]
+
+
+@torch.no_grad()
+def mean_loss(model, text, n_sequences, context):
+    """The loss of sequences spread evenly over a text, always the same ones."""
+    starts = torch.linspace(0, len(text) - context - 1, n_sequences).long()
+    return loss_of(model, text, starts, context).item()
+
+
+def train_beside_held_out(log, text, kind, width, replicate, seed, settings):
+    """Train one model on a part of a text, and record the spectra of its gradients beside the loss of what is held out."""
+    of = {name.removeprefix("held_out_"): value for name, value in settings.items() if name.startswith("held_out_")}
+    model, optimiser = begun(text, width, replicate, seed, settings)
+    others = torch.Generator().manual_seed(torch.initial_seed() + 500)
+    trains, held_out = parts_of(text, kind, of["few"], others)
+    context, every = settings["context"], of["every"]
+    probe = tdu.Probe("rook", nulls=(), seed=seed, ranked=True, edges=True, window=of["window"])
+    with probe.record(log / f"held-out-{kind}", width, replicate, every=every) as record:
+        for step in range(of["steps"] + 1):
+            losses = {}
+            if step % every == 0:
+                parts = {"training_loss": trains, "held_out_loss": held_out}
+                losses = {name: mean_loss(model, part, of["sequences"], context) for name, part in parts.items()}
+            model.zero_grad()
+            starts = torch.randint(len(trains) - context, (settings["batch"],))
+            loss = backward(model, trains, starts, context)
+            record(step, gradients(model), weights=dict(model.named_parameters()), loss=loss, **losses)
+            optimiser.step()
+
+
+def main(plan="experiment.toml", log="log", what="all"):
+    """Train every run of the plan, the smallest first; or, of `held-out`, those beside which a part of the text is held out."""
     study = tomllib.loads(Path(plan).read_text(encoding="utf-8"))["study"]
     settings, log = study["settings"], Path(log)
     characters = text_of(settings["modules"])
@@ -135,11 +185,16 @@ def main(plan="experiment.toml", log="log"):
     log.mkdir(parents=True, exist_ok=True)
     described = {"text_sha256": found, "characters": len(characters), "alphabet": len(number_of)}
     versions = {"python": platform.python_version(), "torch": torch.__version__, "tdu": tdu.__version__}
-    write_json(log / "training.json", described | versions)
-    for width in study["scales"]:
-        for replicate in range(study["replicates"]):
-            train(log, log.parent / "runs", text, width, replicate, study["seed"], settings)
+    write_json(log / ("training.json" if what == "all" else f"{what}.json"), described | versions)
+    if what == "held-out":
+        for replicate, width in product(range(settings["held_out_replicates"]), settings["held_out_widths"]):
+            for kind in settings["held_out_kinds"]:
+                train_beside_held_out(log, text, kind, width, replicate, study["seed"], settings)
             print(f"width {width}, run {replicate}", file=sys.stderr)
+        return
+    for width, replicate in product(study["scales"], range(study["replicates"])):
+        train(log, log.parent / "runs", text, width, replicate, study["seed"], settings)
+        print(f"width {width}, run {replicate}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tdu.analysis.over_time import Excess
 from tdu.checksums import check_signed
 from tdu.config import LogConfig
 from tdu.errors import InputError
+from tdu.experiments import char_lm_held_out
 from tdu.experiments.char_lm_figure import draw
 from tdu.experiments.char_lm_rook import ROOK, of_gradients
 from tdu.experiments.char_lm_series import (
@@ -54,6 +55,7 @@ def measure(config: LogConfig, executor: Executor, say: Say, folder: Path) -> li
     made_of = training_of(config, folder / "training.json")
     logs = {name: selected(load(folder / name), config, folder / name) for name in (*LOGS, *ROOK.values())}
     on_rook = {name: logs.pop(rook) for name, rook in ROOK.items()}
+    beside = beside_held_out(config, folder)
     say("intervals")
     jobs = [partial(of_log, name, log) for name, log in logs.items()]
     jobs += [
@@ -63,7 +65,16 @@ def measure(config: LogConfig, executor: Executor, say: Say, folder: Path) -> li
         partial(beside_training, logs),
         *(partial(of_gradients, name, log, logs[name]) for name, log in on_rook.items()),
     ]
-    return [of_training(logs, made_of), *executor.map(lambda job: job(), jobs)]
+    return [of_training(logs, made_of), *executor.map(lambda job: job(), jobs), beside]
+
+
+def beside_held_out(config: LogConfig, folder: Path) -> Findings:
+    """Spectra of the runs beside which a part of the text is held out."""
+    training_of(config, folder / "held-out.json")
+    asked = {name: config.settings[f"held_out_{name}"] for name in ("widths", "replicates", "alarms")}
+    runs = replace(config, scales=tuple(asked["widths"]), replicates=asked["replicates"])
+    logs = {kind: selected(load(folder / name), runs, folder / name) for kind, name in char_lm_held_out.HELD_OUT.items()}
+    return char_lm_held_out.of_logs(logs, asked["alarms"], config.seed)
 
 
 def training_of(config: LogConfig, path: Path) -> dict[str, str]:

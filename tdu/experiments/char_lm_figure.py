@@ -8,18 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdu.config import LogConfig
-from tdu.experiments import char_lm_rook
+from tdu.experiments import char_lm_held_out, char_lm_rook
 from tdu.experiments.char_lm_series import ALL, Compared, PerSite, Probed, Trained
 from tdu.results.panels.style import DASHES, MARKERS, SIZES, WIDE, log_scale, null_styles, panel_title, shade
 from tdu.types import Floats, Results
 
-_LETTERS = "abcdefghijklmno"
+_LETTERS = "abcdefghijklmnopqr"
 
 
 def draw(results: Results) -> Figure:
-    """(a–c) Training; (d–l) of each log D(t) beside its nulls, what it exceeds them by, and more; (m–o) ranked on `rook`."""
-    figure = Figure(figsize=(WIDE, 10.5))
-    grid = figure.subplots(5, 3)
+    """(a–c) Training; (d–l) of each log D(t) beside its nulls, and more; (m–o) ranked on `rook`; (p–r) held-out text."""
+    figure = Figure(figsize=(WIDE, 12.6))
+    grid = figure.subplots(6, 3)
     titles = iter(_LETTERS)
 
     def titled(axes: Axes, title: str) -> None:
@@ -57,6 +57,9 @@ def draw(results: Results) -> Figure:
     _share_limits(list(grid[1:3, 0]))
     char_lm_rook.draw(list(grid[4]), results.all_of(char_lm_rook.Arranged)[0])
     for axes, title in zip(grid[4], (r"mini-batch, rook: $\varepsilon$", "rook: edges", r"$\varepsilon$ by loss"), strict=True):
+        titled(axes, title)
+    char_lm_held_out.draw(list(grid[5]), results.all_of(char_lm_held_out.Watched))
+    for axes, title in zip(grid[5], ("held-out (solid), training loss", "$S$", "$S$ by training loss"), strict=True):
         titled(axes, title)
     figure.legend(*grid[1, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

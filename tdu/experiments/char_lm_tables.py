@@ -1,7 +1,7 @@
 """The tables of the study of small language models."""
 
 from tdu.analysis.alignment import beside_one, higher_or_lower
-from tdu.experiments import char_lm_rook
+from tdu.experiments import char_lm_held_out, char_lm_rook
 from tdu.experiments.char_lm_series import (
     ALL,
     DIFFERENCE,
@@ -51,6 +51,7 @@ def tables(results: Results) -> dict[str, Table]:
             for one in results.series_of(Correlations).rows
         ],
         **char_lm_rook.tables(results.all_of(char_lm_rook.Arranged)),
+        **char_lm_held_out.tables(results.all_of(char_lm_held_out.Watched), results.series_of(char_lm_held_out.BesideHeldOut)),
     }
 
 
