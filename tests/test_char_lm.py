@@ -559,7 +559,8 @@ def test_training_beside_held_out_text_records_spectra_and_both_losses(tmp_path)
         assert log.step.tolist() == [0, 2, 4]
         assert np.isnan(log.columns["spectral"][0, 0]).tolist() == [True, False, False]
         for name in ("training_loss", "held_out_loss"):
-            assert (np.abs(log.columns[name] - 4) < 1).all()  # nats, of 95 characters
+            assert (log.columns[name] > 3).all()  # nats, of 95 characters
+            assert (np.diff(log.columns[name]) < 0).all()
     at_start = {kind: log.columns["held_out_loss"][0, 0, 0] for kind, log in logs.items()}
     assert at_start["text"] == at_start["few"] != at_start["shuffled"]
     assert logs["text"].columns["training_loss"][0, 0, 0] != logs["few"].columns["training_loss"][0, 0, 0]

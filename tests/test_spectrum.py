@@ -1,7 +1,9 @@
 """Spectra and correlations of rows and columns: by definition, of planted matrices, and under the null."""
 
+import json
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +101,17 @@ def test_spectra_of_ranks_in_bins_differ_by_less_than_a_hundredth_of_what_chance
             assert abs(by_bins[name].value - one.value) < 0.01 * one.sd
     estimated = of(matrix, ranks="binned", probes=20)["spectral"]
     assert abs(estimated.value - by_sorting["spectral"].value) < 4 * estimated.error
+
+
+def test_the_bench_says_from_which_batch_on_a_tenth_of_training_is_enough():
+    for row in json.loads((Path(__file__).parent.parent / "bench" / "spectra.json").read_text())["rows"]:
+        shares = {of["batch"]: of for of in row["shares"]}
+        everything = max(shares)
+        assert {batch for batch, of in shares.items() if of["binned"] < 0.1 and of["moment"] < 0.1} == {512, everything}
+        assert shares[everything]["exact"] < 0.1
+        assert row["off"] < 0.01
+    averaging, step = (row["seconds"][name]["median"] for name in ("averaging 10", "step 32"))
+    assert averaging > 0.1 * 10 * step
 
 
 @pytest.mark.parametrize("values", [[[1, 2, 4], [0, 3, 7]], [[1, 1], [1, 5], [2, 0]], [[1, 2, 3, 3, 0, 4]]], ids=str)
