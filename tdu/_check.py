@@ -2,11 +2,15 @@
 
 import math
 import numbers
+import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from tdu import _memory
 from tdu.errors import InputError, InputTypeError
+
+T = TypeVar("T")
 
 #: Kernels hold counts in 64 bits, signed.
 LARGEST_COUNT = 2**63 - 1
@@ -15,6 +19,8 @@ LARGEST_SEED = 2**64 - 1
 LARGEST_STEPS = 10**9
 #: The most hidden units h: their 4h + 1 sites are 32-bit numbers.
 _LARGEST_SCALE = (2**31 - 2) // 4
+#: Sites are 32-bit numbers in the rows of a graph, each of which begins at a 64-bit one.
+_LARGEST_GRAPH, _SITE_BYTES = 2**31 - 1, 24
 #: Of a run in memory: what it takes at least, and how many numbers it has of a snapshot and of an epoch.
 _RUN_BYTES, _COLUMNS, _CURVES = 2000, 10, 4
 
@@ -71,6 +77,14 @@ def room(n_runs: int, epochs: int, every: int, n_draws: int = 0) -> None:
     _memory.need(n_runs * a_run, f"the log of {n_runs} runs of {n_snapshots} snapshots", "ask for fewer, or for shorter ones")
 
 
+def graph(n_sites: int, degree: float, end_bytes: int) -> int:
+    """`n_sites`, if a graph of so many and of a mean `degree` has room: an end of an edge takes so many bytes to be built."""
+    if n_sites > _LARGEST_GRAPH:
+        raise InputError(f"a graph of {n_sites} sites is beyond the 32-bit site numbers of `indices`")
+    _memory.need(n_sites * (_SITE_BYTES + end_bytes * degree), f"a graph of {n_sites} sites", "take fewer")
+    return n_sites
+
+
 def truth(value: Any, name: str) -> bool:
     """`value`, which is true or false; numbers are neither."""
     if not isinstance(value, bool):
@@ -81,6 +95,22 @@ def truth(value: Any, name: str) -> bool:
 def _said(value: Any) -> str:
     """An integer in a message: of more than a line, its length."""
     return str(value) if abs(value) < 10**40 else f"of {int(value).bit_length()} bits"
+
+
+def kind(value: Any, name: str, wanted: type[T]) -> T:
+    """`value`, an object of one of tdu's own types."""
+    if not isinstance(value, wanted):
+        raise InputTypeError(f"`{name}` must be a tdu.{wanted.__name__}, but it is {value!r:.200}")
+    return value
+
+
+def path(value: Any, name: str) -> Path:
+    """`value` as a path: a text without null bytes, or what the system takes for one."""
+    if not isinstance(value, str | os.PathLike):
+        raise InputTypeError(f"`{name}` must be a path, but it is {value!r:.200}")
+    if "\0" in str(value):
+        raise InputError(f"`{name}` has a null byte in it, which no path has: {str(value)!r}")
+    return Path(value)
 
 
 def text(value: Any, name: str) -> str:

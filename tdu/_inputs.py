@@ -36,7 +36,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     with file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise InputError(f"{path} cannot be read: {_not_a_file(path)}")
-        yield file
+        try:
+            yield file
+        except OSError as error:  # which the system does not say the name of
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _without_waiting(name: str, flags: int) -> int:

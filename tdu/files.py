@@ -1,15 +1,17 @@
 """Files: written whole or not at all, in formats that carry no code, with the provenance of their content."""
 
 import csv
+import hashlib
 import io
 import json
 import os
 import platform
+import re
 import secrets
 import subprocess
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import metadata
@@ -19,7 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _archives, checksums
+from tdu import _archives, _processes, checksums
 from tdu._inputs import content, json_in, opened
 from tdu.errors import InputError
 
@@ -32,10 +34,16 @@ TEMPORARY = ".part"
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that appears at `path` complete, when the block ends, or not at all."""
+def atomic(path: Path, *, among_many: bool = False) -> Iterator[IO[bytes]]:
+    """A binary file that appears at `path` complete, when the block ends, or not at all.
+
+    What processes that were killed have left of it is removed; not where it is `among_many`, which it would take long to look
+    through again and again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")  # another process may write the same file
+    if not among_many:
+        sweep_dead(path)
+    temporary = path.with_name(f"{path.name}.{_mark()}{TEMPORARY}")  # another process may write the same file
     try:
         with named(path):
             with open(temporary, "wb") as file:
@@ -57,6 +65,30 @@ def named(path: Path) -> Iterator[None]:
         if error.errno is None:  # not the system's own, but a library's
             raise OSError(f"{path}: {error}") from None
         raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _mark() -> str:
+    """What the name of a temporary file says of who writes it; another thread of this process has another one."""
+    pid = os.getpid()
+    return f"{secrets.token_hex(4)}-{pid}-{_processes.start(pid) or 0}-{_machine()}"
+
+
+_MARK = re.compile(rf"[0-9a-f]{{8}}-(?P<pid>\d+)-(?P<started>[1-9]\d*)-(?P<machine>[0-9a-f]{{8}}){re.escape(TEMPORARY)}")
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(_processes.machine().encode()).hexdigest()[:8]
+
+
+def sweep_dead(path: Path) -> None:
+    """Remove what processes of this machine have left of the file `path` that they were writing when they were killed."""
+    begins = f"{path.name}."
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            mark = _MARK.fullmatch(entry.name.removeprefix(begins)) if entry.name.startswith(begins) else None
+            if mark and mark["machine"] == _machine() and not _processes.lives(int(mark["pid"]), mark["started"]):
+                os.unlink(entry.path)
 
 
 def sweep(*paths: Path) -> None:
@@ -161,14 +193,14 @@ def _check_sealed(path: Path, *_status: int) -> None:
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> None:
     """Write arrays and a description of them, as JSON, into one .npz, with a digest of both."""
     description = json.dumps(dict(described), sort_keys=True, allow_nan=False)
-    with atomic(path) as file:
+    with atomic(path, among_many=True) as file:
         described_by = {"description": np.array(description), "sha256": np.array(checksums.of_arrays(arrays, description))}
         np.savez(cast(Any, file), **cast(Any, {**arrays, **described_by}))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write named tensors into one .npz, whatever they are called: `np.savez` takes ``file`` for a parameter of its own."""
-    with atomic(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with atomic(path, among_many=True) as file, zipfile.ZipFile(file, "w") as archive:
         for name, tensor in tensors.items():
             with archive.open(f"{name or 'gradients'}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, tensor, allow_pickle=False)

@@ -1,5 +1,6 @@
 """What a command says and where: answers on standard output, progress and errors on standard error, a line each."""
 
+import errno
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from tdu import interrupts
 from tdu.errors import InputError
 
 T = TypeVar("T")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class OneLineErrors(click.Group):
@@ -23,6 +25,12 @@ class OneLineErrors(click.Group):
 
     A bug in tdu shows its traceback, and exits with 1.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click, but for null bytes, which a shell cannot hand over, and no file's name can have."""
+        if any("\0" in argument for argument in args):
+            raise click.UsageError("an argument has a null byte in it, which no name has", ctx)
+        return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and turn what bad input raises into its line, warnings too."""
@@ -44,9 +52,16 @@ class OneLineErrors(click.Group):
             if interrupts.asked():  # as its workers may have been: what they then lack is no error
                 code = interrupts.report()
             else:
-                _fail(str(error) or type(error).__name__)
+                _fail(_words(error))
                 code = 1
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _words(error: Exception) -> str:
+    """What an error says; where something cannot be written, and no file is named, it is what the command itself says."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in _NO_ROOM:
+        return f"standard output: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def _fail(message: str) -> None:

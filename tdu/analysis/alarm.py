@@ -115,6 +115,7 @@ def fit_alarm(
     _check.real(false_alarms, "false_alarms", 0, 1)
     _check.integer(in_a_row, "in_a_row", 1)
     _check.integer(baseline, "baseline", 1)
+    _check.listed(controls, "controls", lambda log: _check.kind(log, "controls", Log))
     extremes, watched = [], []
     for log in controls:
         if grokked := np.argwhere(log.grokking_step >= 0).tolist():
@@ -157,6 +158,7 @@ def watch(alarm: Alarm, log: Log) -> list[Watched]:
     >>> tdu.watch(alarm, gather([run]))
     [Watched(scale=8, run=0, memorised=0, alarm=70, grokking=90, lead=20, beyond=False)]
     """
+    _check.kind(alarm, "alarm", Alarm)
     sign = DIRECTIONS[alarm.direction]
     changes = sign * since_memorisation(log, alarm.column, of_log=alarm.of_log, baseline=alarm.baseline)
     memorised = memorised_at(log)
@@ -199,7 +201,8 @@ def save_alarm(path: Path | str, alarm: Alarm) -> None:
     ...     tdu.load_alarm(pathlib.Path(run) / "alarm.json") == alarm
     True
     """
-    write_json(Path(path), {"schema": _SCHEMA, "alarm": asdict(alarm), "provenance": provenance()})
+    _check.kind(alarm, "alarm", Alarm)
+    write_json(_check.path(path, "path"), {"schema": _SCHEMA, "alarm": asdict(alarm), "provenance": provenance()})
 
 
 def load_alarm(path: Path | str) -> Alarm:
@@ -217,7 +220,7 @@ def load_alarm(path: Path | str) -> Alarm:
     ...     tdu.load_alarm(f"{run}/alarm.json").column
     'x'
     """
-    read = read_json(Path(path), _WHAT, _SCHEMA)
+    read = read_json(_check.path(path, "path"), _WHAT, _SCHEMA)
     try:
         return Alarm(**{item.name: read["alarm"][item.name] for item in fields(Alarm)})
     except (KeyError, TypeError) as error:

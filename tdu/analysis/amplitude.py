@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tdu import _check
 from tdu.errors import InputError
 from tdu.logs.amplitude import amplitude
 from tdu.logs.log import probed_null
@@ -57,7 +58,7 @@ def epsilon(log: Log, null: str) -> Epsilon:
     >>> found.value[:, 0, 0].round(3).tolist(), round(found.delta.value, 3)
     ([0.879, 0.959, 1.061], 0.2)
     """
-    drawn = log.nulls[probed_null(log, null)]
+    drawn = _check.kind(log, "log", Log).nulls[probed_null(log, null)]
     if log.n_sites.size < MIN_SCALES:
         raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
     found = amplitude(log.size, drawn)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tdu.analysis.over_time import Window, as_log, steps_inside, warn_of_limit
+from tdu import _check
+from tdu.analysis.over_time import Window, as_log, seed_for, steps_inside, warn_of_limit
 from tdu.errors import InputError
 from tdu.results.series_of_logs import LocalSlopes
 from tdu.statistics import scaling
@@ -25,7 +26,8 @@ _PHASES = {"all": "", "early": "_early", "late": "_late"}
 class LocalExponents:
     """Exponents over W = S − width + 1 windows of neighbouring scales, with 95 % intervals: all (W,).
 
-    `first` and `last` are the system sizes that a window begins and ends with, `n_sites` their geometric mean.
+    Intervals are nan where no scale has two runs. `first` and `last` are the system sizes that a window begins and ends with,
+    `n_sites` their geometric mean.
     """
 
     n_sites: Floats
@@ -74,11 +76,11 @@ def local_exponents(
     [1.0, 1.5, 1.0]
     """
     log = as_log(log, sizes, step, from_grokking)
-    if not 2 <= width <= log.n_sites.size:
+    if not 2 <= _check.integer(width, "width", 2) <= log.n_sites.size:
         raise InputError(f"`width` is {width} but the log has {log.n_sites.size} scales: it must be from 2 to these")
     inside = _inside(log, window)
     warn_of_limit(log)
-    band = _band(log, inside, width, statistic, log.seed if seed is None else seed)
+    band = _band(log, inside, width, statistic, seed_for(log, seed))
     first, last = _ends(log, width)
     return LocalExponents(np.sqrt(first * last.astype(np.float64)), first, last, band.value, band.low, band.high)
 
@@ -124,7 +126,7 @@ def linearity(
     """
     log = as_log(log, sizes, step, from_grokking)
     values = scaling.over_time(log)[_inside(log, window)]
-    return of_line(log.n_sites, values, log.seed if seed is None else seed)
+    return of_line(log.n_sites, values, seed_for(log, seed))
 
 
 def analyse(log: Log, window: tuple[float, float]) -> Findings:

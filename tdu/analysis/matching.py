@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _check
+from tdu import _check, _validate
 from tdu.errors import InputError
 from tdu.types import Integers
 
@@ -50,8 +50,8 @@ def matched(
     """
     _check.real(loss_caliper, "loss_caliper", 0, float("inf"), open_interval=True)
     _check.real(step_caliper, "step_caliper", 0, float("inf"), open_interval=True)
-    at, of_controls = np.asarray(step, np.float64), np.asarray(control_step, np.float64)
-    losses, control_losses = np.asarray(loss, np.float64), np.asarray(control_loss, np.float64)
+    at, of_controls = _validate.numeric(step, "step"), _validate.numeric(control_step, "control_step")
+    losses, control_losses = _validate.numeric(loss, "loss"), _validate.numeric(control_loss, "control_loss")
     if losses.shape != at.shape or at.ndim != 1:
         raise InputError(f"`loss` has shape {losses.shape} but `step` {at.shape}: both are (T,)")
     if control_losses.ndim != 2 or control_losses.shape[1:] != of_controls.shape:

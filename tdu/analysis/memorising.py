@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tdu import _check
 from tdu.errors import InputError
 from tdu.types import Floats, Integers, Log
 
@@ -38,6 +39,8 @@ def since_memorisation(log: Log, column: str, *, of_log: bool = False, baseline:
     >>> since_memorisation(gather([run]), "x").tolist()
     [[[nan, nan, nan, nan, 2.0, 4.0]]]
     """
+    _check.kind(log, "log", Log)
+    _check.integer(baseline, "baseline", 1)
     if column not in log.columns:
         raise InputError(f"`column` is {column}, but the log has {', '.join(log.columns)}")
     values = log.columns[column]

@@ -1,14 +1,15 @@
 """What is asked of any log in Python: D(t), its excess over a null, and intervals of whatever is a function of runs."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _validate
+from tdu import _check, _memory, _validate
 from tdu.analysis import excess as nulls
 from tdu.analysis import support
 from tdu.errors import InputError, InputTypeError
@@ -19,13 +20,15 @@ from tdu.types import Band, Estimate, Floats, Integers, Log, SizeStatistic
 
 #: Steps (first, last) that a mean is taken over, both included; None for all.
 Window = tuple[float, float] | None
+_LARGEST_STEP = 2.0**53  # of steps that are floats
 
 
 @dataclass(frozen=True, eq=False)
 class DimensionOverTime:
     """D(t) of T steps, with 95 % intervals: all (T,), nan where fewer than three scales have a run.
 
-    `step` counts from grokking where the runs are aligned there. `r2` is that of the fit, `n_scales` the scales behind it, and
+    Intervals are nan, too, where no scale has two runs. `step` counts from grokking where the runs are aligned there. `r2` is
+    that of the fit, `n_scales` the scales behind it, and
     `mean` D(t) averaged over a window.
     """
 
@@ -98,7 +101,7 @@ def dimension_over_time(
     ([1.2, 1.2], [3, 3], 1.2)
     """
     log = as_log(log, sizes, step, from_grokking)
-    seed = log.seed if seed is None else seed
+    seed = seed_for(log, seed)
     n_scales = (~np.isnan(log.size)).any(axis=1).sum(axis=0)
     _warn_of_gaps(n_scales)
     warn_of_limit(log)
@@ -150,7 +153,7 @@ def excess(
     """
     name = null if isinstance(null, str) else "null"
     log = as_log(log, sizes, step, from_grokking, {} if isinstance(null, str) else {name: null})
-    seed = log.seed if seed is None else seed
+    seed = seed_for(log, seed)
     over_time = nulls.over_time(log, probed_null(log, name), seed)
     if log.n_sites.size < scaling.MIN_SCALES:
         raise InputError(f"there are runs of {log.n_sites.size} scales: an exponent needs three, since any two lie on a line")
@@ -179,7 +182,7 @@ def bootstrap(
     Returns
     -------
     Band
-        Value, low and high, of shape (…′).
+        Value, low and high, of shape (…′); the last two nan where no scale has two runs.
 
     Notes
     -----
@@ -197,10 +200,12 @@ def bootstrap(
         seed = values.seed if seed is None else seed
         values = scaling.over_time(values)
     runs = np.asarray(_validate.numeric(values, "values"))
-    if runs.ndim < 2:
-        raise InputError(f"`values` has shape {runs.shape}: it must be (…, S, K), K runs in each of S scales")
+    if runs.ndim < 2 or not runs.size:
+        raise InputError(f"`values` has shape {runs.shape}: it must be (…, S, K), K runs in each of S scales, one or more")
+    n_resamples, seed = _check.integer(n_resamples, "n_resamples", 1, _check.LARGEST_STEPS), _check.seed(seed or 0)
+    _memory.need(8 * n_resamples, f"`n_resamples` {n_resamples}", "take fewer")
     function = RunStatistic.of(statistic)
-    low, high = resampling.interval(resampling.bootstrap(runs, function, seed or 0, n_resamples))
+    low, high = resampling.interval(resampling.bootstrap(runs, function, seed, n_resamples))
     return Band(np.asarray(function(runs[None])[0]), np.asarray(low), np.asarray(high))
 
 
@@ -227,9 +232,9 @@ def _of_arrays(
 ) -> Log:
     n = _validate.sizes(n_sites, "n_sites").astype(np.int64)
     size = _validate.numeric(sizes if sizes is not None else (), "sizes")
-    if n.ndim != 1 or size.ndim != 3 or len(size) != n.size or (np.diff(n) <= 0).any():
+    if n.ndim != 1 or size.ndim != 3 or len(size) != n.size or (np.diff(n) <= 0).any() or not size.size:
         raise InputError(f"`n_sites` has shape {n.shape} and `sizes` {size.shape}: they must be (S,), ascending, and (S, K, T)")
-    steps = np.arange(size.shape[-1]) if step is None else np.asarray(step, np.int64)
+    steps = np.arange(size.shape[-1]) if step is None else _steps(step)
     if steps.shape != size.shape[-1:] or (np.diff(steps) <= 0).any():
         raise InputError(f"`step` must be ascending (T,), but its shape is {steps.shape} and `sizes` has {size.shape}")
     drawn = {name: _validate.numeric(values, "null") for name, values in nulls.items()}
@@ -242,10 +247,28 @@ def _of_arrays(
     return Log(n, n, steps, {"size": size}, drawn, {}, ungrokked)
 
 
+def seed_for(log: Log, seed: int | None) -> int:
+    """The seed that is given, or the log's own."""
+    return log.seed if seed is None else _check.seed(seed)
+
+
+def _steps(values: npt.ArrayLike) -> Integers:
+    """Whole numbers, of whatever type they are."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    known = _validate.finite(_validate.numeric(array, "step"), "step")
+    if known.size and not (np.abs(known).max() <= _LARGEST_STEP and (known == np.floor(known)).all()):
+        raise InputError("`step` must hold whole numbers of steps")
+    return known.astype(np.int64)
+
+
 def steps_inside(log: Log, window: Window) -> npt.NDArray[np.bool_]:
     """Which steps (T,) lie in the window."""
     if window is None:
         return np.ones(log.step.shape, np.bool_)
+    if not (isinstance(window, Sequence) and len(window) == 2 and all(isinstance(step, Real) for step in window)):
+        raise InputTypeError(f"`window` must be (first, last), two steps, but it is {window!r}")
     return np.asarray((window[0] <= log.step) & (log.step <= window[1]))
 
 

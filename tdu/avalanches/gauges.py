@@ -11,6 +11,7 @@ from tdu.kernels.measures import dot
 from tdu.types import Fields, Floats
 
 _CHUNK = 1 << 22  # entries of a field made float64 at a time
+_LARGEST_SQUARE = 2.0**960  # times any number of examples it is finite
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 
@@ -81,7 +82,8 @@ def noise_scale(small_square: float, large_square: float, small: int, large: int
     -------
     float
         B = S / |G|², where |G|² = (large·|g_large|² − small·|g_small|²) / (large − small) and
-        S = (|g_small|² − |g_large|²) / (1/small − 1/large); nan where the estimate of |G|² is not positive.
+        S = (|g_small|² − |g_large|²) / (1/small − 1/large); nan where the estimate of |G|² is not positive,
+        or so small that the ratio is no number.
 
     Notes
     -----
@@ -95,8 +97,11 @@ def noise_scale(small_square: float, large_square: float, small: int, large: int
     >>> round(tdu.noise_scale(2 + 60 / 10, 2 + 60 / 30, 10, 30), 6)
     30.0
     """
-    _check.integer(small, "small", 1)
-    _check.integer(large, "large", small + 1)
+    small = _check.integer(small, "small", 1, _check.LARGEST_STEPS)
+    large = _check.integer(large, "large", small + 1, _check.LARGEST_STEPS)
+    small_square = _check.real(small_square, "small_square", 0, _LARGEST_SQUARE)
+    large_square = _check.real(large_square, "large_square", 0, _LARGEST_SQUARE)
     signal = (large * large_square - small * small_square) / (large - small)
     noise = (small_square - large_square) / (1 / small - 1 / large)
-    return float(noise / signal) if signal > 0 else float("nan")
+    scale = noise / signal if signal > 0 else math.nan
+    return scale if math.isfinite(scale) else math.nan

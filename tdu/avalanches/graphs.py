@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _IGRAPH_RANDOM = threading.Lock()
 _UNIFORMS = 1 << 22  # random numbers in memory at a time
 _LEAST_REWIRED = 1e-12  # below some 10⁻¹⁸ igraph crashes or does not come back
+_END_BYTES, _IGRAPH_BYTES = 20, 100  # that an end of an edge takes at least, in arrays that are sorted and in igraph's list
 _SPARE = 64  # drawn beyond those certain to be used: a choice that was made already is drawn again
 
 
@@ -58,8 +59,7 @@ class Graph:
         n_sites = indptr.size - 1
         if n_sites < 1:
             raise InputError("a graph needs at least one site")
-        if n_sites > np.iinfo(np.int32).max:
-            raise InputError(f"a graph of {n_sites} sites is beyond the 32-bit site numbers of `indices`")
+        _check.graph(n_sites, raw.size / n_sites, _END_BYTES)
         degree = np.diff(indptr)
         if indptr[0] != 0 or (degree < 0).any() or indptr[-1] != raw.size:
             raise InputError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
@@ -114,8 +114,8 @@ class Graph:
         >>> path.indices[path.indptr[1] : path.indptr[2]].tolist()  # the neighbours of site 1
         [0, 2]
         """
-        n = _check.integer(n, "n", 1)
         pairs = np.asarray(edges)
+        n = _check.graph(_check.integer(n, "n", 1), pairs.size / n, _END_BYTES)
         if pairs.size == 0:
             pairs = np.empty((0, 2), np.int64)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
@@ -217,10 +217,10 @@ def barabasi_albert(n: int, m: int = 2, seed: int = 0) -> Graph:
     >>> len(graph), int(graph.degree.min()), int(graph.degree.sum()) // 2
     (1000, 2, 1997)
     """
-    m = _check.integer(m, "m", 1)
-    n = _check.integer(n, "n", 1)
+    m, n = _check.integer(m, "m", 1), _check.integer(n, "n", 1)
     if n <= m:
         raise InputError(f"`n` must exceed `m`: {n} sites cannot each bring {m} edges to others")
+    _check.graph(n, 2 * m, 2)
     rng = np.random.default_rng(_check.integer(seed, "seed", 0, _check.LARGEST_SEED))
     targets = np.empty((n, m), np.int32)
     reached = 0
@@ -239,7 +239,7 @@ def ring(n: int, k: int = 4) -> Graph:
     >>> tdu.ring(6, k=2).indices.reshape(6, 2).tolist()
     [[1, 5], [0, 2], [1, 3], [2, 4], [3, 5], [0, 4]]
     """
-    n, k = _lattice_size(n, k)
+    n, k = _lattice_size(n, k, 10)
     offsets = np.concatenate([np.arange(-(k // 2), 0), np.arange(1, k // 2 + 1)])
     neighbours = (np.arange(n)[:, None] + offsets) % n
     edge = k // 2  # only rows of sites this close to the seam wrap around, and need sorting
@@ -264,7 +264,7 @@ def small_world(n: int, k: int = 4, p: float = 0.05, seed: int = 0) -> Graph:
     >>> float(graph.degree.mean()), bool((graph.degree == 4).all())
     (4.0, False)
     """
-    n, k = _lattice_size(n, k)
+    n, k = _lattice_size(n, k, _IGRAPH_BYTES)
     p = _check.real(p, "p", 0, 1)
     if 0 < p < _LEAST_REWIRED:
         raise InputError(f"`p` must be 0 or at least {_LEAST_REWIRED:g}, but it is {p:g}: that is the ring")
@@ -284,17 +284,17 @@ def random_graph(n: int, mean_degree: float = 4, seed: int = 0) -> Graph:
     """
     n = _check.integer(n, "n", 1)
     mean_degree = _check.real(mean_degree, "mean_degree", 0, n - 1)
+    _check.graph(n, mean_degree, _IGRAPH_BYTES)
     import igraph
 
     with seeded_igraph(seed):
         return _from_igraph(igraph.Graph.Erdos_Renyi(n=n, m=round(n * mean_degree / 2)))
 
 
-def _lattice_size(n: int, k: int) -> tuple[int, int]:
-    k = _check.integer(k, "k", 2)
-    n = _check.integer(n, "n", 1)
+def _lattice_size(n: int, k: int, end_bytes: int) -> tuple[int, int]:
+    n, k = _check.integer(n, "n", 1), _check.integer(k, "k", 2)
     if k % 2:
         raise InputError(f"`k` must be even, half to each side, but it is {k}")
     if n <= k:
         raise InputError(f"`n` must exceed `k`: {n} sites cannot have {k} neighbours each")
-    return n, k
+    return _check.graph(n, k, end_bytes), k

@@ -4,7 +4,7 @@ Each takes a gradient field (N,), or many (…, N), each treated by itself, and 
 `rewired` alone changes the graph instead.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tdu import _check, _validate
 from tdu.avalanches.fields import SYNTHETIC_SCALE
 from tdu.avalanches.graphs import Graph
-from tdu.errors import InputError
+from tdu.errors import InputError, InputTypeError
 from tdu.kernels.growth import swap_edges
 from tdu.kernels.shuffling import deal, shuffle
 from tdu.rng import Stage, generator, normal, normal_at_steps
@@ -97,6 +97,8 @@ def block_sizes(n: int, sizes: Sequence[int] | None = None) -> tuple[int, ...]:
             f"`gradient` has {n} entries: give `sizes`, the lengths of its layers' weights and biases in order, "
             "as 2h, h, h, 1 for the h hidden units of the XOR network"
         )
+    if not isinstance(sizes, Iterable):
+        raise InputTypeError(f"`sizes` must be a list of lengths, but it is {sizes!r}")
     checked = tuple(_check.integer(size, "sizes", 0) for size in sizes)
     if sum(checked) != n:
         raise InputError(f"`sizes` add up to {sum(checked)} but `gradient` has {n} entries")
@@ -111,7 +113,7 @@ def rewired(graph: Graph, seed: int = 0) -> Graph:
     True
     """
     rng = np.random.default_rng(_check.integer(seed, "seed", 0, _check.LARGEST_SEED))
-    owner = np.repeat(np.arange(len(graph), dtype=np.int32), graph.degree)
+    owner = np.repeat(np.arange(len(_check.kind(graph, "graph", Graph)), dtype=np.int32), graph.degree)
     indices = graph.indices.copy()
     if indices.size:
         swap_edges(graph.indptr, indices, owner, rng.random(_SWAPS_PER_EDGE * indices.size))

@@ -209,7 +209,7 @@ class Probe:
         _check.integer(scale, "scale", 0)
         _check.integer(replicate, "replicate", 0)
         _check.integer(every, "every", 1)
-        return Recorder(self, self.log_at(Path(path)), scale, replicate, every, resume, keep_gradients)
+        return Recorder(self, self.log_at(_check.path(path, "path")), scale, replicate, every, resume, keep_gradients)
 
     def log_at(self, path: Path) -> Store:
         """The log at `path`, begun or there already; of a probe that is not settled only the one there, whatever settled it.

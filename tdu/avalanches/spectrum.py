@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tdu import _check, _validate
+from tdu import _check, _memory, _validate
 from tdu.avalanches.contrast import Contrast
 from tdu.avalanches.lines import of_row_sums
 from tdu.avalanches.ranks import RANKS
@@ -55,7 +55,8 @@ def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, ranks: st
         ``spectral_signs``: the same of the signs alone. ``row_correlation``, ``column_correlation``: of the ranks of
         magnitudes, over all pairs of entries that share a row or a column, less the expectation
         (`tdu.avalanches.lines.row_correlation`). ``pooled``: their means, each matrix with its number of entries for weight,
-        and standard deviations as of independent matrices. Matrices of zeros are nan, and do not count in these.
+        and standard deviations as of independent matrices. Matrices of zeros, and those that all probes miss, are nan, and do
+        not count in these.
 
     Raises
     ------
@@ -80,11 +81,13 @@ def spectrum(field: npt.ArrayLike, layout: Layout, *, probes: int = 0, ranks: st
     >>> {name: round(one.value, 2) for name, one in found.pooled.items()}, found.left_out
     ({'spectral': -1.68, 'spectral_signs': -0.71, 'row_correlation': 0.06, 'column_correlation': 0.13}, ('bias',))
     """
+    _check.kind(layout, "layout", Layout)
     _check.integer(probes, "probes", 0)
     if probes and probes < _FEWEST_PROBES:
         raise InputError(f"`probes` must be 0, for exact spectra, or {_FEWEST_PROBES} or more, but it is {probes}")
     _check.choice(ranks, "ranks", tuple(RANKS))
     _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
+    _memory.need(8 * probes * layout.n_sites, f"`probes` {probes}", "take fewer")
     rng = generator(seed, Stage.SPECTRAL_PROBES) if probes else None
     shapes = matrices(layout)
     views = layout.views(_validate.field(field, name="field"))

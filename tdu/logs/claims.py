@@ -21,10 +21,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tdu import _processes
 from tdu.errors import InputError
 from tdu.files import TEMPORARY, sweep
 
@@ -179,20 +179,9 @@ def _seen(file: Path) -> _Seen | None:
 
 def _is_dead(claim: _Seen, directory: Path) -> bool:
     owner = _owner(claim)
-    if owner.get("started") is not None and owner.get("machine") == _machine():
-        return not _lives(int(owner["pid"]), str(owner["started"]))
+    if owner.get("started") is not None and owner.get("machine") == _processes.machine():
+        return not _processes.lives(int(owner["pid"]), str(owner["started"]))
     return _now(directory) - claim.touched > _DEAD_AFTER_SECONDS
-
-
-def _lives(pid: int, started: str) -> bool:
-    """Whether the process that had a number when it `started` is still there, and no other that came to have its number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user, whose processes may be hidden in /proc
-        return _started(pid) in (started, None)
-    return _started(pid) == started
 
 
 def _owner(claim: _Seen) -> dict[str, Any]:
@@ -211,25 +200,7 @@ def _whose(claim: _Seen) -> str:
 
 def _process(pid: int) -> dict[str, Any]:
     """A process by what no other has; `started` is None where there is no such process, or nobody can tell."""
-    return {"pid": pid, "host": socket.gethostname(), "machine": _machine(), "started": _started(pid)}
-
-
-def _started(pid: int) -> str | None:
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    state, started = after_name[0], after_name[19]
-    return None if state in "ZXx" else started  # a zombie has died, and nobody has asked how
-
-
-@cache
-def _machine() -> str:
-    """The machine since it started, and the processes that are numbered together: containers number their own."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
-    return " ".join(parts)
+    return {"pid": pid, "host": socket.gethostname(), "machine": _processes.machine(), "started": _processes.start(pid)}
 
 
 def _now(directory: Path) -> float:

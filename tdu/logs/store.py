@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tdu import _check
 from tdu.errors import InputError
 from tdu.files import SCHEMA, made_by, provenance, read_arrays, read_json, sweep, write_arrays, write_json
 from tdu.logs.claims import held
@@ -234,7 +235,7 @@ def load(path: Path | str) -> Log:
     >>> log.scale.tolist(), log.step.tolist(), log.size.shape
     ([4, 8], [0, 10, 20], (2, 1, 3))
     """
-    return Store.open(Path(path)).log()
+    return Store.open(_check.path(path, "path")).log()
 
 
 def _refuse_older(path: Path) -> None:

@@ -1,119 +1,187 @@
-"""Calls of the public functions and of the command line with whatever there is: what may come back, and what may not."""
+"""Calls of the public functions with whatever there is: what may come back, and what may not."""
 
-import contextlib
 import dataclasses
-import io
-import os
+import signal
+import tempfile
 import warnings
-from decimal import Decimal
-from fractions import Fraction
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import tdu
-from tdu.cli import main
+from tests.faults import values as of
 
-_EDGES = [0, 1, -1, 2, 3, 20, 1e-300, 5e-324, 1e308, 1.7976931348623157e308, 0.5, -0.0, 1e-20, 2**31, 2**63, -(2**63), 10**400]
-_ODD = [
-    None,
-    True,
-    "1",
-    "ba",
-    "",
-    b"1",
-    Fraction(1, 3),
-    Decimal("0.5"),
-    1j,
-    np.float32(0.3),
-    np.int8(3),
-    np.nan,
-    np.inf,
-    -np.inf,
-    (),
-    {},
-]
-scalars = st.one_of(st.sampled_from(_EDGES), st.sampled_from(_ODD), st.floats(), st.integers(-3, 30))
-#: Numbers of sites, of draws and the like: what is large on purpose is beyond what is ever made.
-counts = st.one_of(st.integers(-3, 40), st.sampled_from([2**63, 10**400, 1.0, 0.5, None, True, "3", np.int64(7), np.nan]))
-seeds = st.one_of(st.integers(0, 9), st.sampled_from([-1, 2**64, 2**64 - 1, 1.5, None, "1"]))
-fractions = st.one_of(st.floats(0, 1), scalars)
-_entries = st.one_of(
-    st.floats(), st.floats(-1e3, 1e3), st.integers(-5, 5), st.sampled_from([1e308, -1e308, 5e-324, 10**400, None, "a"])
-)
+_LONGEST = 60  # seconds that a call may take
+_ALARM = tdu.Alarm("x", "rise", False, 0.5, 1, 1, 0.0, 0.0, 0.1, 9, 10, "…")
+_OPTIMISERS = st.sampled_from(["adamw", "sgd", "x"])
 
 
-@st.composite
-def arrays(draw):
-    """Of any kind, shape and layout, more often such as are meant."""
-    kind = draw(st.integers(0, 9))
-    if kind == 0:
-        return draw(scalars)
-    if kind == 1:
-        return draw(st.lists(_entries, max_size=12))
-    shape = draw(st.sampled_from([(0,), (1,), (5,), (6,), (12,), (3, 4), (2, 3, 4), (0, 3), ()]))
-    rng = np.random.default_rng(draw(st.integers(0, 9)))
-    dtype = draw(st.sampled_from(["f8", "f8", "f8", "f4", "f2", ">f8", "i4", "u1", "?", "c16", "U3", "O", "M8[s]"]))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        array = np.asarray(rng.normal(size=shape)) * draw(st.sampled_from([1, 10, 1e300, 1e-300, 0]))
-        array = np.asarray(array).astype(dtype) if dtype != "M8[s]" else np.asarray(array).astype("i8").astype(dtype)
-    if kind == 2 and array.size and array.dtype.kind == "f":
-        array.flat[0] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
-    return array[::-1] if kind == 3 and array.ndim else array
+class TooLongError(Exception):
+    """A call did not come back."""
 
 
-fields = st.one_of(arrays(), st.integers(0, 99).map(lambda n: np.random.default_rng(n).normal(size=6)))
-graphs = st.one_of(st.sampled_from([tdu.ring(6), tdu.barabasi_albert(6), tdu.ring(5), tdu.Graph.from_edges(6, [])]), scalars)
-edges = st.one_of(arrays(), st.lists(st.tuples(st.integers(-1, 7), st.integers(-1, 7)), max_size=6))
-rows = st.lists(st.integers(-1, 6), max_size=8)
-positive = st.one_of(arrays(), st.lists(st.integers(1, 60), min_size=1, max_size=20))
-steps = st.one_of(st.integers(0, 20), counts)
+@contextmanager
+def in_time():
+    """Have what does not come back raise an error, once it is in Python again."""
+
+    def end(*_):
+        raise TooLongError(f"no end after {_LONGEST} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(_LONGEST)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
-#: What says in its documentation when it is nan.
-_SAYS_SO = ("collapse_quality", "noise_scale")
+def _recorded(settings, address, calls):
+    """A run of a log, recorded."""
+    with tempfile.TemporaryDirectory() as log:
+        with tdu.Probe(**settings).record(log, **address) as record:
+            for step, gradients, loss in calls:
+                record(step, gradients, loss=loss)
+        return tdu.load(log)
+
+
+def _trained(config, save):
+    with tempfile.TemporaryDirectory() as log:
+        return tdu.train_network(tdu.NetworkConfig(**config), Path(log), save)
+
+
+def _alarm_again(alarm):
+    with tempfile.TemporaryDirectory() as folder:
+        tdu.save_alarm(Path(folder) / "alarm.json", alarm)
+        return tdu.load_alarm(Path(folder) / "alarm.json")
+
+
+_RNG = st.just(np.random.default_rng(0)) | of.scalars
+_OVER_TIME = {"log": of.logs | of.system_sizes, "sizes": st.none() | of.of_runs() | of.arrays(), "window": of.windows} | {
+    "seed": st.none() | of.seeds,
+    "step": st.none() | st.just([0, 5]) | of.arrays(),
+    "from_grokking": st.booleans(),
+}
 #: Function, and strategies of its arguments by name.
 CALLS = {
     "avalanche": (
         tdu.avalanche,
-        {"gradient": fields, "graph": graphs, "alpha": fractions, "quantile": fractions, "threshold": st.none() | scalars}
-        | {"max_steps": steps, "precision": st.sampled_from(["float64", "float64", "float32", "f2", None])},
+        {"gradient": of.fields, "graph": of.graphs, "alpha": of.fractions, "quantile": of.fractions}
+        | {"threshold": st.none() | of.scalars, "max_steps": of.steps}
+        | {"precision": st.sampled_from(["float64", "float64", "float32", "f2", None])},
     ),
-    "Graph": (tdu.Graph, {"indptr": arrays() | rows.map(sorted), "indices": arrays() | rows}),
-    "Graph.from_edges": (tdu.Graph.from_edges, {"n": counts, "edges": edges}),
-    "barabasi_albert": (tdu.barabasi_albert, {"n": counts, "m": counts, "seed": seeds}),
-    "ring": (tdu.ring, {"n": counts, "k": counts}),
-    "small_world": (tdu.small_world, {"n": counts, "k": counts, "p": fractions, "seed": seeds}),
-    "random_graph": (tdu.random_graph, {"n": counts, "mean_degree": scalars, "seed": seeds}),
-    "scaling_exponent": (tdu.scaling_exponent, {"n": positive, "s": positive}),
-    "ccdf": (tdu.ccdf, {"sizes": positive}),
-    "fit_power_law": (tdu.fit_power_law, {"sizes": positive}),
-    "collapse_quality": (tdu.collapse_quality, {"x": arrays(), "y": arrays(), "dy": arrays()}),
-    "nulls.permuted": (tdu.nulls.permuted, {"gradient": fields, "rng": st.just(np.random.default_rng(0)) | scalars}),
-    "nulls.signs": (tdu.nulls.signs, {"gradient": fields, "rng": st.just(np.random.default_rng(0))}),
-    "nulls.gaussian": (tdu.nulls.gaussian, {"gradient": fields, "rng": st.just(np.random.default_rng(0))}),
+    "Graph": (tdu.Graph, {"indptr": of.arrays() | of.rows.map(sorted), "indices": of.arrays() | of.rows}),
+    "Graph.from_edges": (tdu.Graph.from_edges, {"n": of.counts, "edges": of.edges}),
+    "barabasi_albert": (tdu.barabasi_albert, {"n": of.counts, "m": of.counts, "seed": of.seeds}),
+    "ring": (tdu.ring, {"n": of.counts, "k": of.counts}),
+    "small_world": (tdu.small_world, {"n": of.counts, "k": of.counts, "p": of.fractions, "seed": of.seeds}),
+    "random_graph": (tdu.random_graph, {"n": of.counts, "mean_degree": of.scalars, "seed": of.seeds}),
+    "scaling_exponent": (tdu.scaling_exponent, {"n": of.positive, "s": of.positive}),
+    "ccdf": (tdu.ccdf, {"sizes": of.positive}),
+    "fit_power_law": (tdu.fit_power_law, {"sizes": of.positive}),
+    "collapse_quality": (tdu.collapse_quality, {"x": of.arrays(), "y": of.arrays(), "dy": of.arrays()}),
+    "nulls.permuted": (tdu.nulls.permuted, {"gradient": of.fields, "rng": _RNG}),
+    "nulls.signs": (tdu.nulls.signs, {"gradient": of.fields, "rng": _RNG}),
+    "nulls.gaussian": (tdu.nulls.gaussian, {"gradient": of.fields, "rng": _RNG}),
+    "nulls.blocks": (tdu.nulls.blocks, {"gradient": of.fields, "rng": _RNG, "sizes": st.none() | of.rows | of.scalars}),
+    "nulls.rewired": (tdu.nulls.rewired, {"graph": of.graphs, "seed": of.seeds}),
     "train_xor": (
         tdu.train_xor,
-        {"hidden": st.integers(-1, 6) | scalars, "seed": seeds, "epochs": st.integers(-1, 6), "alpha": fractions}
-        | {"alpha_train": st.none() | fractions, "snapshot_every": st.integers(-1, 6) | scalars},
+        {"hidden": st.integers(-1, 6) | of.scalars, "seed": of.seeds, "epochs": st.integers(-1, 6), "alpha": of.fractions}
+        | {"alpha_train": st.none() | of.fractions, "snapshot_every": st.integers(-1, 6) | of.scalars},
     ),
-    "dimension_over_time": (tdu.dimension_over_time, {"log": positive, "sizes": arrays()}),
+    "train_network": (
+        _trained,
+        {
+            "config": st.fixed_dictionaries(
+                {"width": st.sampled_from([4, 8]), "modulus": st.sampled_from([2, 3, 5]), "epochs": st.integers(-1, 3)},
+                optional={"learning_rate": of.scalars, "alpha": of.fractions, "seed": of.seeds, "optimiser": _OPTIMISERS},
+            ),
+            "save": st.booleans(),
+        },
+    ),
     "Probe": (
         tdu.Probe,
-        {
-            "graph": st.sampled_from(["ba", "ring", "nothing"]) | graphs,
-            "alpha": fractions,
-            "quantile": fractions,
-            "draws": counts,
-        }
-        | {"max_steps": steps, "seed": seeds, "nulls": st.sampled_from([("permuted",), (), ("x",), "permuted", None, [1]])},
+        {"graph": st.sampled_from(["ba", "ring", "nothing"]) | of.graphs, "alpha": of.fractions, "quantile": of.fractions}
+        | {"draws": of.counts, "max_steps": of.steps, "seed": of.seeds}
+        | {"nulls": st.sampled_from([("permuted",), (), ("x",), "permuted", None, [1]])},
     ),
-    "noise_scale": (tdu.noise_scale, {"small_square": scalars, "large_square": scalars, "small": counts, "large": counts}),
-    "StudyConfig": (tdu.StudyConfig, {"hidden": arrays() | st.tuples(counts), "replicates": counts, "alpha": fractions}),
-    "NetworkConfig": (tdu.NetworkConfig, {"width": counts, "modulus": counts, "learning_rate": scalars, "layer_norm": scalars}),
+    "Probe.record": (
+        _recorded,
+        {
+            "settings": st.fixed_dictionaries({}, optional={"draws": st.integers(0, 3), "alpha": of.fractions}),
+            "address": st.fixed_dictionaries(
+                {"scale": of.counts}, optional={"replicate": of.counts, "every": of.counts, "keep_gradients": st.booleans()}
+            ),
+            "calls": st.lists(
+                st.tuples(
+                    st.integers(0, 3) | of.scalars,
+                    st.fixed_dictionaries({"w": of.fields | of.scalars}, optional={"b": of.arrays()}) | of.fields,
+                    of.scalars,
+                ),
+                max_size=3,
+            ),
+        },
+    ),
+    "dimension_over_time": (
+        tdu.dimension_over_time,
+        _OVER_TIME | {"statistic": st.sampled_from(["mean", "peak", "x", 1])},
+    ),
+    "excess": (tdu.excess, _OVER_TIME | {"null": st.sampled_from(["permuted", "x"]) | of.of_runs(4) | of.arrays()}),
+    "local_exponents": (tdu.local_exponents, _OVER_TIME | {"width": of.counts}),
+    "linearity": (tdu.linearity, _OVER_TIME),
+    "bootstrap": (
+        tdu.bootstrap,
+        {"values": of.logs | of.of_runs() | of.arrays(), "seed": of.seeds, "n_resamples": of.counts}
+        | {"statistic": st.just(lambda drawn: drawn.mean(axis=(-2, -1)))},
+    ),
+    "epsilon": (tdu.epsilon, {"log": of.logs | of.scalars, "null": st.sampled_from(["permuted", "x", None])}),
+    "matched": (
+        tdu.matched,
+        {"step": of.arrays() | st.just([0, 1]), "loss": of.arrays() | st.just([0.5, 0.1]), "loss_caliper": of.scalars}
+        | {"control_step": of.arrays() | st.just([0, 1]), "control_loss": of.arrays() | st.just([[0.5, 0.1]])}
+        | {"step_caliper": of.scalars},
+    ),
+    "spectrum": (
+        tdu.spectrum,
+        {"field": of.fields, "layout": of.layouts, "probes": of.counts, "seed": of.seeds},
+    ),
+    "fit_alarm": (
+        tdu.fit_alarm,
+        {"controls": st.lists(of.logs, max_size=2) | of.scalars, "column": st.sampled_from(["x", "size", "y", None])}
+        | {"direction": st.sampled_from(["rise", "fall", "x", None]), "false_alarms": of.fractions, "of_log": st.booleans()}
+        | {"in_a_row": of.counts, "baseline": of.counts},
+    ),
+    "watch": (tdu.watch, {"alarm": st.just(_ALARM) | of.scalars, "log": of.logs | of.scalars}),
+    "since_memorisation": (
+        tdu.since_memorisation,
+        {"log": of.logs | of.scalars, "column": st.sampled_from(["x", "size", "y", None]), "baseline": of.counts},
+    ),
+    "save_alarm": (_alarm_again, {"alarm": st.just(_ALARM) | of.scalars}),
+    "load": (tdu.load, {"path": of.names}),
+    "load_alarm": (tdu.load_alarm, {"path": of.names}),
+    "noise_scale": (
+        tdu.noise_scale,
+        {"small_square": of.scalars, "large_square": of.scalars, "small": of.counts, "large": of.counts},
+    ),
+    "StudyConfig": (
+        tdu.StudyConfig,
+        {"hidden": of.arrays() | st.tuples(of.counts), "replicates": of.counts, "alpha": of.fractions},
+    ),
+    "NetworkConfig": (
+        tdu.NetworkConfig,
+        {"width": of.counts, "modulus": of.counts, "learning_rate": of.scalars, "layer_norm": of.scalars},
+    ),
 }
+#: What says in its documentation when it is nan.
+_SAYS_SO = ("collapse_quality", "noise_scale", "since_memorisation", "scaling_exponent.stderr", "epsilon.value", "epsilon.z")
+_SAYS_SO += ("dimension_over_time.low", "dimension_over_time.high", "linearity.deviation", "linearity.stderr", "linearity.p")
+_SAYS_SO += ("linearity.exponent", "local_exponents.low", "local_exponents.high")
+_SAYS_SO += ("bootstrap.value", "bootstrap.low", "bootstrap.high", "spectrum.pooled", "spectrum.tensors")
+_ARE_SETTINGS = (tdu.Graph, tdu.Probe, tdu.StudyConfig, tdu.NetworkConfig)
 
 
 def called(name, arguments):
@@ -122,35 +190,50 @@ def called(name, arguments):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            found = function(**arguments)
+            with in_time():
+                found = function(**arguments)
         except (ValueError, TypeError) as error:
             return None if isinstance(error, tdu.InputError) else f"{type(error).__name__}, no InputError: {error}"
+        except OSError as error:
+            return None if error.filename else f"OSError without a name: {error}"
         except Exception as error:
             return f"{type(error).__name__}: {error}"
-    return None if said or name in _SAYS_SO else _not_finite(found, name)
+    return None if said else _not_finite(found, name)
 
 
 def _not_finite(value, name):
-    if dataclasses.is_dataclass(value) and not isinstance(value, tdu.Graph | tdu.Probe | tdu.StudyConfig | tdu.NetworkConfig):
+    if name in _SAYS_SO or isinstance(value, _ARE_SETTINGS):
+        return None
+    if dataclasses.is_dataclass(value):
         if getattr(value, "status", None) or getattr(value, "note", None):  # which say why
             return None
         named = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
         return next((wrong for key, one in named.items() if (wrong := _not_finite(one, f"{name}.{key}"))), None)
-    if isinstance(value, tuple):
-        return next((wrong for one in value if (wrong := _not_finite(one, name))), None)
+    if isinstance(value, tuple | dict):
+        parts = value.values() if isinstance(value, dict) else value
+        return next((wrong for one in parts if (wrong := _not_finite(one, name))), None)
     array = np.asarray(value)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return f"{name} is {value}"
     return None
 
 
+def given_examples(n_examples, number, strategy):
+    """As `hypothesis.given`, of so many examples that a number seeds; nothing is kept, and nothing made smaller."""
+    quiet = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.generate]}
+
+    def decorated(function):
+        return seed(number)(settings(max_examples=n_examples, derandomize=False, **quiet)(given(strategy)(function)))
+
+    return decorated
+
+
 def fuzz(names, n_calls, number=0):
     """Call these functions so often, in all; what was wrong, with the arguments, each kind once; and the number of calls."""
     wrong, came_through = {}, [0]
+    calls = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(CALLS[name][1])))
 
-    @seed(number)
-    @settings(max_examples=n_calls, deadline=None, database=None, derandomize=False, suppress_health_check=list(HealthCheck))
-    @given(st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(CALLS[name][1]))))
+    @given_examples(n_calls, number, calls)
     def once(call):
         name, arguments = call
         found = called(name, arguments)
@@ -159,102 +242,4 @@ def fuzz(names, n_calls, number=0):
             wrong.setdefault((name, found[:40]), (found, arguments))
 
     once()
-    return wrong, came_through[0]
-
-
-_WORDS = [
-    "",
-    "-",
-    "--",
-    "x",
-    "0",
-    "-1",
-    "1",
-    "5",
-    "0.5",
-    "nan",
-    "inf",
-    "-inf",
-    "1e400",
-    "9" * 30,
-    "\0",
-    "\x1b[31m",
-    "é",
-    "a b",
-    "../x",
-    "1,2",
-    "5,8",
-    "ba",
-    "ring",
-    "csv",
-    "permuted",
-    "{step}.npz",
-]
-
-
-@st.composite
-def lines(draw, files=()):
-    """A command with options of its own, and values of any kind; files that are there now and then."""
-    name = draw(st.sampled_from(sorted(main.commands)))
-    command = main.commands[name]
-    words = [name]
-    for _ in range(draw(st.integers(0, 4))):
-        option = draw(st.sampled_from([one.opts[0] for one in command.params if one.param_type_name == "option"] or ["--x"]))
-        words.append(option)
-        if draw(st.integers(0, 4)):
-            words.append(draw(st.sampled_from(_WORDS) | st.text(max_size=4)))
-    for _ in range(draw(st.integers(0, 2))):
-        words.append(draw(st.sampled_from([*_WORDS, *files])))
-    return words
-
-
-#: What makes a command take long, or write outside of where it runs, is not asked of it.
-_QUICK = {
-    "train": ["--dry-run"],
-    "bench": ["--help"],
-    "reproduce": ["--help"],
-    "synth": ["--hidden", "5", "--replicates", "1", "--fields", "2"],
-}
-_QUICK |= {"grok": ["--modulus", "5", "--epochs", "3", "--width", "4", "--replicate", "0"], "run": ["--help"]}
-
-
-def commanded(words):
-    """Run a command in this process: what is wrong, or None."""
-    words = [*words, *_QUICK.get(words[0], [])]
-    out, said = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said), warnings.catch_warnings():
-        warnings.simplefilter("always")
-        try:
-            main(words)
-        except SystemExit as end:
-            code = end.code
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-        else:
-            return "no exit"
-    lines = [line for line in said.getvalue().splitlines() if line.startswith("Error: ")]
-    if code not in (0, 1, 2):
-        return f"exit {code}"
-    return None if code == 0 or len(lines) == 1 or not said.getvalue().strip() or code == 2 else f"{len(lines)} lines of error"
-
-
-def fuzz_commands(directory, n_lines, number=0):
-    """Run so many command lines in a directory that holds a field; what was wrong, with the line, each kind once."""
-    wrong, came_through, before = {}, [0], os.getcwd()
-    np.save(directory / "field.npy", np.linspace(-1, 1, 12))
-
-    @seed(number)
-    @settings(max_examples=n_lines, deadline=None, database=None, derandomize=False, suppress_health_check=list(HealthCheck))
-    @given(lines(["field.npy", "field.npy", "missing.npy", "."]))
-    def once(words):
-        found = commanded(words)
-        came_through[0] += 1
-        if found is not None:
-            wrong.setdefault((words[0], found[:40]), (found, words))
-
-    os.chdir(directory)
-    try:
-        once()
-    finally:
-        os.chdir(before)
     return wrong, came_through[0]

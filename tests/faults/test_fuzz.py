@@ -3,7 +3,7 @@
 import pytest
 
 import tdu
-from tests.faults import fuzz
+from tests.faults import fuzz, fuzz_lines
 
 
 def test_public_functions_give_finite_numbers_or_named_errors_whatever_they_are_given():
@@ -13,7 +13,7 @@ def test_public_functions_give_finite_numbers_or_named_errors_whatever_they_are_
 
 
 def test_command_lines_of_anything_are_no_traceback(tmp_path):
-    wrong, made = fuzz.fuzz_commands(tmp_path, 60)
+    wrong, made = fuzz_lines.fuzz_commands(tmp_path, 60)
     assert not wrong
     assert made >= 60
 

@@ -1,43 +1,66 @@
-"""``python -m tests.torture [PART …] [--share 0.1]``: run the attacks, print their table, and keep it (docs/torture.md)."""
+"""``python -m tests.torture [PART …] [--share 0.1] [--seed 1]``: run the attacks, print their table, and keep it.
+
+Without a part, all: two processes share them. docs/torture.md has the table.
+"""
 
 import csv
 import errno
+import fcntl
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import fuzz
-from tests.torture import crowds, full, kills, memory
+from tests.faults import fuzz, fuzz_lines, test_damage
+from tests.faults.foreign import FOREIGN
+from tests.faults.kinds import KINDS
+from tests.faults.kinds import content as read
+from tests.torture import crowds, full, kills, memory, readonly
 from tests.torture.commands import SCRATCH
 
 RECORD = Path(__file__).with_name("record.csv")
 N_CALLS, N_LINES, N_PROBES = 100_000, 5_000, 10_000
+_BATCH = 2_000  # examples of one seed: hypothesis remembers all of them
+#: What two processes do at once.
+LANES = (("kills", "readonly", "crowds", "memory"), ("full", "damage", "fuzz"))
 
 
-def _kills(share):
+def _kills(share, seed):
     for name, number in kills.KILLS.items():
         begun = time.monotonic()
-        killed, asked, completed = kills.attack(name, max(round(number * share), 1))
-        yield (
-            f"`tdu {name}` killed, or asked to end, at random moments",
-            killed + asked,
-            f"{completed} times the same bits",
-            begun,
-        )
+        killed, asked, completed = kills.attack(name, max(round(number * share), 1), seed)
+        gently = f"; beside, {asked} asked to end, and did" if asked else ""
+        words = f"{completed} times the same bits{gently}; seed {seed}"
+        yield f"`tdu {name}`: killed (SIGKILL) at random moments, and begun again", killed, words, begun
 
 
-def _full(share):
-    library = full.preloaded()
-    for name in full.WRITERS:
+def _full(share, seed):
+    if (library := full.preloaded()) is None:
+        yield "the disk is full from a write on", 0, "not attacked: there is no C compiler (`cc`)", time.monotonic()
+        return
+    for name, every in full.WRITERS.items():
         begun = time.monotonic()
-        failed, spared = full.attack(name, library, errno.ENOSPC, every=max(round(1 / share), 1))
+        failed, spared = full.attack(name, library, errno.ENOSPC, every * round(1 / share))
         words = f"one line, then the same bits{f'; {spared} it could do without' if spared else ''}"
-        yield f"`tdu {name}`: the disk is full from a write on", failed + spared, words, begun
+        which = "each" if every == 1 else f"one in {every}"
+        yield f"`tdu {name}`: the disk is full from a write on, {which} in turn", failed + spared, words, begun
 
 
-def _crowds(share):
+def _readonly(share, seed):
+    for name in readonly.WRITERS:
+        begun = time.monotonic()
+        said, spared = readonly.attack(name)
+        words = f"{said} times one line, {spared} times the same bits without"
+        yield f"`tdu {name}`: directories and files that cannot be written, or read", said + spared, words, begun
+    begun = time.monotonic()
+    cases = readonly.cache()
+    words = "kernels are compiled, not kept; the same answer" if cases else "not attacked: no mount of one's own here"
+    yield "`tdu probe`: a cache of compiled kernels that cannot be written", cases or 0, words, begun
+
+
+def _crowds(share, seed):
     for name, sizes in crowds.CROWDS.items():
         for number in sizes:
             begun = time.monotonic()
@@ -45,46 +68,104 @@ def _crowds(share):
             yield f"{number} of `tdu {name}` in one directory", number, "all end well, the bits of one", begun
 
 
-def _memory(share):
+def _memory(share, seed):
     begun, number = time.monotonic(), round(N_PROBES * share)
     grown = memory.attack(number)
     yield "probes, alone and with nulls", number, f"{grown / 2**20:.1f} MiB more than after the first tenth", begun
 
 
-def _fuzz(share):
-    begun, number = time.monotonic(), round(N_CALLS * share)
-    wrong, made = fuzz.fuzz(sorted(fuzz.CALLS), number, number=int(time.time()))
-    assert not wrong, wrong
-    yield "public functions, called with anything", made, "right, or a named error; nothing not finite without a word", begun
-    begun, number = time.monotonic(), round(N_LINES * share)
-    with tempfile.TemporaryDirectory() as directory:
-        wrong, made = fuzz.fuzz_commands(Path(directory), number, number=int(time.time()))
-    assert not wrong, wrong
-    yield "command lines, of anything", made, "exit 0, 1 or 2; no traceback", begun
+def _damage(share, seed):
+    for kinds, whose in ((KINDS, "tdu writes"), (FOREIGN, "others write")):
+        begun, counts = time.monotonic(), {test_damage.RIGHT: 0, test_damage.REFUSED: 0, test_damage.WRONG: 0}
+        sample = None if share == 1 else round(1000 * share)
+        for kind in kinds.values():
+            with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+                wanted = read(kind.read(kind.write(Path(folder)))) if kinds is KINDS else None
+                for outcome, number in test_damage.attacked(kind, Path(folder), wanted, sample, sample).items():
+                    counts[outcome] += number
+        assert not counts[test_damage.WRONG], counts
+        words = f"{counts[test_damage.REFUSED]:,} named errors, {counts[test_damage.RIGHT]:,} values"
+        words += ", all right" if kinds is KINDS else ""
+        attack = f"{len(kinds)} kinds of files that {whose}: a bit of each byte flipped, cut to each length"
+        yield attack, sum(counts.values()), words, begun
 
 
-PARTS = {"kills": _kills, "full": _full, "crowds": _crowds, "memory": _memory, "fuzz": _fuzz}
+def _fuzz(share, seed):
+    begun, made = time.monotonic(), 0
+    first, number = seed, round(N_CALLS * share)
+    while made < number:
+        wrong, more = fuzz.fuzz(sorted(fuzz.CALLS), min(_BATCH, number - made), number=seed)
+        assert not wrong, (seed, wrong)
+        made, seed = made + more, seed + 1
+    words = f"right, or a named error; nothing not finite without a word; seeds {first} to {seed - 1}"
+    yield f"{len(fuzz.CALLS)} public functions and types, called with anything", made, words, begun
+    begun, made, first, number = time.monotonic(), 0, seed, round(N_LINES * share)
+    while made < number:
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as directory:
+            wrong, more = fuzz_lines.fuzz_commands(Path(directory), min(_BATCH // 4, number - made), number=seed)
+        assert not wrong, (seed, wrong)
+        made, seed = made + more, seed + 1
+    words = f"exit 0, 1 or 2; no traceback, one line of error; seeds {first} to {seed - 1}"
+    yield "command lines, of anything", made, words, begun
+
+
+PARTS = {"kills": _kills, "full": _full, "readonly": _readonly, "crowds": _crowds, "memory": _memory} | {
+    "damage": _damage,
+    "fuzz": _fuzz,
+}
+
+
+def _keep(row):
+    """One more row of the table, or another one of its name."""
+    with RECORD.open("a+", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        rows = {one["attack"]: one for one in csv.DictReader(file)}
+        rows[row["attack"]] = row
+        file.truncate(0)
+        table = csv.DictWriter(file, row, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows.values())
+
+
+def _attack(wanted, share, seed):
+    if "full" in wanted:
+        full.preloaded()  # begins this process anew
+    for part in wanted:
+        for attack, cases, result, begun in PARTS[part](share, seed):
+            row = {
+                "attack": attack,
+                "cases": cases,
+                "result": result,
+                "seconds": f"{time.monotonic() - begun:.0f}",
+                "part": part,
+            }
+            print(*row.values(), sep="\t", flush=True)
+            _keep(row)
 
 
 def main(arguments):
     share = float(arguments[arguments.index("--share") + 1]) if "--share" in arguments else 1.0
-    wanted = [name for name in arguments if name in PARTS] or list(PARTS)
-    if "full" in wanted:
-        full.preloaded()  # begins this process anew
-    for part in wanted:
-        for attack, cases, result, begun in PARTS[part](share):
-            seconds = f"{time.monotonic() - begun:.0f}"
-            rows = {row["attack"]: row for row in csv.DictReader(RECORD.open())} if RECORD.exists() else {}
-            rows[attack] = {"attack": attack, "cases": cases, "result": result, "seconds": seconds, "part": part}
-            print(*rows[attack].values(), sep="\t", flush=True)
-            with RECORD.open("w", newline="") as file:
-                table = csv.DictWriter(file, rows[attack], lineterminator="\n")
-                table.writeheader()
-                table.writerows(rows.values())
+    seed = int(arguments[arguments.index("--seed") + 1]) if "--seed" in arguments else int(time.time())
+    if wanted := [name for name in arguments if name in PARTS]:
+        _attack(wanted, share, seed)
+        return 0
+    RECORD.unlink(missing_ok=True)
+    begun, settings = time.monotonic(), ["--share", str(share), "--seed", str(seed)]
+    lanes = [subprocess.Popen([sys.executable, "-m", "tests.torture", *lane, *settings]) for lane in LANES]
+    failed = [lane.wait() for lane in lanes]
+    minutes = f"{(time.monotonic() - begun) / 60:.1f} minutes"
+    cases = sum(int(row["cases"]) for row in csv.DictReader(RECORD.open()))
+    result = f"{minutes}, two processes at a time; seed {seed}"
+    _keep(
+        {"attack": "all of these", "cases": cases, "result": result, "seconds": f"{time.monotonic() - begun:.0f}", "part": ""}
+    )
+    return max(failed)
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        code = main(sys.argv[1:])
     finally:
-        shutil.rmtree(SCRATCH)
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+    sys.exit(code)

@@ -14,23 +14,29 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 import numpy as np
 
+from tdu import cli, config
 from tdu.__main__ import main
-from tdu.cli import main as command
+from tdu.files import TEMPORARY
 
 ROOT = Path(__file__).parents[2]
 STUDY = ["--hidden", "5,8,12", "--replicates", "3", "--epochs", "60", "--n-null-draws", "1"]
 NETWORK = ["--modulus", "5"]
+#: States of a training, and runs of a probe, which go on from what they hold.
+_GROWS = ("state/", "log/log/")
 PATIENCE = 300.0
+#: Of each figure the report's alone, so that drawing leaves time for the rest.
+cli.QUICK_SCOPE = replace(config.QUICK_SCOPE, figure_formats=("svg",))
 SCRATCH = Path(os.environ.get("TDU_TORTURE") or tempfile.mkdtemp(prefix="torture-"))
 
 
-def _nothing(directory):
+def _nothing(*_):
     pass
 
 
@@ -41,9 +47,14 @@ class Command:
     name: str
     arguments: list[str]
     before: Callable[[Path], None] = field(default=_nothing)
+    answer: str | None = None
 
     def of(self, out):
         return [argument.format(out=out, root=ROOT) for argument in self.arguments]
+
+    def begin(self, out, first=_nothing):
+        """Begin it; `first` is called in its process, and its `answer`, on standard output, is a file if it has a name."""
+        return begin(self.of(out), first, out / self.answer if self.answer else None)
 
 
 def _fields(directory):
@@ -79,13 +90,18 @@ COMMANDS = {
     for one in (
         Command("train", ["train", "--out", "{out}", *STUDY, "--workers", "2"]),
         Command("train on processes", ["train", "--out", "{out}", *STUDY, "--workers", "2", "--executor", "processes"]),
-        Command("reproduce", ["reproduce", "--quick", "--out", "{out}", *STUDY, "--workers", "2"]),
+        Command("reproduce", ["reproduce", "--quick", "--out", "{out}", *STUDY, "--workers", "1"]),
+        Command("reproduce, processes draw", ["reproduce", "--quick", "--out", "{out}", *STUDY, "--workers", "2"]),
         Command(
             "grok",
             ["grok", "--out", "{out}", *NETWORK, "--width", "4,8", "--replicate", "0,1", "--epochs", "200", "--workers", "2"],
         ),
         Command("grok, one network", ["grok", "--out", "{out}", *NETWORK, "--width", "8", "--epochs", "400"]),
-        Command("run", ["run", "{root}/experiments/gini/experiment.toml", "--quick", "--out", "{out}", "--workers", "2"]),
+        Command(
+            "grok --save-gradients",
+            ["grok", "--out", "{out}", *NETWORK, "--width", "4", "--epochs", "100", "--save-gradients", "--workers", "1"],
+        ),
+        Command("run", ["run", "{root}/experiments/gini/experiment.toml", "--quick", "--out", "{out}", "--workers", "1"]),
         Command(
             "probe",
             [
@@ -103,6 +119,11 @@ COMMANDS = {
         Command(
             "synth", ["synth", "--out", "{out}", "--hidden", "5,8", "--replicates", "3", "--fields", "40", "--workers", "2"]
         ),
+        Command(
+            "synth --save-fields",
+            ["synth", "--save-fields", "{out}", "--hidden", "5", "--replicates", "2", "--fields", "3"],
+        ),
+        Command("fit --json", ["fit", "{out}", "--json", "--workers", "1"], _study, "fit.json"),
         Command("export", ["export", "{out}", "--format", "csv", "--out", "{out}/tables"], _study),
         Command("report", ["report", "{out}"], _results),
         Command("figures", ["figures", "{out}"], _results),
@@ -162,17 +183,19 @@ def group(pgid):
     return found
 
 
-def begin(arguments, first=lambda: None):
-    """Fork a process that runs a command; `first` is called in it before."""
+def begin(arguments, first=_nothing, answer=None):
+    """Fork a process that runs a command, whose answer goes to a file or nowhere; `first` is called in it before."""
     said, name = tempfile.mkstemp(dir=SCRATCH)
     pid = os.fork()
     if pid:
         os.close(said)
         return Process(pid, Path(name), time.monotonic())
     try:
+        forkserver._forkserver.__init__()  # processes of the one that this is a fork of are not its children
+        resource_tracker._resource_tracker.__init__()
         os.setpgid(0, 0)
         os.dup2(said, 2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(answer or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
         sys.argv = ["tdu", *arguments]
         first()
         main()
@@ -196,7 +219,7 @@ def _exit(code):
 def here(arguments):
     """Run a command in this process, which then has all that it needs compiled and loaded."""
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
-        command(arguments)
+        cli.main(arguments)
 
 
 def done(process):
@@ -217,6 +240,13 @@ def content(directory):
             data = re.sub(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", b"", data)
             files[str(path.relative_to(directory))] = hashlib.sha256(data).hexdigest()
     return files
+
+
+def must_be_whole(command, found, wanted):
+    """What a command that was kept from its end leaves, by name, is what one left alone does, but for what grows."""
+    ours = [path for path in found if not path.endswith(TEMPORARY) and "/." not in f"/{path}" and not path.startswith(_GROWS)]
+    half = [path for path in ours if found[path] != wanted.get(path) and path != command.answer]
+    assert half == [], command.name
 
 
 @contextmanager

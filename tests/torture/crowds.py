@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from tests.torture.commands import COMMANDS, begin, content, directory, here
+from tests.torture.commands import COMMANDS, content, directory, here
 
 CROWDS = {"train": (2, 10), "grok": (2, 10), "probe": (2, 10)}
 
@@ -22,7 +22,7 @@ def crowd(name, number):
     command, wanted = COMMANDS[name], alone(name)
     with directory() as out:
         command.before(out)
-        for process in [begin(command.of(out)) for _ in range(number)]:
+        for process in [command.begin(out) for _ in range(number)]:
             process.wait()
             lines = [line for line in process.words().splitlines() if not line.startswith(("found ", "Warning: waiting for"))]
             assert (process.code, lines) == (0, []), (name, process.code, lines)
