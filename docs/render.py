@@ -27,11 +27,23 @@ def sources() -> dict[str, Source]:
     results = load_results(HERE / "results.json")
     experiments = {path.parent.name: committed(path.parent) for path in HERE.parent.glob("experiments/*/experiment.toml")}
     of_study = Source(results.quantities, results.readings, pooled=results.pooled)
-    tortured = Source({}, tables={"attacks": read_csv(HERE.parent / "tests" / "torture" / "record.csv")})
+    torture = {name: read_csv(HERE.parent / "tests" / "torture" / f"{name}.csv") for name in ("record", "findings")}
+    tortured = Source({}, tables=torture, texts=_by_part(torture["record"]))
     counted = Source({}, tables=read_tables(HERE.parent / "tests" / "statistical"))
     schema = Source({}, tables=tables(results))
     made = {"coverage": counted, "torture": tortured, "schema": schema}
     return {"": of_study, "pooled": Source(results.pooled), **made, **experiments}
+
+
+def _by_part(record: list[dict[str, str]]) -> dict[str, str]:
+    """Of each part of the torture the cases, and the attacks in its table."""
+    parts = {row["part"] or "all": [one for one in record if one["part"] == row["part"]] for row in record}
+    minutes = next((row["result"].partition(",")[0] for row in record if row["attack"] == "all of these"), "")
+    return (
+        {"minutes": minutes}
+        | {name: f"{sum(int(row['cases']) for row in rows):,}" for name, rows in parts.items()}
+        | {f"{name} in": str(len(rows)) for name, rows in parts.items()}
+    )
 
 
 def package_page(readme: str) -> str:

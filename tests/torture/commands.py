@@ -33,7 +33,9 @@ _GROWS = ("state/", "log/log/")
 PATIENCE = 300.0
 #: Of each figure the report's alone, so that drawing leaves time for the rest.
 cli.QUICK_SCOPE = replace(config.QUICK_SCOPE, figure_formats=("svg",))
-SCRATCH = Path(os.environ.get("TDU_TORTURE") or tempfile.mkdtemp(prefix="torture-"))
+#: Of this process, and of those that it starts, which load this module again.
+SCRATCH = Path(os.environ.get("TDU_TORTURE") or tempfile.mkdtemp(prefix=f"torture-{os.getpid()}-"))
+os.environ["TDU_TORTURE"] = str(SCRATCH)
 
 
 def _nothing(*_):
