@@ -63,6 +63,7 @@ def test_pages_are_what_their_templates_and_the_committed_data_give():
     pages = render.pages()
     named = {
         "reproduction.md",
+        "reliability.md",
         "torture.md",
         "what-d-measures.md",
         "theory.md",

@@ -206,9 +206,8 @@ class Probe:
         >>> log.n_sites.tolist(), log.size.shape, log.columns["loss"][0, 0].tolist()[:2]
         ([200, 400, 800], (3, 1, 3), [1.0, 0.5])
         """
-        _check.integer(scale, "scale", 0)
-        _check.integer(replicate, "replicate", 0)
-        _check.integer(every, "every", 1)
+        scale, replicate = _check.integer(scale, "scale", 0), _check.integer(replicate, "replicate", 0)
+        every = _check.integer(every, "every", 1)
         return Recorder(self, self.log_at(_check.path(path, "path")), scale, replicate, every, resume, keep_gradients)
 
     def log_at(self, path: Path) -> Store:

@@ -12,6 +12,8 @@ from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
 from tdu.types import Floats
 
+_LARGEST_SIZE = 2.0**53
+
 
 @dataclass(frozen=True)
 class PowerLawFit:
@@ -61,7 +63,7 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     Raises
     ------
     ValueError
-        If fewer than two distinct positive integer sizes are left to fit.
+        If fewer than two distinct positive integer sizes are left to fit, one exceeds 2⁵³, or no exponent above 1 fits.
 
     Examples
     --------
@@ -73,14 +75,19 @@ def fit_power_law(sizes: npt.ArrayLike, xmin: int | None = None) -> PowerLawFit:
     values = _sizes(sizes)
     if (values != np.round(values)).any():
         raise InputError(f"`sizes` must be whole numbers of topplings, but one is {values[values != np.round(values)][0]:g}")
+    if values.max(initial=0) > _LARGEST_SIZE:
+        raise InputError(f"`sizes` must be at most 2⁵³, but one is {values.max():g}: larger floats are not all whole numbers")
     tail = values[values >= (1 if xmin is None else _check.integer(xmin, "xmin", 1))]
     if np.unique(tail).size < 2:
         raise InputError("a power law needs at least two distinct positive sizes in the tail")
     import igraph  # with which matplotlib comes along: a second that other work of a study hides
 
     # igraph always simulates a p-value, at its default precision for seconds; the coarsest is not used here either
-    with seeded_igraph(0):
-        fit = igraph.power_law_fit(tail.astype(int).tolist(), xmin=xmin, method="discrete", p_precision=0.5)
+    try:
+        with seeded_igraph(0):
+            fit = igraph.power_law_fit(tail.astype(int).tolist(), xmin=xmin, method="discrete", p_precision=0.5)
+    except igraph.InternalError as error:
+        raise InputError(f"no power law fits `sizes`: {error}") from None
     n_tail = int((tail >= fit.xmin).sum())
     return PowerLawFit(
         alpha=fit.alpha,

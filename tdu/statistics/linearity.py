@@ -22,7 +22,7 @@ class Linearity:
     ----------
     n_sites : (S,) system sizes.
     deviation, stderr : (S,) natural logarithms, nan where a scale has one run or runs that do not differ: it is left out.
-    exponent : slope of the line; nan where fewer than two scales are left.
+    exponent : slope of the line; nan, as chi2, where fewer than three scales are left.
     chi2 : sum of (deviation / stderr)².
     p : probability of such deviations or larger ones if the scales do lie on a line; nan with fewer than three scales.
     """

@@ -1,17 +1,19 @@
 """``python -m tests.torture [PART …] [--share 0.1] [--seed 1]``: run the attacks, print their table, and keep it.
 
-Without a part, all: three processes share them. docs/torture.md has the table.
+Without a part, all: four processes share them. docs/torture.md has the table.
 """
 
 import csv
 import errno
 import fcntl
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.faults import fuzz, fuzz_lines, test_damage
@@ -24,8 +26,9 @@ from tests.torture.commands import SCRATCH
 RECORD = Path(__file__).with_name("record.csv")
 N_CALLS, N_LINES, N_PROBES = 100_000, 5_000, 10_000
 _BATCH = 2_000  # examples of one seed: hypothesis remembers all of them
-#: What three processes do at once.
-LANES = (("kills", "memory"), ("full", "damage", "crowds", "readonly"), ("fuzz",))
+_ROOM = 12 << 30  # bytes that calls may have
+#: What is done at once, in processes that are a session each: a scheduler that shares by sessions gives none all.
+LANES = (("kills", "memory"), ("full",), ("calls",), ("lines", "damage", "crowds", "readonly"))
 
 
 def _kills(share, seed):
@@ -91,15 +94,24 @@ def _damage(share, seed):
         yield attack, sum(counts.values()), words, begun
 
 
-def _fuzz(share, seed):
-    begun, made = time.monotonic(), 0
-    first, number = seed, round(N_CALLS * share)
-    while made < number:
-        wrong, more = fuzz.fuzz(sorted(fuzz.CALLS), min(_BATCH, number - made), number=seed)
-        assert not wrong, (seed, wrong)
-        made, seed = made + more, seed + 1
-    words = f"right, or a named error; nothing not finite without a word; seeds {first} to {seed - 1}"
+def _calls(share, seed):
+    """In two processes, whose memory is bounded."""
+    begun, number, made = time.monotonic(), round(N_CALLS * share), 0
+    batches = [(min(_BATCH, number - at), seed + at // _BATCH) for at in range(0, number, _BATCH)]
+    with get_context("fork").Pool(2, resource.setrlimit, (resource.RLIMIT_AS, (_ROOM, _ROOM))) as pool:
+        for of_seed, wrong, more in pool.imap(_batch, batches):
+            assert not wrong, (of_seed, wrong)
+            made += more
+    words = f"right, or a named error; nothing not finite without a word; seeds {seed} to {batches[-1][1]}"
     yield f"{len(fuzz.CALLS)} public functions and types, called with anything", made, words, begun
+
+
+def _batch(sizes):
+    n_calls, seed = sizes
+    return seed, *fuzz.fuzz(sorted(fuzz.CALLS), n_calls, seed)
+
+
+def _lines(share, seed):
     begun, made, first, number = time.monotonic(), 0, seed, round(N_LINES * share)
     while made < number:
         with tempfile.TemporaryDirectory(dir=SCRATCH) as directory:
@@ -107,12 +119,18 @@ def _fuzz(share, seed):
         assert not wrong, (seed, wrong)
         made, seed = made + more, seed + 1
     words = f"exit 0, 1 or 2; no traceback, one line of error; seeds {first} to {seed - 1}"
-    yield "command lines, of anything", made, words, begun
+    yield f"{len(fuzz_lines.main.commands)} commands, of lines of anything", made, words, begun
 
 
-PARTS = {"kills": _kills, "full": _full, "readonly": _readonly, "crowds": _crowds, "memory": _memory} | {
+PARTS = {
+    "kills": _kills,
+    "full": _full,
+    "readonly": _readonly,
+    "crowds": _crowds,
     "damage": _damage,
-    "fuzz": _fuzz,
+    "calls": _calls,
+    "lines": _lines,
+    "memory": _memory,
 }
 
 
@@ -162,7 +180,7 @@ def main(arguments):
             lane.kill()
     minutes = f"{(time.monotonic() - begun) / 60:.1f} minutes"
     cases = sum(int(row["cases"]) for row in csv.DictReader(RECORD.open()))
-    result = f"{minutes}, three processes on two cores; seed {seed}"
+    result = f"{minutes}, four processes; seed {seed}"
     _keep(
         {"attack": "all of these", "cases": cases, "result": result, "seconds": f"{time.monotonic() - begun:.0f}", "part": ""}
     )

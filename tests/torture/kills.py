@@ -9,8 +9,8 @@ from tests.torture.commands import COMMANDS, content, directory, done, here, mus
 
 #: How often each is killed: those that write most, most; those that start further processes are slow to begin.
 KILLS = {
-    "train": 60, "reproduce": 8, "grok": 20, "grok, one network": 15, "run": 20, "probe": 30, "synth": 15, "export": 25,
-    "report": 15, "figures": 4, "reproduce, processes draw": 3, "train on processes": 4,
+    "train": 60, "reproduce": 6, "grok": 20, "grok, one network": 15, "run": 20, "probe": 30, "synth": 15, "export": 30,
+    "report": 12, "figures": 3, "reproduce, processes draw": 3, "train on processes": 4,
 }  # fmt: skip
 #: Beside these, one in so many is asked to end: it must say so in a line, and soon.
 ASKED = 5
