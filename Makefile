@@ -43,7 +43,7 @@ environments:
 
 # What daily work wants to know within a minute; `make test` stays the gate.
 check: lint $(VENV)/readers.stamp
-	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch and not torture"
+	$(PYTEST) $(PARALLEL) -m "not slow and not statistical and not torch"
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
@@ -117,7 +117,7 @@ mutation: $(VENV)/mutation.stamp
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2
 	$(BIN)/python -m tests.mutation
 
-# Kills at random moments, full disks, crowds, anything as an argument (tests/torture): half an hour on two quiet cores.
+# Kills at random moments, full disks, crowds, damage, anything as an argument (tests/torture): within half an hour on two cores.
 torture: $(VENV)/test.stamp
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.torture
 	$(BIN)/python docs/render.py

@@ -76,7 +76,7 @@ def local_exponents(
     [1.0, 1.5, 1.0]
     """
     log = as_log(log, sizes, step, from_grokking)
-    if not 2 <= _check.integer(width, "width", 2) <= log.n_sites.size:
+    if not 2 <= _check.integer(width, "width", 0) <= log.n_sites.size:
         raise InputError(f"`width` is {width} but the log has {log.n_sites.size} scales: it must be from 2 to these")
     inside = _inside(log, window)
     warn_of_limit(log)

@@ -213,11 +213,15 @@ def _number(value: Any, name: str) -> float:
     if name in _TAKEN or name.startswith(PROFILE):
         raise InputError(f"`{name}` is a column of the recorder's own: give the metric another name")
     if isinstance(value, (int, float)):
-        return float(value)
-    array = as_numpy(value, name)
-    if array.size != 1:
+        one: Any = value
+    elif (array := as_numpy(value, name)).size == 1:
+        one = array.reshape(())[()]
+    else:
         raise InputError(f"`{name}` must be one number, but its shape is {array.shape}")
-    return float(array.reshape(())[()])
+    try:
+        return float(one)
+    except (OverflowError, TypeError, ValueError):
+        raise InputError(f"`{name}` must be a number that floats have, but it is {one!r:.100}") from None
 
 
 def _not_finite(tensors: Mapping[str, npt.NDArray[np.generic]]) -> str:

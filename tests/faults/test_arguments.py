@@ -59,6 +59,7 @@ def test_an_argument_of_another_kind_is_named(call, message):
         (lambda: tdu.dimension_over_time(N, SIZES, step=[0, 0.5]), "`step` must hold whole numbers"),
         (lambda: tdu.dimension_over_time(N, SIZES, step=[0, 1e300]), "`step` must hold whole numbers"),
         (lambda: tdu.noise_scale(1e300, 1, 2, 3), "`small_square` must lie in"),
+        (lambda: tdu.fit_power_law([1e308, 1e308, 1e16]), "`sizes` must be at most 2⁵³, but one is 1e\\+308"),
         (lambda: tdu.load("a\0b"), r"`path` has a null byte in it, which no path has: 'a\\x00b'"),
         (lambda: tdu.load_alarm("/proc/self/mem"), "/proc/self/mem cannot be read: "),
     ],
@@ -71,6 +72,31 @@ def test_a_number_or_a_name_that_cannot_be_is_named(call, message):
 def test_steps_are_whole_numbers_of_any_type():
     wanted = tdu.dimension_over_time(N, SIZES, step=[0, 10]).step.tolist()
     assert tdu.dimension_over_time(N, SIZES, step=np.array([0.0, 10.0], np.float32)).step.tolist() == wanted == [0, 10]
+
+
+def test_a_run_is_addressed_by_whole_numbers_of_any_type(tmp_path):
+    with tdu.Probe("ring", nulls=()).record(tmp_path, scale=np.int64(5), replicate=np.int8(1), every=np.uint8(1)) as record:
+        record(0, np.arange(6.0))
+    assert tdu.load(tmp_path).scale.tolist() == [5]
+
+
+@pytest.mark.parametrize("loss", [10**400, "low", np.array(["low"])])
+def test_a_metric_that_is_no_float_is_named(loss, tmp_path):
+    with tdu.Probe("ring", nulls=()).record(tmp_path, scale=5) as record:
+        with pytest.raises(InputError, match="`loss`"):
+            record(0, np.arange(6.0), loss=loss)
+        record(1, np.arange(6.0), loss=1)
+
+
+def test_sizes_that_no_power_law_fits_are_one_line(monkeypatch):
+    import igraph
+
+    def fails(*_, **__):
+        raise igraph.InternalError("alpha must be greater than one")
+
+    monkeypatch.setattr(igraph, "power_law_fit", fails)
+    with pytest.raises(InputError, match="no power law fits `sizes`: alpha must be greater than one"):
+        tdu.fit_power_law([1, 2, 3])
 
 
 def test_a_noise_scale_beyond_the_floats_is_nan_as_it_says():

@@ -48,24 +48,22 @@ def attacked(kind, tmp_path, wanted, flips, cuts):
     return counts
 
 
-@pytest.mark.parametrize(
-    ("flips", "cuts"), [(200, 40), pytest.param(None, None, marks=pytest.mark.torture)], ids=["sample", "all"]
-)
-class TestDamage:
-    @pytest.mark.parametrize("name", KINDS)
-    def test_of_what_has_a_checksum_nothing_wrong_is_read(self, name, flips, cuts, tmp_path):
-        kind = KINDS[name]
-        wanted = content(kind.read(kind.write(tmp_path)))
-        counts = attacked(kind, tmp_path, wanted, flips, cuts)
-        print(name, counts)
-        assert counts[WRONG] == 0
-        assert counts[REFUSED] > 0.5 * sum(counts.values())  # the others are bytes between values, as spaces of JSON
+_FLIPS, _CUTS = 200, 40
 
-    @pytest.mark.parametrize("name", FOREIGN)
-    def test_of_what_others_wrote_damage_is_an_error_that_names_the_file_or_another_value(self, name, flips, cuts, tmp_path):
-        counts = attacked(FOREIGN[name], tmp_path, None, flips, cuts)
-        print(name, counts)
-        assert counts[REFUSED] > 0
+
+@pytest.mark.parametrize("name", KINDS)
+def test_of_what_has_a_checksum_nothing_wrong_is_read(name, tmp_path):
+    kind = KINDS[name]
+    wanted = content(kind.read(kind.write(tmp_path)))
+    counts = attacked(kind, tmp_path, wanted, _FLIPS, _CUTS)
+    assert counts[WRONG] == 0
+    assert counts[REFUSED] > 0.5 * sum(counts.values())  # the others are bytes between values, as spaces of JSON
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_of_what_others_wrote_damage_is_an_error_that_names_the_file_or_another_value(name, tmp_path):
+    counts = attacked(FOREIGN[name], tmp_path, None, _FLIPS, _CUTS)
+    assert counts[REFUSED] > 0
 
 
 @pytest.mark.parametrize("name", KINDS)
