@@ -2,12 +2,21 @@
 
 import csv
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.torture import full, kills, readonly
 
 ROOT = Path(__file__).parents[2]
 TORTURE = ROOT / "tests" / "torture"
+
+
+def test_a_command_that_is_killed_now_and_then_ends_in_the_same_bits():
+    """A little of `make torture`, in a process of its own: it forks."""
+    attack = "from tests.torture import commands, kills; print(kills.attack('synth', 3)[0]); commands.clean()"
+    done = subprocess.run([sys.executable, "-c", attack], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout, done.stderr) == ("3\n", "")
 
 
 def rows(name):

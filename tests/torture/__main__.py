@@ -6,9 +6,7 @@ Without a part, all: four processes share them. docs/torture.md has the table.
 import csv
 import errno
 import fcntl
-import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +19,7 @@ from tests.faults.foreign import FOREIGN
 from tests.faults.kinds import KINDS
 from tests.faults.kinds import content as read
 from tests.torture import crowds, full, kills, memory, readonly
-from tests.torture.commands import SCRATCH
+from tests.torture.commands import clean, scratch
 
 RECORD = Path(__file__).with_name("record.csv")
 N_CALLS, N_LINES, N_PROBES = 100_000, 5_000, 10_000
@@ -83,7 +81,7 @@ def _damage(share, seed):
         begun, counts = time.monotonic(), {test_damage.RIGHT: 0, test_damage.REFUSED: 0, test_damage.WRONG: 0}
         sample = None if share == 1 else round(1000 * share)
         for kind in kinds.values():
-            with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+            with tempfile.TemporaryDirectory(dir=scratch()) as folder:
                 wanted = read(kind.read(kind.write(Path(folder)))) if kinds is KINDS else None
                 for outcome, number in test_damage.attacked(kind, Path(folder), wanted, sample, sample).items():
                     counts[outcome] += number
@@ -114,7 +112,7 @@ def _batch(sizes):
 def _lines(share, seed):
     begun, made, first, number = time.monotonic(), 0, seed, round(N_LINES * share)
     while made < number:
-        with tempfile.TemporaryDirectory(dir=SCRATCH) as directory:
+        with tempfile.TemporaryDirectory(dir=scratch()) as directory:
             wrong, more = fuzz_lines.fuzz_commands(Path(directory), min(_BATCH // 4, number - made), number=seed)
         assert not wrong, (seed, wrong)
         made, seed = made + more, seed + 1
@@ -171,6 +169,7 @@ def main(arguments):
         return 0
     RECORD.unlink(missing_ok=True)
     begun, settings = time.monotonic(), ["--share", str(share), "--seed", str(seed)]
+    scratch()  # one for all
     words = [sys.executable, "-m", "tests.torture"]
     lanes = [subprocess.Popen([*words, *lane, *settings], start_new_session=True) for lane in LANES]
     try:
@@ -191,6 +190,5 @@ if __name__ == "__main__":
     try:
         code = main(sys.argv[1:])
     finally:
-        if SCRATCH.name.startswith(f"torture-{os.getpid()}-"):  # not that of the process that began this one
-            shutil.rmtree(SCRATCH, ignore_errors=True)
+        clean()
     sys.exit(code)

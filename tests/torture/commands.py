@@ -32,10 +32,21 @@ NETWORK = ["--modulus", "5"]
 _GROWS = ("state/", "log/log/")
 PATIENCE = 300.0
 #: Of each figure the report's alone, so that drawing leaves time for the rest.
-cli.QUICK_SCOPE = replace(config.QUICK_SCOPE, figure_formats=("svg",))
-#: Of this process, and of those that it starts, which load this module again.
-SCRATCH = Path(os.environ.get("TDU_TORTURE") or tempfile.mkdtemp(prefix=f"torture-{os.getpid()}-"))
-os.environ["TDU_TORTURE"] = str(SCRATCH)
+_SCOPE = replace(config.QUICK_SCOPE, figure_formats=("svg",))
+
+
+@cache
+def scratch():
+    """Where everything is: of this process and of all that it begins, which are told by the environment."""
+    made = Path(os.environ.get("TDU_TORTURE") or tempfile.mkdtemp(prefix=f"torture-{os.getpid()}-"))
+    os.environ["TDU_TORTURE"] = str(made)
+    return made
+
+
+def clean():
+    """Remove it, unless it is that of the process that began this one."""
+    if scratch().name.startswith(f"torture-{os.getpid()}-"):
+        shutil.rmtree(scratch(), ignore_errors=True)
 
 
 def _nothing(*_):
@@ -72,7 +83,7 @@ def _fields(directory):
 @cache
 def _made(*arguments):
     """What a command makes, once for all that need it."""
-    made = Path(tempfile.mkdtemp(dir=SCRATCH))
+    made = Path(tempfile.mkdtemp(dir=scratch()))
     here([argument.format(out=made) for argument in arguments])
     return made
 
@@ -187,7 +198,7 @@ def group(pgid):
 
 def begin(arguments, first=_nothing, answer=None):
     """Fork a process that runs a command, whose answer goes to a file or nowhere; `first` is called in it before."""
-    said, name = tempfile.mkstemp(dir=SCRATCH)
+    said, name = tempfile.mkstemp(dir=scratch())
     pid = os.fork()
     if pid:
         os.close(said)
@@ -198,7 +209,7 @@ def begin(arguments, first=_nothing, answer=None):
         os.setpgid(0, 0)
         os.dup2(said, 2)
         os.dup2(os.open(answer or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-        sys.argv = ["tdu", *arguments]
+        sys.argv, cli.QUICK_SCOPE = ["tdu", *arguments], _SCOPE
         first()
         main()
         code = 0
@@ -220,6 +231,7 @@ def _exit(code):
 
 def here(arguments):
     """Run a command in this process, which then has all that it needs compiled and loaded."""
+    cli.QUICK_SCOPE = _SCOPE
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
         cli.main(arguments)
 
@@ -254,6 +266,6 @@ def must_be_whole(command, found, wanted):
 @contextmanager
 def directory():
     """One that is gone afterwards, if nothing went wrong in it."""
-    made = Path(tempfile.mkdtemp(dir=SCRATCH))
+    made = Path(tempfile.mkdtemp(dir=scratch()))
     yield made
     shutil.rmtree(made)

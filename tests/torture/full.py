@@ -10,7 +10,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from tests.torture.commands import COMMANDS, SCRATCH, content, directory, done, here, must_be_whole
+from tests.torture.commands import COMMANDS, content, directory, done, here, must_be_whole, scratch
 
 #: Of so many writes one is failed: each where that takes minutes at most. `train` and `reproduce` with other processes are not
 #: here, since a library is not preloaded into these.
@@ -26,7 +26,7 @@ def preloaded():
     if shutil.which("cc") is None:
         return None
     if _LIBRARY not in os.environ:
-        library = SCRATCH / "full.so"
+        library = scratch() / "full.so"
         source = Path(__file__).with_suffix(".c")
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
         environment = {**os.environ, _LIBRARY: str(library), "LD_PRELOAD": str(library)}

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from tests.torture.commands import COMMANDS, SCRATCH, content, directory, done, here, must_be_whole
+from tests.torture.commands import COMMANDS, content, directory, done, here, must_be_whole, scratch
 
 #: How many of their files are made unreadable, one after the other: fewer where it takes seconds to begin again.
 WRITERS = {
@@ -43,7 +43,7 @@ def attack(name):
     """Run a command where it may not write, or not read; how many times it said so, and how many times it did not need to."""
     command = COMMANDS[name]
     with directory() as base:
-        for one in (SCRATCH, base):
+        for one in (scratch(), base):
             one.chmod(0o755)
         whole, fresh = base / "whole", base / "fresh"
         for out in (whole, fresh):
