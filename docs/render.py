@@ -35,13 +35,9 @@ def sources() -> dict[str, Source]:
     return {"": of_study, "pooled": Source(results.pooled), **made, **experiments}
 
 
-#: The last commit before what docs/reliability.md says of findings was mended.
-_BEFORE = "8881f46"
-
-
 def _of_torture(record: list[dict[str, str]]) -> dict[str, str]:
     """What docs/reliability.md quotes: of each part of the attacks its cases and how many attacks it has; how long all took."""
-    texts = {"before": _BEFORE}
+    texts: dict[str, str] = {}
     for part in {row["part"] for row in record} - {""}:
         rows = [row for row in record if row["part"] == part]
         texts |= {part: f"{sum(int(row['cases']) for row in rows):,}", f"{part} in": str(len(rows))}
