@@ -42,7 +42,7 @@ def atomic(path: Path, *, among_many: bool = False) -> Iterator[IO[bytes]]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not among_many:
-        sweep_dead(path)
+        sweep_dead(path.parent, path.name)
     temporary = path.with_name(f"{path.name}.{_mark()}{TEMPORARY}")  # another process may write the same file
     try:
         with named(path):
@@ -73,7 +73,9 @@ def _mark() -> str:
     return f"{secrets.token_hex(4)}-{pid}-{_processes.start(pid) or 0}-{_machine()}"
 
 
-_MARK = re.compile(rf"[0-9a-f]{{8}}-(?P<pid>\d+)-(?P<started>[1-9]\d*)-(?P<machine>[0-9a-f]{{8}}){re.escape(TEMPORARY)}")
+_MARK = re.compile(
+    rf"(?P<name>.+)\.[0-9a-f]{{8}}-(?P<pid>\d+)-(?P<started>[1-9]\d*)-(?P<machine>[0-9a-f]{{8}}){re.escape(TEMPORARY)}"
+)
 
 
 @cache
@@ -81,13 +83,14 @@ def _machine() -> str:
     return hashlib.sha256(_processes.machine().encode()).hexdigest()[:8]
 
 
-def sweep_dead(path: Path) -> None:
-    """Remove what processes of this machine have left of the file `path` that they were writing when they were killed."""
-    begins = f"{path.name}."
-    with suppress(OSError), os.scandir(path.parent) as entries:
+def sweep_dead(directory: Path, name: str | None = None) -> None:
+    """Remove what processes of this machine that were killed have left of files of a directory, or of the one of a `name`."""
+    with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            mark = _MARK.fullmatch(entry.name.removeprefix(begins)) if entry.name.startswith(begins) else None
-            if mark and mark["machine"] == _machine() and not _processes.lives(int(mark["pid"]), mark["started"]):
+            mark = _MARK.fullmatch(entry.name)
+            if mark is None or name not in (None, mark["name"]) or mark["machine"] != _machine():
+                continue
+            if not _processes.lives(int(mark["pid"]), mark["started"]):
                 os.unlink(entry.path)
 
 

@@ -45,8 +45,8 @@ class DimensionOverTime:
 class Excess:
     """D(t) minus that of a null, of T steps: `value` with its 95 % interval, all (T,), nan where fewer than three scales run.
 
-    `window` is its mean over a window with an interval, which resamples runs, and `p` the two-sided p-value by permutation, run
-    by run, of the real sizes with the draws of the null.
+    Intervals are nan, too, where no scale has two runs. `window` is its mean over a window with an interval, which resamples
+    runs, and `p` the two-sided p-value by permutation, run by run, of the real sizes with the draws of the null.
     """
 
     step: Integers

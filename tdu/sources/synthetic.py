@@ -11,7 +11,7 @@ from tdu.avalanches.fields import gaussian
 from tdu.avalanches.planted import planted
 from tdu.avalanches.probe import Probe, asked_for
 from tdu.config import SyntheticConfig
-from tdu.files import write_tensors
+from tdu.files import sweep_dead, write_tensors
 from tdu.logs.filling import settle
 from tdu.logs.rows import Row, stacked
 from tdu.logs.store import Store
@@ -75,6 +75,7 @@ def write_fields(directory: Path, config: SyntheticConfig, kind: str = "gaussian
         for replicate in range(config.replicates):
             graph = probe_of(config).of_run(layout, hidden, replicate).graph
             rng = generator(config.seed, Stage.PLANTED_FIELD, hidden, replicate)
+            sweep_dead(directory / f"{hidden}-{replicate}")
             for step, field in enumerate(planted(kind, layout, graph, strength, rng, config.fields)):
                 path = directory / f"{hidden}-{replicate}" / f"{step}.npz"
                 write_tensors(path, layout.views(config.std * field))

@@ -179,7 +179,7 @@ CALLS = {
 #: What says in its documentation when it is nan.
 _SAYS_SO = ("collapse_quality", "noise_scale", "since_memorisation", "scaling_exponent.stderr", "epsilon.value", "epsilon.z")
 _SAYS_SO += ("dimension_over_time.low", "dimension_over_time.high", "linearity.deviation", "linearity.stderr", "linearity.p")
-_SAYS_SO += ("linearity.exponent", "linearity.chi2", "local_exponents.low", "local_exponents.high")
+_SAYS_SO += ("linearity.exponent", "linearity.chi2", "local_exponents.low", "local_exponents.high", "excess.low", "excess.high")
 _SAYS_SO += ("bootstrap.value", "bootstrap.low", "bootstrap.high", "spectrum.pooled", "spectrum.tensors")
 _ARE_SETTINGS = (tdu.Graph, tdu.Probe, tdu.StudyConfig, tdu.NetworkConfig)
 

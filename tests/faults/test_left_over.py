@@ -11,8 +11,10 @@ import pytest
 
 from tdu import files
 from tdu._processes import start
+from tdu.config import SyntheticConfig
 from tdu.errors import InputError
 from tdu.logs.store import Store
+from tdu.sources.synthetic import write_fields
 from tdu.types import Layout, Run
 
 KILLED = """
@@ -62,14 +64,23 @@ def test_a_process_of_the_same_number_that_started_at_another_time_is_another(tm
     before = tmp_path / f"a.{'0' * 8}-{os.getpid()}-5-{files._machine()}.part"
     for path in (mine, before):
         path.touch()
-    files.sweep_dead(tmp_path / "a")
+    files.sweep_dead(tmp_path, "a")
     assert list(tmp_path.iterdir()) == [mine]
 
 
 def test_a_directory_of_thousands_of_runs_is_not_looked_through_for_each(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "sweep_dead", lambda path: pytest.fail("looked through"))
+    monkeypatch.setattr(files, "sweep_dead", lambda *_: pytest.fail("looked through"))
     files.write_arrays(tmp_path / "s00005-r00.npz", {}, {})
     files.write_tensors(tmp_path / "0.npz", {})
+
+
+def test_fields_that_are_written_again_leave_nothing_of_a_killed_command(tmp_path):
+    config = SyntheticConfig(hidden=(5,), replicates=1, fields=2)
+    first = next(iter(write_fields(tmp_path, config)))
+    assert subprocess.run([sys.executable, "-c", KILLED, str(first.with_name("9.npz"))], check=False).returncode < 0
+    assert len(list(first.parent.glob("9.npz.*"))) == 1
+    written = set(write_fields(tmp_path, config))
+    assert set(first.parent.iterdir()) == written
 
 
 def test_a_log_that_is_removed_while_its_runs_are_made_is_one_line(tmp_path):

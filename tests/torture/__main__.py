@@ -23,6 +23,7 @@ from tests.torture.commands import clean, scratch
 
 RECORD = Path(__file__).with_name("record.csv")
 N_CALLS, N_LINES, N_PROBES = 100_000, 5_000, 10_000
+_WHOLE = "all of these"
 _BATCH = 2_000  # examples of one seed: hypothesis remembers all of them
 _ROOM = 12 << 30  # bytes that calls may have
 #: What is done at once, in processes that are a session each: a scheduler that shares by sessions gives none all.
@@ -139,6 +140,8 @@ def _keep(row):
         file.seek(0)
         rows = {one["attack"]: one for one in csv.DictReader(file)}
         rows[row["attack"]] = row
+        if whole := rows.get(_WHOLE):  # one of its parts made again is one of its parts
+            whole["cases"] = sum(int(one["cases"]) for one in rows.values() if one is not whole)
         file.truncate(0)
         table = csv.DictWriter(file, row, lineterminator="\n")
         table.writeheader()
@@ -178,11 +181,8 @@ def main(arguments):
         for lane in lanes:
             lane.kill()
     minutes = f"{(time.monotonic() - begun) / 60:.1f} minutes"
-    cases = sum(int(row["cases"]) for row in csv.DictReader(RECORD.open()))
     result = f"{minutes}, four processes; seed {seed}"
-    _keep(
-        {"attack": "all of these", "cases": cases, "result": result, "seconds": f"{time.monotonic() - begun:.0f}", "part": ""}
-    )
+    _keep({"attack": _WHOLE, "cases": 0, "result": result, "seconds": f"{time.monotonic() - begun:.0f}", "part": ""})
     return max(failed)
 
 
