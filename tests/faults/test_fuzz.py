@@ -1,5 +1,7 @@
 """A little of the fuzzing that `make torture` does at length."""
 
+import inspect
+
 import pytest
 
 import tdu
@@ -10,6 +12,12 @@ def test_public_functions_give_finite_numbers_or_named_errors_whatever_they_are_
     wrong, made = fuzz.fuzz(sorted(fuzz.CALLS), 300)
     assert not wrong
     assert made >= 300
+
+
+def test_every_public_function_is_called():
+    functions = {name for name in tdu.__all__ if inspect.isfunction(getattr(tdu, name))}
+    assert functions <= fuzz.CALLS.keys()
+    assert len(functions) > 20
 
 
 def test_command_lines_of_anything_are_no_traceback(tmp_path):
