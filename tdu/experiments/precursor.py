@@ -19,6 +19,7 @@ from tdu.experiments.precursor_figure import draw
 from tdu.experiments.precursor_observables import OBSERVABLES, Observable
 from tdu.experiments.precursor_runs import (
     CONTROLS,
+    DELAYED,
     DOUBLE,
     FRESH_SEEDS,
     FRESH_WIDTH,
@@ -45,6 +46,7 @@ COMPARED = {
     FRESH: (FRESH_SEEDS, FRESH_WIDTH),
     FRESH_SEEDS: (FRESH_SEEDS,),
     FRESH_WIDTH: (FRESH_WIDTH,),
+    DELAYED: (DELAYED,),
     MLP: (MLP,),
     SUBTRACTION: (SUBTRACTION,),
     PARITY: (PARITY,),
@@ -180,6 +182,7 @@ _STUDY = GrokkingConfig(
 )  # fmt: skip
 _QUICK = {
     "widths": (40,), "moduli": (23,), "replicates": 1, "epochs": 100, "snapshot_every": 5, "train_fraction": 0.9,
-    "few_fraction": 0.3, "learning_rate": 8e-3, "weight_decay": 1.5,
+    "few_fraction": 0.3, "learning_rate": 8e-3, "weight_decay": 1.5, "delayed_epochs": 100, "delayed_fraction": 0.9,
+    "delayed_learning_rate": 8e-3,
 }  # fmt: skip
 EXPERIMENT = NetworkExperiment(measure, tables, draw, _STUDY, _QUICK)

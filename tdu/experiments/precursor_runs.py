@@ -31,10 +31,10 @@ GROKS, LOW_DATA, NO_DECAY, SHUFFLED = "grokking", "low data", "no decay", "shuff
 CONTROLS = (LOW_DATA, NO_DECAY, SHUFFLED)
 #: Which runs set directions and thresholds, and which have no part in that.
 SET, FRESH_SEEDS, FRESH_WIDTH = "set", "fresh seeds", "fresh width"
-MLP, SUBTRACTION, PARITY = "token MLP", "subtraction", "parity"
+DELAYED, MLP, SUBTRACTION, PARITY = "longer delay", "token MLP", "subtraction", "parity"
 #: The role of runs that are trained in it; all others are in single precision.
 DOUBLE = "double precision"
-ROLES = (SET, FRESH_SEEDS, FRESH_WIDTH, MLP, SUBTRACTION, PARITY)
+ROLES = (SET, FRESH_SEEDS, FRESH_WIDTH, DELAYED, MLP, SUBTRACTION, PARITY)
 _FRESH_WIDTH = 1.25  # times the largest that set
 #: What the other networks and tasks have of their own, and the width and the share of examples of the control of low data.
 _OTHERS: dict[str, tuple[dict[str, Any], int, float]] = {
@@ -76,6 +76,8 @@ class Group:
             widths = (int(max(widths) * _FRESH_WIDTH) // 4 * 4,)
         elif self.role in _OTHERS:
             widths = (_OTHERS[self.role][1],)
+        elif self.role == DELAYED:
+            widths = (max(widths),)
         return [(width, first + k) for width in widths for k in range(study.replicates)]
 
     def config(self, study: GrokkingConfig, width: int, replicate: int) -> NetworkConfig:
@@ -90,6 +92,11 @@ class Group:
             NO_DECAY: {"weight_decay": 0.0},
             SHUFFLED: {"shuffled_labels": True},
         }
+        if self.role == DELAYED:
+            own = {
+                "train_fraction": study.delayed_fraction, "learning_rate": study.delayed_learning_rate,
+                "weight_decay": study.delayed_weight_decay, "epochs": study.delayed_epochs,
+            }  # fmt: skip
         return replace(base, **own | of_control.get(self.kind, {}), width=width, replicate=replicate)
 
 
