@@ -35,7 +35,7 @@ def commands():
 @pytest.mark.parametrize("command", sorted(set(commands())))
 def test_a_command_of_the_page_is_one(command):
     name, *arguments = shlex.split(command)
-    cli.main.commands[name].make_context(name, arguments)
+    cli.main.commands[name].make_context(name, arguments, parent=cli.main.make_context("tdu", [name]))
 
 
 def test_the_page_has_commands():

@@ -49,7 +49,7 @@ def parsed(line):
     """The name of a command of `tdu`, and its parameters as click reads them."""
     program, name, *arguments = shlex.split(line)
     assert program == "tdu"
-    return name, cli.main.commands[name].make_context(name, arguments).params
+    return name, cli.main.commands[name].make_context(name, arguments, parent=cli.main.make_context("tdu", [name])).params
 
 
 def study_of(line):

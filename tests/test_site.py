@@ -145,7 +145,7 @@ def test_what_a_how_to_page_tells_to_do_works(page, quickstart, tmp_path, monkey
             for line in block.splitlines():
                 program, name, *arguments = shlex.split(line)
                 assert program == "tdu"
-                main.commands[name].make_context(name, list(arguments))
+                main.commands[name].make_context(name, list(arguments), parent=main.make_context("tdu", [name]))
                 if name not in ("fit", "report"):
                     done = CliRunner().invoke(main, [name, *arguments])
                     assert done.exit_code == 0, done.output

@@ -54,8 +54,8 @@ def binned(matrix: Floats) -> ByRank:
 
     >>> from tdu.avalanches.ranks import binned
     >>> found = binned(np.array([[0.5, -2.0], [2.001, 0.0]]))
-    >>> found.values.round(2).tolist(), found.row_sums.tolist(), found.powers
-    ([[0.49, -1.21], [1.21, 0.0]], [1.0, -1.0], (18.0, -24.0, 114.0))
+    >>> found.values.astype(float).round(2).tolist(), found.row_sums.tolist(), found.powers
+    ([[0.49, -1.21], [1.21, 0.0]], [1.0, -1.0], (18.0, -12.0, 114.0))
     """
     words = np.ascontiguousarray(matrix, np.float64).view(np.int64)
     values, signs = np.empty(matrix.shape, np.float32), np.empty(matrix.shape, np.float32)

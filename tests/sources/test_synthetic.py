@@ -77,11 +77,11 @@ def test_another_setting_or_a_wrong_one_is_refused_before_anything_is_written(tm
     assert "fields = 5 there, 6 here" in refused.stderr
     for options, words in (
         (["--nulls", "shuffled"], "`nulls` must be one of permuted"),
-        (["--std", 0], "`std` must lie in (0, inf)"),
-        (["--fields", 0], "`fields` must be at least 1"),
         (["--hidden", "3,3"], "`hidden` names a scale twice"),
     ):
         assert words in run("synth", "--out", tmp_path / "other", *options, code=1).stderr
+    for option in ("--std", "--fields"):
+        assert f"Invalid value for '{option}'" in run("synth", "--out", tmp_path / "other", option, 0, code=2).stderr
     assert not (tmp_path / "other").exists()
 
 
