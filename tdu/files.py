@@ -38,8 +38,10 @@ def atomic(path: Path, *, among_many: bool = False) -> Iterator[IO[bytes]]:
     """A binary file that appears at `path` complete, when the block ends, or not at all.
 
     What processes that were killed have left of it is removed; not where it is `among_many`, which it would take long to look
-    through again and again.
+    through again and again. `InputError` of a path without a name.
     """
+    if not path.name:  # of "" and "."
+        raise InputError(f"{str(path)!r} has no name that a file could have: name one")
     path.parent.mkdir(parents=True, exist_ok=True)
     if not among_many:
         sweep_dead(path.parent, path.name)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import tdu
-from tdu import _memory
+from tdu import _memory, files
 from tdu.cli import main
 from tdu.errors import InputError, InputTypeError
 
@@ -137,6 +137,13 @@ def test_the_room_of_a_graph_is_no_more_than_it_takes(monkeypatch):
     assert len(tdu.barabasi_albert(10**6)) == 10**6
     with pytest.raises(InputError, match="a graph of 1000000 sites would take"):
         tdu.random_graph(10**6)
+
+
+def test_a_file_without_a_name_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"'\.' has no name that a file could have: name one"), files.atomic(Path("")):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_null_byte_on_the_command_line_is_wrong_usage():
