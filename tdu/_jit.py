@@ -8,6 +8,7 @@ read-only installation works as well.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -65,7 +66,10 @@ _CACHE = cache_directory()
 
 def cache_is_cold() -> bool:
     """True where the kernels are still to be compiled, so that a command can say why its first run takes longer."""
-    return not CONFIG.DISABLE_JIT and (_CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None)
+    if CONFIG.DISABLE_JIT or _CACHE is None:
+        return not CONFIG.DISABLE_JIT
+    # `os.walk` passes over what this user may no longer look into, where `Path.rglob` is an error.
+    return not any(name.endswith(".nbc") for _, _, names in os.walk(_CACHE) for name in names)
 
 
 def kernel(function: F) -> F:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from numba import njit
 
-from tdu import _cache
+from tdu import _cache, _jit
 
 pytestmark = pytest.mark.compiled
 
@@ -94,6 +94,24 @@ def test_where_nothing_can_be_kept_kernels_are_compiled_all_the_same(tmp_path, m
     monkeypatch.setattr(_cache._VerifiedFiles, "save", full)
     with pytest.warns(UserWarning, match="compiled kernels cannot be kept in .*: No space left on device"):
         assert kernel(1) == 2
+
+
+def test_a_cache_that_may_not_be_looked_into_is_cold(tmp_path, monkeypatch):
+    """A process that gives up its rights after it has chosen its cache, as daemons do."""
+    cache = tmp_path / "closed" / "code"
+    cache.mkdir(parents=True)
+    (cache / "kernel.nbc").touch()
+    monkeypatch.setattr(_jit, "_CACHE", cache)
+    assert not _jit.cache_is_cold()
+    cache.parent.chmod(0)
+    nobody = 65534 if os.geteuid() == 0 else os.geteuid()  # modes mean nothing to root
+    me = os.geteuid()
+    os.seteuid(nobody)
+    try:
+        assert _jit.cache_is_cold()
+    finally:
+        os.seteuid(me)
+        cache.parent.chmod(0o700)
 
 
 # Whose directory it is

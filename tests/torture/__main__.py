@@ -3,6 +3,7 @@
 Without a part, all: four processes share them. docs/torture.md has the table.
 """
 
+import argparse
 import csv
 import errno
 import fcntl
@@ -164,14 +165,19 @@ def _attack(wanted, share, seed):
             _keep(row)
 
 
-def main(arguments):
-    share = float(arguments[arguments.index("--share") + 1]) if "--share" in arguments else 1.0
-    seed = int(arguments[arguments.index("--seed") + 1]) if "--seed" in arguments else int(time.time())
-    if wanted := [name for name in arguments if name in PARTS]:
-        _attack(wanted, share, seed)
+def main():
+    parser = argparse.ArgumentParser("python -m tests.torture", description="Run the attacks, print and keep their table.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them, at once, without")
+    parser.add_argument("--share", type=float, default=1.0, help="of all cases, from 0 to 1 (default: 1)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what is drawn (default: the time)")
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+    if asked.parts:
+        _attack(asked.parts, asked.share, asked.seed)
         return 0
     RECORD.unlink(missing_ok=True)
-    begun, settings = time.monotonic(), ["--share", str(share), "--seed", str(seed)]
+    begun, settings = time.monotonic(), ["--share", str(asked.share), "--seed", str(asked.seed)]
     scratch()  # one for all
     words = [sys.executable, "-m", "tests.torture"]
     lanes = [subprocess.Popen([*words, *lane, *settings], start_new_session=True) for lane in LANES]
@@ -181,14 +187,14 @@ def main(arguments):
         for lane in lanes:
             lane.kill()
     minutes = f"{(time.monotonic() - begun) / 60:.1f} minutes"
-    result = f"{minutes}, four processes; seed {seed}"
+    result = f"{minutes}, four processes; seed {asked.seed}"
     _keep({"attack": _WHOLE, "cases": 0, "result": result, "seconds": f"{time.monotonic() - begun:.0f}", "part": ""})
     return max(failed)
 
 
 if __name__ == "__main__":
     try:
-        code = main(sys.argv[1:])
+        code = main()
     finally:
         clean()
     sys.exit(code)
