@@ -15,8 +15,8 @@ from tests.torture.commands import COMMANDS, content, directory, done, here, mus
 #: Of so many writes one is failed: each where that takes minutes at most. `train` and `reproduce` with other processes are not
 #: here, since a library is not preloaded into these.
 WRITERS = {
-    "train": 3, "reproduce": 293, "grok": 13, "grok, one network": 7, "grok --save-gradients": 2, "run": 5, "probe": 5,
-    "synth": 2, "synth --save-fields": 1, "fit --json": 1, "export": 1, "report": 37, "figures": 53,
+    "train": 1, "reproduce": 147, "grok": 5, "grok, one network": 3, "grok --save-gradients": 1, "run": 1, "probe": 2,
+    "synth": 1, "synth --save-fields": 1, "fit --json": 1, "export": 1, "report": 19, "figures": 27,
 }  # fmt: skip
 _LIBRARY = "TDU_TORTURE_FULL"
 
