@@ -20,7 +20,7 @@ from tests.faults.foreign import FOREIGN
 from tests.faults.kinds import KINDS
 from tests.faults.kinds import content as read
 from tests.torture import crowds, full, kills, memory, readonly
-from tests.torture.commands import clean, scratch
+from tests.torture.commands import COMMANDS, begin, clean, directory, done, scratch
 
 RECORD = Path(__file__).with_name("record.csv")
 N_CALLS, N_LINES, N_PROBES = 100_000, 5_000, 10_000
@@ -165,6 +165,15 @@ def _attack(wanted, share, seed):
             _keep(row)
 
 
+def _compile(seed):
+    """Have the kernels compiled once: four processes would each do so, and a call that does is taken for one without end."""
+    for name in ("reproduce", "grok", "synth"):
+        with directory() as out:
+            done(begin(COMMANDS[name].of(out)))
+    with get_context("fork").Pool(1) as pool:
+        pool.apply(_batch, ((100, seed),))
+
+
 def main():
     parser = argparse.ArgumentParser("python -m tests.torture", description="Run the attacks, print and keep their table.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them, at once, without")
@@ -179,6 +188,7 @@ def main():
     RECORD.unlink(missing_ok=True)
     begun, settings = time.monotonic(), ["--share", str(asked.share), "--seed", str(asked.seed)]
     scratch()  # one for all
+    _compile(asked.seed)
     words = [sys.executable, "-m", "tests.torture"]
     lanes = [subprocess.Popen([*words, *lane, *settings], start_new_session=True) for lane in LANES]
     try:
