@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ class Layout:
     @property
     def n_sites(self) -> int:
         """N, the entries of all of them."""
-        return sum(math.prod(shape) for _, shape in self.tensors)
+        return self._ends[-1] if self.tensors else 0
 
     def views(self, field: npt.NDArray[Scalar]) -> dict[str, npt.NDArray[Scalar]]:
         """The tensors by name, as views into a flat `field` (N,)."""
@@ -48,10 +49,13 @@ class Layout:
 
     def columns(self, fields: npt.NDArray[Scalar]) -> list[npt.NDArray[Scalar]]:
         """The entries (…, n) of each tensor in `fields` (…, N), as views."""
-        ends = list(accumulate(math.prod(shape) for _, shape in self.tensors))
-        if fields.shape[-1:] != (ends[-1],):
+        if fields.shape[-1:] != (self._ends[-1],):
             raise self._error(fields)
-        return [fields[..., begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        return [fields[..., begin:end] for begin, end in zip([0, *self._ends], self._ends, strict=False)]
+
+    @cached_property
+    def _ends(self) -> tuple[int, ...]:
+        return tuple(accumulate(math.prod(shape) for _, shape in self.tensors))
 
     def _error(self, field: npt.NDArray[Any]) -> InputError:
         return InputError(f"the field has shape {field.shape} but its layout {self.n_sites} entries")

@@ -154,9 +154,20 @@ class Probe:
         graph = chosen.graph
         if not isinstance(graph, Graph):
             graph = FAMILIES[graph](layout, derived_seed(self.seed, Stage.GRAPH, scale, replicate))
-        models = [nulls.MODELS[name] for name in chosen.nulls]
+        return settled.on(graph, layout, scale, replicate)
+
+    def on(self, graph: Graph, layout: Layout, scale: int, replicate: int) -> "RunProbe":
+        """As `of_run`, of a probe that is settled, on a graph that is there, whatever the probe's own is.
+
+        Examples
+        --------
+        >>> layout = tdu.types.Layout.of({"weight": (8, 5), "bias": (10,)})
+        >>> tdu.Probe.paper(draws=3).on(tdu.ring(50), layout, scale=8, replicate=0).sizes(np.eye(2, 50)).tolist()
+        [675, 675]
+        """
+        models = [nulls.MODELS[name] for name in self.choices.nulls]
         draws = nulls.prepared(models, self.draws, layout, graph, (self.seed, scale, replicate))
-        return RunProbe(settled, graph, draws, layout)
+        return RunProbe(self, graph, draws, layout)
 
     def averager(self, layout: Layout, every: int) -> Averager | None:
         """What means over the window come from, for snapshots at every `every`-th step; None if there is no window.

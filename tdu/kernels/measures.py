@@ -129,8 +129,8 @@ def gini(values, order, magnitudes, scratch):
         for i in range(n):
             scratch[i] = abs(values[i])
         fullest = fill_buckets(values, largest_by_halves(scratch), order, magnitudes)
-    for i in range(n):
-        scratch[i] = (i + 1) * magnitudes[i]
+    for i in range(n):  # 32 bits, as those of `order`, become float64 by an instruction of vectors; 64 only on few processors
+        scratch[i] = np.float64(np.uint32(i + 1)) * magnitudes[i]
     for apart in range(1, fullest):
         earlier, later, shortfall = magnitudes[: n - apart], magnitudes[apart:], scratch[apart:]
         for i in range(n - apart):

@@ -3,9 +3,19 @@
 import numpy as np
 
 from tdu._jit import kernel
-from tdu.kernels.avalanche import copy, relax
-from tdu.kernels.measures import all_within
+from tdu.kernels.avalanche import relax
 from tdu.kernels.threshold import magnitude_quantile
+
+
+@kernel
+def copy_within(source, target, largest):
+    """Fill `target` (n,) with `source`; whether all of it are numbers, of at most the `largest` magnitude."""
+    good = 0
+    for i in range(source.size):
+        value = source[i]
+        target[i] = value
+        good += abs(value) <= largest
+    return good == source.size
 
 
 @kernel
@@ -15,16 +25,15 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relax
     Overwritten: relaxed and scratch (N,), of the type of the fields, and `work`. α is of that type.
 
     Stops at the first field that is not finite, or has an entry beyond `largest`; the check is cheapest here, where the field
-    is read anyway. Returns how many fields were measured.
+    is copied anyway. Returns how many fields were measured.
     """
     profile = np.empty(max_steps, np.int64)
     threshold = 0.0
     for t in range(fields.shape[0]):
-        if not all_within(fields[t], largest):
+        if not copy_within(fields[t], relaxed, largest):
             return t
-        threshold = magnitude_quantile(fields[t], level, threshold, scratch)
+        threshold = magnitude_quantile(relaxed, level, threshold, scratch)
         above = fields.dtype.type(threshold)
-        copy(fields[t], relaxed)
         found = relax(relaxed, indptr, indices, alpha, above, max_steps, profile, work, False)
         sizes[t] = found[0]
     return fields.shape[0]

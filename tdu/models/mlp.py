@@ -1,5 +1,7 @@
 """The MLP d → h → 1: its flat parameter vector, initialisation, loss and gradient."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,7 @@ def n_parameters(hidden: int, n_inputs: int = 2) -> int:
     return (n_inputs + 2) * hidden + 1
 
 
+@lru_cache
 def layout(hidden: int, n_inputs: int = 2) -> Layout:
     """Names and shapes of the weights and biases, in the order of the flat vector."""
     return Layout.of({"W1": (hidden, n_inputs), "b1": (hidden,), "W2": (hidden,), "b2": (1,)})

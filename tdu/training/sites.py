@@ -15,12 +15,13 @@ def graphs(config: StudyConfig | NetworkConfig, layout: Layout, scale: int, repl
     Site p is parameter p of the flat vector, whatever the site order: it is the graph that is laid over the parameters. One
     that is made of them, as `units`, has its place.
     """
-    order = site_order(config.site_order, layout, generator(config.seed, Stage.SITE_ORDER, scale, replicate))
 
     def made(family: str, stage: Stage) -> Graph:
         graph = FAMILIES[family](layout, derived_seed(config.seed, stage, scale, replicate))
-        in_place = config.site_order == SITE_ORDERS[0] or family in STRUCTURAL_GRAPHS
-        return graph if in_place else laid_over(graph, order)
+        if config.site_order == SITE_ORDERS[0] or family in STRUCTURAL_GRAPHS:
+            return graph
+        order = site_order(config.site_order, layout, generator(config.seed, Stage.SITE_ORDER, scale, replicate))
+        return laid_over(graph, order)
 
     training = made(GRAPHS[0], Stage.GRAPH)
     own, fresh = MEASURED_ON[:2]

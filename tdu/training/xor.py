@@ -164,7 +164,7 @@ def _train(
     config: StudyConfig, hidden: int, replicate: int, n_draws: int, *, gini: bool, every_epoch: bool, keep_fields: bool
 ) -> Trained:
     setup = Setup.of(config, hidden, replicate)
-    probe = replace(probe_of(config, n_draws), graph=setup.measuring).of_run(setup.layout, hidden, replicate)
+    probe = probe_of(config, n_draws).on(setup.measuring, setup.layout, hidden, replicate)
     curves, snapshots = _recorded(config, setup, gini=gini, every_epoch=every_epoch, keep_fields=keep_fields)
     recorded = snapshots._asdict()
     fields = recorded.pop("field")

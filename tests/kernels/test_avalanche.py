@@ -263,6 +263,12 @@ def test_many_fields_topple_as_each_alone_whatever_their_thresholds():
     assert len(set(found.tolist())) > 3
 
 
+def test_of_many_fields_the_largest_entries_that_are_accepted_are_measured():
+    fields, ring = np.zeros((2, 70)), tdu.ring(70)
+    fields[:, 3] = 2.0**960, -(2.0**960)
+    assert sizes_of(fields, ring, 0.3, 0.9, 20).tolist() == [tdu.avalanche(field, ring).size for field in fields]
+
+
 def test_one_of_many_fields_that_is_not_finite_is_named():
     fields = np.ones((3, 70))
     fields[1, 65] = np.inf
