@@ -193,6 +193,7 @@ def source(results):
     """What the page quotes."""
     (measured, taken_off, divided), largest = slopes(results)
     one, parts, start_up = results["one_field"], results["parts"], results["start_up"]
+    by_c = results["trained"]["cpu"] / results["grids"]["grid"]["ratio_to_c_1"]
     texts = {
         "cpu": results["provenance"]["cpu"],
         "python": results["provenance"]["python"],
@@ -217,6 +218,13 @@ def source(results):
         "null_real": median(parts["nulls"]["seconds"], "real"),
         "reproduce": seconds(results["reproduce"]["median"]),
         "reproduce_least": seconds(results["reproduce"]["least"]),
+        "bits_equal": median(results["price_of_bits"]["seconds"], "equal"),
+        "bits_free": median(results["price_of_bits"]["seconds"], "free"),
+        "bits_ratio": both(results["price_of_bits"]["ratio"]),
+        "trained_runs": f"{results['trained']['runs']:,}",
+        "trained": seconds(results["trained"]["cpu"]),
+        "trained_by_c": seconds(by_c),
+        "least_reproduce": seconds(by_c / 2),
     }
     tables = {
         "probes": probes(results),

@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import alternatives
 import numpy as np
@@ -28,6 +29,7 @@ from tdu.avalanches.graphs import barabasi_albert, seeded_igraph
 from tdu.avalanches.threads import relax_in_blocks
 from tdu.avalanches.throughput import Workload, probe_all, pushes, synthetic
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE, GrokkingConfig, Scope, StudyConfig
+from tdu.kernels import training
 from tdu.kernels.avalanche import relax, workspace
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.models.networks import Transformer
@@ -250,6 +252,42 @@ def grids(c, rounds):
     return found
 
 
+#: A process that trains the grid whenever it is sent a line; kernels that are "free" may round and add as it is fastest.
+GRID = """
+import sys
+from tdu import _jit
+if sys.argv[1] == "free":
+    _jit._CACHE, _jit.OPTIONS["fastmath"] = None, {"contract", "reassoc", "arcp", "nsz"}
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from tdu.config import StudyConfig
+from tdu.training.ensembles import train_all
+with ThreadPoolExecutor(1) as executor:
+    for _ in sys.stdin:
+        train_all(replace(StudyConfig(), snapshot_every=1), executor, every_epoch=True)
+        print(flush=True)
+"""
+
+
+def price_of_bits(rounds):
+    """The grid of 48 runs by kernels whose bits are the same everywhere, and by the same with products and sums contracted.
+
+    The latter may also add in another order where LLVM makes the loop.
+    """
+    say("price of equal bits")
+    command, settings = [sys.executable, "-c", GRID], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "equal"], **settings) as equal, subprocess.Popen([*command, "free"], **settings) as free:
+
+        def ask(worker):
+            print(file=worker.stdin, flush=True)
+            worker.stdout.readline()
+
+        seconds = in_turns({"equal": partial(ask, equal), "free": partial(ask, free)}, 3 * rounds)
+        for worker in (equal, free):
+            worker.stdin.close()
+    return {"seconds": summary(seconds), "ratio": times(seconds, "equal", "free")}
+
+
 def trainings(rounds):
     """An epoch of every transformer of the study of grokking, ours and PyTorch's, on one and on two threads."""
     say("epochs of transformers")
@@ -406,11 +444,17 @@ def memory(n):
 
 
 def stages():
-    """CPU and wall seconds of every stage of `tdu reproduce`, children included."""
+    """CPU and wall seconds of every stage of `tdu reproduce`, children included; and what of it the training kernel takes."""
     from tdu import reproduce
 
     say("tdu reproduce, stage by stage")
-    marks = []
+    marks, trained = [], []
+    train = training.train
+
+    def timed(*arguments):
+        begun = time.thread_time()
+        train(*arguments)
+        trained.append(time.thread_time() - begun)
 
     def clock():
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -421,9 +465,11 @@ def stages():
 
     with tempfile.TemporaryDirectory() as directory:
         mark("training")
-        reproduce.reproduce(Path(directory), PAPER, Scope(), 2, say=mark)
+        with patch.object(training, "train", timed):
+            reproduce.reproduce(Path(directory), PAPER, Scope(), 2, say=mark)
         mark("")
-    return [{"stage": one[0], "cpu": other[1] - one[1], "wall": other[2] - one[2]} for one, other in pairwise(marks)]
+    rows = [{"stage": one[0], "cpu": other[1] - one[1], "wall": other[2] - one[2]} for one, other in pairwise(marks)]
+    return {"stages": rows, "trained": {"runs": len(trained), "cpu": sum(trained)}}
 
 
 def whole_job(rounds):
@@ -454,9 +500,10 @@ def main():
         c = alternatives.C(directory)
         results = {
             "provenance": files.provenance(),
-            "stages": stages(),
+            **stages(),
             "reproduce": whole_job(min(options.rounds, 3)),
             "grids": grids(c, min(options.rounds, 5)),
+            "price_of_bits": price_of_bits(options.rounds),
             "trainings": trainings(options.rounds),
             "probes": probes(c, sizes, options.rounds),
             "one_field": one_field(10_000_000, options.rounds),
