@@ -15,7 +15,7 @@ from tdu.avalanches.edges import EDGE_STATISTICS
 from tdu.avalanches.foreign import as_numpy, as_tensors
 from tdu.avalanches.observables import OBSERVABLES, PROFILE
 from tdu.errors import InputError
-from tdu.files import write_tensors
+from tdu.files import sweep_dead, write_tensors
 from tdu.logs.growing import GrowingRun, in_what_it_differs
 from tdu.logs.rows import Row
 from tdu.logs.store import Store
@@ -64,6 +64,8 @@ class Recorder:
         self._probe, self._every, self._resumed = probe, every, resume
         self._kept = store.path / "gradients" / f"s{scale:05d}-r{replicate:02d}" if keep_gradients else None
         self._run = GrowingRun(store, scale, replicate)
+        if self._kept is not None:
+            sweep_dead(self._kept)
         self._measure: Snapshots | None = None
         self._averager: Averager | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}

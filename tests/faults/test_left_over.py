@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import tdu
 from tdu import files
 from tdu._processes import start
 from tdu.config import SyntheticConfig
@@ -81,6 +82,18 @@ def test_fields_that_are_written_again_leave_nothing_of_a_killed_command(tmp_pat
     assert len(list(first.parent.glob("9.npz.*"))) == 1
     written = set(write_fields(tmp_path, config))
     assert set(first.parent.iterdir()) == written
+
+
+def test_gradients_that_are_kept_of_a_run_gone_on_with_leave_nothing_of_a_killed_loop(tmp_path):
+    probe = tdu.Probe(draws=0)
+    with probe.record(tmp_path, scale=8, keep_gradients=True) as record:
+        record(0, {"weight": np.eye(8)})
+    kept = tmp_path / "gradients" / "s00008-r00"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(kept / "00000001.npz")], check=False).returncode < 0
+    assert len(list(kept.glob("00000001.npz.*"))) == 1
+    with probe.record(tmp_path, scale=8, keep_gradients=True, resume=True) as record:
+        record(2, {"weight": np.eye(8)})
+    assert {path.name for path in kept.iterdir()} == {"00000000.npz", "00000002.npz"}
 
 
 def test_a_log_that_is_removed_while_its_runs_are_made_is_one_line(tmp_path):
