@@ -31,7 +31,10 @@ experiments: $(VENV)/run.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/run.py $(LONG)
 
-test: environments lint site suite kernels oldest
+# Types are checked by one processor, and pages are made mostly by one.
+test: environments $(VENV)/lint.stamp $(VENV)/site.stamp
+	$(MAKE) --no-print-directory --jobs=2 lint site
+	$(MAKE) --no-print-directory suite kernels oldest
 
 # What `make test` needs, side by side: downloading and unpacking leave a core idle. What fails here is tried again, and said, by
 # the target that needs it.
