@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -127,6 +128,25 @@ class Run:
     grokking_step: int
     diverged_step: int = -1
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """With its arrays as one record: sixteen pickles of arrays take a tenth as long as a small run."""
+        groups = (self.columns, self.nulls, self.curves)
+        arrays = (self.step, *(array for group in groups for array in group.values()))
+        kind = _record_of(tuple([(array.dtype, array.shape) for array in arrays]))
+        numbers = (self.scale, self.replicate, self.layout, self.grokking_step, self.diverged_step)
+        return numbers, tuple(map(tuple, groups)), np.array(arrays, kind)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """The same run in another process; its arrays are views into the record."""
+        (scale, replicate, layout, grokking_step, diverged_step), groups, record = state
+        step, *of_groups = (record[name] for name in record.dtype.names)
+        left = iter(of_groups)
+        columns, nulls, curves = (dict(zip(names, left, strict=False)) for names in groups)
+        self.__dict__.update(
+            scale=scale, replicate=replicate, layout=layout, step=step, columns=columns, nulls=nulls, curves=curves,
+            grokking_step=grokking_step, diverged_step=diverged_step,
+        )  # fmt: skip
+
     @property
     def n_sites(self) -> int:
         """N."""
@@ -169,6 +189,12 @@ class Run:
 
     def _curve(self, name: str) -> Column:
         return self.curves[name] if name in self.curves else self.columns[name]
+
+
+@lru_cache
+def _record_of(kinds: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]) -> np.dtype[Any]:
+    """The data type of a record of arrays of these types and shapes, in this order."""
+    return np.dtype([(str(number), *kind) for number, kind in enumerate(kinds)], align=True)
 
 
 @dataclass(frozen=True, eq=False)

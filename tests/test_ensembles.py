@@ -1,5 +1,7 @@
+import copy
 import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from tdu.config import StudyConfig
 from tdu.reproduce import train_study
 from tdu.training.ensembles import study_store, train_all
 from tdu.training.finishing import finish
+from tdu.types import Layout, Run
 
 CONFIG = StudyConfig(hidden=(5, 8, 12), replicates=3, epochs=60)
 
@@ -107,3 +110,22 @@ def test_killed_in_the_middle_and_started_again_gives_the_same_files(tmp_path):
     assert 2 <= len(list(log.glob("*.npz"))) < 18, "the process was to be killed in the middle"
     assert train(tmp_path / "killed").wait() == 0
     assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("handed_over", [lambda run: pickle.loads(pickle.dumps(run)), copy.copy, copy.deepcopy])
+def test_a_run_that_is_handed_over_is_the_same_run(handed_over):
+    columns = {"size": np.array([3, 5]), "capped": np.array([True, False]), "loss": np.array([0.5, np.nan], ">f4")}
+    nulls = {"permuted": np.arange(6).reshape(2, 3)[:, :2], "signs": np.empty((0, 2), np.int64)}
+    run = Run(8, 3, Layout.of({"W": (2, 4), "b": (1,)}), np.array([0, 10]), columns, nulls, {"gini": np.empty(0)}, 10, -1)
+    again = handed_over(run)
+    numbers = ("scale", "replicate", "layout", "grokking_step", "diverged_step")
+    assert [getattr(again, name) for name in numbers] == [getattr(run, name) for name in numbers]
+    assert again.step.tolist() == [0, 10]
+    for name in ("columns", "nulls", "curves"):
+        assert list(getattr(again, name)) == list(getattr(run, name))
+        for key, values in getattr(run, name).items():
+            found = getattr(again, name)[key]
+            assert (found.dtype, found.shape) == (values.dtype, values.shape)
+            assert np.array_equal(found, values, equal_nan=values.dtype.kind == "f")
+            assert found.flags.aligned
+            found[...] = 0  # as ever: it is a user's own array

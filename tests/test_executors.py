@@ -197,6 +197,7 @@ def test_a_grid_is_done_in_parts_of_equal_cost_large_scales_first(monkeypatch):
         parts = bundles(grid, elsewhere)
         assert bundles(grid, executor) == parts
     assert [address for part in parts for address in part] == sorted(grid, reverse=True)
+    assert len(bundles(grid, elsewhere, 16)) in range(12, 17)
     enough = (111_000 + 300 * 100) / 64
     costs = [sum(scale + 100 for scale, _ in part) for part in parts]
     assert all(enough <= cost < enough + 1100 for cost in costs[:-1])
@@ -300,6 +301,7 @@ def test_runs_handed_back_are_claimed_by_who_waits_for_them(tmp_path, monkeypatc
 
     monkeypatch.setattr(finishing, "run_of_study", counted)
     monkeypatch.setattr(finishing, "_AHEAD", 2)
+    compile_kernels(CONFIG)  # else the other waits for it, and says so
     store = study_store(tmp_path / "run", CONFIG)
 
     def all_of_it(_):

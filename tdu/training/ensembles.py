@@ -19,6 +19,7 @@ from tdu.types import Log
 
 T = TypeVar("T")
 _BUNDLES = 64  # jobs a worker: the others wait for the last to finish for so small a part of the time
+_BUNDLES_HANDED_BACK = 16  # of runs that come back from other processes into memory: each job costs as much as a small run
 _OF_EACH_RUN = 100  # hidden units in which a run takes as long as it does to begin, and to be written
 _IN_PLAN = ("hidden", "replicates")
 #: Settings that came when there were logs already: a manifest without one has its default, which is not written, so that logs
@@ -42,7 +43,9 @@ def over_grid(
     Runs share nothing, and their random numbers are addressed by (seed, scale, replicate): any number of workers gives the same
     bits. Large scales begin first, which keeps all workers busy to the end.
     """
-    jobs = {part: partial(_of_each, f, config, part) for part in bundles(addresses(config) if grid is None else grid, executor)}
+    a_worker = _BUNDLES_HANDED_BACK if isinstance(executor, Elsewhere) else _BUNDLES
+    parts = bundles(addresses(config) if grid is None else grid, executor, a_worker)
+    jobs = {part: partial(_of_each, f, config, part) for part in parts}
     for part, found in as_finished(jobs, executor):
         yield from zip(part, found, strict=True)
 
@@ -51,15 +54,13 @@ def _of_each(f: Callable[[StudyConfig, int, int], T], config: StudyConfig, part:
     return [f(config, *address) for address in part]
 
 
-def bundles(grid: Iterable[Address], executor: Executor) -> list[tuple[Address, ...]]:
-    """The grid, large scales first, in parts that are one job each.
-
-    To hand a job to another process takes as long as a small run, and to wake this thread for each a quarter of one: there are
-    about `_BUNDLES` parts a worker, of equal cost as far as single runs allow.
+def bundles(grid: Iterable[Address], executor: Executor, a_worker: int = _BUNDLES) -> list[tuple[Address, ...]]:
+    """The grid, large scales first, in parts that are one job each: at most so many a worker, of equal cost as far as single
+    runs allow.
     """
     order = sorted(grid, reverse=True)
     n_workers = executor.n_workers() if isinstance(executor, Elsewhere) else os.cpu_count() or 1
-    enough = sum(scale + _OF_EACH_RUN for scale, _ in order) / (_BUNDLES * max(n_workers, 1))
+    enough = sum(scale + _OF_EACH_RUN for scale, _ in order) / (a_worker * max(n_workers, 1))
     parts: list[list[Address]] = []
     cost = enough
     for address in order:
