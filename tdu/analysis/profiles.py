@@ -112,4 +112,4 @@ def _quality(exponent: float, duration: Integers, place: Floats, mean: Floats, e
         return float("nan")
     scale = duration[known, None].astype(np.float64) ** (1 - exponent)
     x = np.tile(place, (int(known.sum()), 1))
-    return float(houdayer_hartmann(x, mean[known] * scale, error[known] * scale))
+    return float(houdayer_hartmann(x, mean[known] * scale, error[known] * scale, np.empty(len(x), np.int64)))

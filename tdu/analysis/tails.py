@@ -157,7 +157,8 @@ def _best_exponent(n_sites: Integers, grid: Floats, p: Floats, error: Floats) ->
     """Exponent whose collapse has the least S."""
     logs = np.log(n_sites.astype(np.float64))[:, None]
     log_grid = np.log(grid)
-    return best_collapse(lambda x: float(houdayer_hartmann(np.exp(log_grid - x * logs), p, error)), _EXPONENTS)
+    right = np.empty(len(p), np.int64)
+    return best_collapse(lambda x: float(houdayer_hartmann(np.exp(log_grid - x * logs), p, error, right)), _EXPONENTS)
 
 
 def _columns(fits: list[PowerLawFit]) -> dict[str, Floats]:

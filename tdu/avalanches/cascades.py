@@ -11,7 +11,7 @@ from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.avalanche import Work, relax, workspace
-from tdu.kernels.measures import all_within, angle
+from tdu.kernels.measures import STRIP, all_within, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
 from tdu.types import Avalanche, Fields, Integers
@@ -142,6 +142,7 @@ def sizes_of(
         sizes,
         np.empty(n, many.dtype),
         np.empty(n, many.dtype),
+        np.empty(max_steps, np.int64),
         workspace(n, many.dtype),
         _validate.LARGEST[many.dtype],
     )
@@ -188,7 +189,7 @@ class Meter:
         profile = np.empty(self._max_steps, np.int64)
         found = _relax(relaxed, self._graph, self._alpha, threshold, profile, self._workers, work)
         size, duration, extent, peak, dissipated, capped, transport = found
-        turned = angle(before, relaxed)
+        turned = angle(before, relaxed, np.empty(STRIP))
         return Avalanches(size, duration, extent, peak, profile, float(threshold), dissipated, capped, transport, turned)
 
 

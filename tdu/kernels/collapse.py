@@ -2,25 +2,23 @@
 
 import math
 
-import numpy as np
-
 from tdu._jit import kernel
 
 
 @kernel
-def houdayer_hartmann(x, y, dy):
+def houdayer_hartmann(x, y, dy, right):
     """Mean squared distance, in standard errors, of each point of k scaled curves from the master curve of the others.
 
     x, y, dy (k, n) float64, x ascending along each row, dy > 0. The master curve at a point is the weighted least-squares line
     through the points of every other curve that bracket it. Averaged within each curve first, as pyfssa does, so that a curve
-    counts the same whatever part of it the others cover; nan if no point is bracketed by another curve.
+    counts the same whatever part of it the others cover; nan if no point is bracketed by another curve. right (k,) int64 is
+    overwritten.
     """
     k, n = x.shape
     sum_of_means = 0.0
     n_curves = 0
-    right = np.empty(k, np.int64)  # where the other curves have gone beyond x[i, j], which only grows
     for i in range(k):
-        right[:] = 0
+        right[:] = 0  # where the other curves have gone beyond x[i, j], which only grows
         total = 0.0
         count = 0
         for j in range(n):

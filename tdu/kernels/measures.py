@@ -10,7 +10,7 @@ from tdu.kernels.elementary import arcsine
 
 _ONE = np.uint32(1)
 _CANCELLED = 0.01  # share of a difference of squares below which its rounding would show in an angle
-_STRIP = 512  # entries whose differences are held at a time
+STRIP = 512  # entries whose differences are held at a time
 _MOST_SORTED_BY_INSERTION = 512  # up to so many values, insertion sort from the previous order beats bucketing
 
 
@@ -153,12 +153,14 @@ def squares(a, b):
 
 
 @kernel
-def distance(a, scale_a, b, scale_b):
-    """Euclidean distance of `a` times `scale_a` from `b` times `scale_b`, both (n,): squares are added up strip by strip."""
-    strip = np.empty(min(a.size, _STRIP))
+def distance(a, scale_a, b, scale_b, strip):
+    """Euclidean distance of `a` times `scale_a` from `b` times `scale_b`, both (n,): squares are added up strip by strip.
+
+    strip (`STRIP`,) float64, or of n entries if these are fewer, is overwritten.
+    """
     total = 0.0
-    for first in range(0, a.size, _STRIP):
-        rest = min(_STRIP, a.size - first)
+    for first in range(0, a.size, STRIP):
+        rest = min(STRIP, a.size - first)
         of_a, of_b = a[first : first + rest], b[first : first + rest]
         for i in range(rest):
             strip[i] = np.float64(of_a[i]) * scale_a - np.float64(of_b[i]) * scale_b
@@ -167,7 +169,7 @@ def distance(a, scale_a, b, scale_b):
 
 
 @kernel
-def angle(a, b):
+def angle(a, b, strip):
     """Angle between `a` and `b` (n,) in radians, nan where one of them is zero.
 
     From the chord between the unit vectors, which is (|a − b|² − (|a| − |b|)²) / |a| |b| when squared. Where nearly all of that
@@ -182,7 +184,7 @@ def angle(a, b):
     across = of_difference - along * along
     chord = math.sqrt(max(across, 0.0) / norm_a / norm_b)
     if across < _CANCELLED * of_difference:
-        chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b)
+        chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b, strip)
     if chord <= math.sqrt(2.0):
         return 2.0 * arcsine(0.5 * chord)
-    return math.pi - 2.0 * arcsine(0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b))
+    return math.pi - 2.0 * arcsine(0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b, strip))

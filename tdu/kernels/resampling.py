@@ -1,20 +1,17 @@
 """Means of resampled runs."""
 
-import numpy as np
-
 from tdu._jit import kernel
 
 
 @kernel
-def means_of_picks(rows, known, picks, means):
+def means_of_picks(rows, known, picks, means, counts):
     """Fill `means` (B, S, L) with the means over the picked runs of the values that are known; nan where none is.
 
     rows (R, L) float64, 0 where unknown; known (R, L), 1 or 0. picks (M, B, S) int64 are row numbers: the M
-    runs of scale s in resample b.
+    runs of scale s in resample b. counts (L,) float64 is overwritten.
     """
     n_picks, n_resamples, n_scales = picks.shape
     n_values = rows.shape[1]
-    counts = np.empty(n_values)
     for b in range(n_resamples):
         for s in range(n_scales):
             counts[:] = 0.0

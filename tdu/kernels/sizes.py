@@ -1,7 +1,5 @@
 """The avalanches of many fields on one graph, in one call."""
 
-import numpy as np
-
 from tdu._jit import kernel
 from tdu.kernels.avalanche import relax
 from tdu.kernels.threshold import magnitude_quantile
@@ -19,15 +17,14 @@ def copy_within(source, target, largest):
 
 
 @kernel
-def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relaxed, scratch, work, largest):
+def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relaxed, scratch, profile, work, largest):
     """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are not changed.
 
-    Overwritten: relaxed and scratch (N,), of the type of the fields, and `work`. α is of that type.
+    Overwritten: relaxed and scratch (N,), of the type of the fields, profile (max_steps,) int64, and `work`. α is of that type.
 
     Stops at the first field that is not finite, or has an entry beyond `largest`; the check is cheapest here, where the field
     is copied anyway. Returns how many fields were measured.
     """
-    profile = np.empty(max_steps, np.int64)
     threshold = 0.0
     for t in range(fields.shape[0]):
         if not copy_within(fields[t], relaxed, largest):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tdu._jit import kernel
+from tdu.kernels import avalanche
+from tdu.kernels.avalanche import Work as Avalanching
 from tdu.kernels.avalanche import copy, relax
 from tdu.kernels.measures import angle, gini
 from tdu.kernels.mlp import backward, cross_entropy, forward
@@ -70,28 +72,46 @@ class Snapshots(NamedTuple):
     field: np.ndarray
 
 
+class Work(NamedTuple):
+    """Work space of a run, overwritten: that of an avalanche on N sites, what the passes and the probe hold between them."""
+
+    avalanche: Avalanching
+    hidden: np.ndarray
+    columns: np.ndarray
+    delta: np.ndarray
+    logits: np.ndarray
+    dlogits: np.ndarray
+    gradient: np.ndarray
+    relaxed: np.ndarray
+    scratch: np.ndarray
+    magnitudes: np.ndarray
+    order: np.ndarray
+    profile: np.ndarray
+
+
+def workspace(n, problem, max_steps):
+    """Work space of a run of N = `n` parameters."""
+    n_patterns, n_inputs = problem.inputs.shape
+    h = (n - 1) // (n_inputs + 2)
+    return Work(
+        avalanche.workspace(n), np.empty((n_patterns, h)), np.empty((n_inputs, h)), np.empty(h), np.empty(n_patterns),
+        np.empty(n_patterns), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.uint32),
+        np.empty(max_steps, np.int64),
+    )  # fmt: skip
+
+
 @kernel
 def train(theta, problem, diffusion, curves, snapshots, work):
     """Full-batch gradient descent of the MLP; `theta` (N,) is trained in place, `curves` and `snapshots` are filled.
 
-    `work` is work space of an avalanche on N sites. The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0
-    leaves the gradient as it is (shadow).
+    The gradient is relaxed with `alpha_train` before it updates θ (in-line); 0 leaves the gradient as it is (shadow). `work` is
+    of `workspace`.
     """
     n = theta.size
-    n_patterns, d = problem.inputs.shape
-    h = (n - 1) // (d + 2)
-    hidden = np.empty((n_patterns, h))
-    columns = np.empty((d, h))
-    delta = np.empty(h)
-    logits = np.empty(n_patterns)
-    dlogits = np.empty(n_patterns)
-    gradient = np.empty(n)
-    relaxed = np.empty(n)
-    scratch = np.empty(n)
+    of_avalanche, hidden, columns, delta, logits, dlogits, gradient, relaxed, scratch, magnitudes, order, profile = work
     threshold = 0.0
-    magnitudes = np.empty(n)
-    profile = np.empty(diffusion.max_steps, np.int64)
-    order = np.arange(n).astype(np.uint32)
+    for i in range(n):
+        order[i] = i
 
     last = curves.loss.size - 1
     for epoch in range(last + 1):
@@ -113,7 +133,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             copy(gradient, relaxed)
             size, duration, extent, peak, dissipated, capped, transport = relax(
                 relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha, threshold, diffusion.max_steps,
-                snapshots.profile[t] if measured else profile, work, measured,
+                snapshots.profile[t] if measured else profile, of_avalanche, measured,
             )  # fmt: skip
             if curves.size.size > 0:
                 curves.size[epoch] = size
@@ -126,14 +146,14 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             snapshots.dissipated[t] = dissipated
             snapshots.capped[t] = capped
             snapshots.transport[t] = transport
-            snapshots.deviation_angle[t] = angle(gradient, relaxed)
+            snapshots.deviation_angle[t] = angle(gradient, relaxed, scratch)
             if snapshots.field.shape[0] > 0:
-                snapshots.field[t] = gradient
+                copy(gradient, snapshots.field[t])
         if inline and not (sized and diffusion.one_graph and diffusion.alpha == diffusion.alpha_train):
             copy(gradient, relaxed)
             relax(
                 relaxed, diffusion.training_indptr, diffusion.training_indices, diffusion.alpha_train, threshold,
-                diffusion.max_steps, profile, work, False,
+                diffusion.max_steps, profile, of_avalanche, False,
             )  # fmt: skip
 
         if epoch < last:

@@ -147,7 +147,8 @@ def collapse_quality(x: npt.ArrayLike, y: npt.ArrayLike, dy: npt.ArrayLike) -> f
         raise InputError("`x` must ascend along each row")
     if (arrays[2] <= 0).any():
         raise InputError("`dy` must be positive")
-    return float(houdayer_hartmann(*(np.require(array, requirements=["W"]) for array in arrays)))
+    x, y, dy = (np.require(array, requirements=["W"]) for array in arrays)
+    return float(houdayer_hartmann(x, y, dy, np.empty(len(x), np.int64)))
 
 
 def _sizes(sizes: npt.ArrayLike) -> Floats:

@@ -84,7 +84,7 @@ def picked_means(rows: Floats, picks: Integers) -> Floats:
     """Means (B, L, S) of `rows` (R, L) over the `picks` (M, B, S), of what is known."""
     known = ~np.isnan(rows)
     means = np.empty((*picks.shape[1:], rows.shape[1]))
-    means_of_picks(np.where(known, rows, 0.0), known.astype(np.float64), picks, means)
+    means_of_picks(np.where(known, rows, 0.0), known.astype(np.float64), picks, means, np.empty(rows.shape[1]))
     return means.swapaxes(1, 2)
 
 

@@ -26,7 +26,6 @@ from tdu.config import (
 )
 from tdu.errors import DivergedError
 from tdu.kernels import training as kernels
-from tdu.kernels.avalanche import workspace
 from tdu.logs.grokking import grokking_epochs
 from tdu.models import mlp
 from tdu.models.parametrisation import Parametrisation
@@ -201,7 +200,8 @@ def _recorded(
         measuring.indptr, measuring.targets, training.indptr, training.targets, measuring is training, float(config.alpha),
         float(config.alpha_train), float(config.quantile), int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
-    kernels.train(theta, setup.problem, diffusion, curves, snapshots, workspace(theta.size))
+    work = kernels.workspace(theta.size, setup.problem, diffusion.max_steps)
+    kernels.train(theta, setup.problem, diffusion, curves, snapshots, work)
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))
         raise DivergedError(
