@@ -14,6 +14,11 @@ settings.register_profile("brief", settings.get_profile("tdu"), max_examples=25)
 settings.load_profile("tdu")
 
 
+def pytest_collection_modifyitems(items):
+    """Long tests first, so that in the end no process is left alone with one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium, by Playwright. Of a module, not of the session: while it is open, no other event loop can run."""
