@@ -271,7 +271,7 @@ class GrokkingConfig:
 
 #: A study that groks within seconds: a small prime, narrow networks.
 QUICK_GROKKING = GrokkingConfig(
-    widths=(32, 40, 48), moduli=(23,), replicates=2, epochs=400, delayed_epochs=300, snapshot_every=20, train_fraction=0.9,
+    widths=(32, 40, 48), moduli=(19,), replicates=2, epochs=300, delayed_epochs=300, snapshot_every=20, train_fraction=0.9,
     learning_rate=4e-3, weight_decay=1.5, n_null_draws=1,
 )  # fmt: skip
 

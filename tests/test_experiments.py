@@ -64,7 +64,7 @@ def test_a_tiny_setting_answers_from_nothing(question, tmp_path):
     assert all(str(tmp_path / "data" / name) in done.stdout for name in names)
     if question == "modadd":  # small enough for a test, and it really groks
         runs = {row["what"]: row for row in read_csv(tmp_path / "data" / "runs.csv")}
-        grokking = [row for name, row in runs.items() if name.startswith("grokking-23-shadow")]
+        grokking = [row for name, row in runs.items() if name.startswith("grokking-19-shadow")]
         assert all(int(row["grokked"]) >= 1 and float(row["test accuracy then"]) < GROKKED for row in grokking)
         assert sum(int(row["grokked"]) for row in grokking) >= 4
         controls = [row for name, row in runs.items() if name.startswith(("few-data", "no-decay"))]
@@ -84,8 +84,8 @@ def starts_are_shared_where_runs_are_paired(runs, plan):
             ]
     pairs = [(one, other) for one in known for other in known if modadd_runs.paired(config, one, other)]
     named = {tuple(sorted({one.name, other.name})) for one, other in pairs if one != other}
-    wanted = ("grokking-23-inline", "grokking-23-shadow", "no-decay-23-shadow")
-    assert named == {*itertools.combinations(wanted, 2), ("few-data-23-inline", "few-data-23-shadow")}
+    wanted = ("grokking-19-inline", "grokking-19-shadow", "no-decay-19-shadow")
+    assert named == {*itertools.combinations(wanted, 2), ("few-data-19-inline", "few-data-19-shadow")}
     for one, other in itertools.product(known, known):
         for width, k in itertools.product(config.widths, range(config.replicates)):
             rows = [first[of.name, width, k] for of in (one, other)]
