@@ -11,7 +11,7 @@ PARALLEL = -n auto --dist worksteal
 # Python's own files are compiled once, whatever the caller's environment says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: reproduce experiments bench test environments check lint site suite kernels oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist release docs clean
+.PHONY: reproduce experiments bench test environments check lint site suite kernels interpreted checked oldest versions test-pythons test-torch beside-torch mutation torture dist test-sdist release docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/run.stamp
@@ -31,10 +31,10 @@ experiments: $(VENV)/run.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/run.py $(LONG)
 
-# Types are checked by one processor, and pages are made mostly by one.
-test: environments $(VENV)/lint.stamp $(VENV)/site.stamp
-	$(MAKE) --no-print-directory --jobs=2 lint site
-	$(MAKE) --no-print-directory suite kernels oldest
+# Types are checked by one processor, and pages are made mostly by one: after the types, interpreted kernels keep the other busy.
+test: environments $(VENV)/lint.stamp $(VENV)/site.stamp $(VENV)/test.stamp
+	$(MAKE) --no-print-directory --jobs=2 lint site interpreted
+	$(MAKE) --no-print-directory suite checked oldest
 
 # What `make test` needs, side by side: downloading and unpacking leave a core idle. What fails here is tried again, and said, by
 # the target that needs it.
@@ -67,8 +67,12 @@ KERNELS = tests/kernels tests/test_threads.py tests/test_binning.py
 # A quarter of the examples: the suite has had all of them from the kernels as everybody runs them.
 BRIEF = --hypothesis-profile=brief
 
-kernels: $(VENV)/test.stamp
+kernels: interpreted checked
+
+interpreted: $(VENV)/test.stamp
 	NUMBA_DISABLE_JIT=1 $(PYTEST) $(PARALLEL) $(BRIEF) $(KERNELS) -m "not compiled and not slow"
+
+checked: $(VENV)/test.stamp
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(PARALLEL) $(BRIEF) $(KERNELS) -m "not slow"
 
 # The oldest versions that setup.cfg admits, in an environment of their own.
