@@ -30,7 +30,7 @@ CONFIG: Any = _numba_config  # its settings are set at run time, where no type c
 #: a sum never become one instruction that rounds once, and a sum vectorises only if its order is that of lanes (`tdu._llvm`).
 #: ``forceinline``: an array is passed as seven numbers, and a call with eight arrays costs as much as a small step.
 #: ``_nrt`` off: kernels make no arrays, whose callers hold them, so that nobody counts references to them: twenty locked
-#: additions were a quarter of an avalanche on 81 sites. Numba refuses a kernel that makes one.
+#: additions were a tenth of a probe of 81 sites. Numba refuses a kernel that makes one.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": True, "_nrt": False}
 
 
