@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from tdu.config import StudyConfig
+from tdu.executors import Elsewhere
 from tdu.reproduce import train_study
-from tdu.training.ensembles import study_store, train_all
+from tdu.training.ensembles import addresses, over_grid, study_store, train_all
 from tdu.training.finishing import finish
 from tdu.types import Layout, Run
 
@@ -129,3 +130,22 @@ def test_a_run_that_is_handed_over_is_the_same_run(handed_over):
             assert np.array_equal(found, values, equal_nan=values.dtype.kind == "f")
             assert found.flags.aligned
             found[...] = 0  # as ever: it is a user's own array
+
+
+class Counting(AtOnce):
+    n_jobs = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.n_jobs += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_runs_that_other_processes_hand_back_come_in_fewer_jobs(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    grid = addresses(StudyConfig(hidden=(5,), replicates=192))
+    for elsewhere, n_jobs in ((False, 64), (True, 16)):
+        here = Counting()
+        executor = Elsewhere(here, here, lambda: 1, False) if elsewhere else here
+        found = dict(over_grid(CONFIG, lambda _, *address: address, executor, grid))
+        assert found == {address: address for address in grid}
+        assert here.n_jobs == n_jobs
