@@ -43,7 +43,7 @@ class C:
         sizes = np.empty(len(fields), np.int64)
         n = fields.shape[1]
         function(
-            _pointer(fields), ctypes.c_int64(len(fields)), _pointer(graph.indptr), _pointer(graph.targets), ctypes.c_int64(n),
+            _pointer(fields), ctypes.c_int64(len(fields)), _pointer(graph.begins), _pointer(graph.targets), ctypes.c_int64(n),
             ctypes.c_double(ALPHA), ctypes.c_double(QUANTILE), ctypes.c_int64(MAX_STEPS), _pointer(sizes),
         )  # fmt: skip
         return int(sizes.sum())
@@ -90,7 +90,7 @@ class C:
         recorded = (_pointer(array) for array in (loss, accuracy, gini if with_gini else None, sizes, angles))
         self.compiled.train(
             _pointer(theta), whole(hidden), _pointer(PATTERNS["binary"]), _pointer(TARGETS), real(config.learning_rate),
-            _pointer(graph.indptr), _pointer(graph.targets), real(config.alpha), real(config.quantile), whole(config.max_steps),
+            _pointer(graph.begins), _pointer(graph.targets), real(config.alpha), real(config.quantile), whole(config.max_steps),
             whole(config.snapshot_every), whole(config.epochs), *recorded,
         )  # fmt: skip
         return loss, sizes

@@ -56,11 +56,11 @@ static void *room(int64_t bytes) {
 
 static int64_t n_blocks(int64_t n) { return (n + BLOCK - 1) >> BLOCK_BITS; }
 
-static work workspace(const int64_t *indptr, int64_t n) {
+static work workspace(const uint32_t *begins, int64_t n) {
     int64_t words = (n + 63) / 64;
     work w = {room((n + AHEAD) * sizeof *w.rows), room(words * 8), room(words * 8), NULL, NULL};
     if (n >= bins_from) {
-        w.gifts = room((indptr[n] + AHEAD) * sizeof *w.gifts);
+        w.gifts = room((begins[n] + AHEAD) * sizeof *w.gifts);
         w.next = malloc(n_blocks(n) * sizeof *w.next);
     }
     return w;
@@ -75,7 +75,7 @@ static void release(work w) {
 }
 
 /* The first thing to write. */
-avalanche relax_plain(double *field, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha, double threshold,
+avalanche relax_plain(double *field, const uint32_t *begins, const uint32_t *indices, int64_t n, double alpha, double threshold,
                       int64_t max_steps) {
     avalanche found = {0};
     int64_t *active = malloc(n * sizeof *active), count = 0;
@@ -85,7 +85,7 @@ avalanche relax_plain(double *field, const int64_t *indptr, const uint32_t *indi
         if (fabs(field[i]) > threshold) active[count++] = i;
     while (count > 0 && found.duration < max_steps) {
         for (int64_t a = 0; a < count; a++) {
-            int64_t i = active[a], degree = indptr[i + 1] - indptr[i];
+            int64_t i = active[a], degree = begins[i + 1] - begins[i];
             double given = alpha * field[i];
             field[i] -= given;
             found.extent += !toppled[i];
@@ -94,7 +94,7 @@ avalanche relax_plain(double *field, const int64_t *indptr, const uint32_t *indi
             else found.dissipated += given;
         }
         for (int64_t a = 0; a < count; a++)
-            for (int64_t e = indptr[active[a]]; e < indptr[active[a] + 1]; e++) field[indices[e]] += share[a];
+            for (int64_t e = begins[active[a]]; e < begins[active[a] + 1]; e++) field[indices[e]] += share[a];
         found.size += count;
         found.duration++;
         if (count > found.peak) found.peak = count;
@@ -115,12 +115,12 @@ typedef struct {
 } found;
 
 /* Lower site `i`, write down its row; whether it is still above the threshold. */
-static inline uint64_t lower(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t i,
+static inline uint64_t lower(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t i,
                              row *restrict r, found *f) {
     double given = alpha * field[i], value = field[i] - given;
-    uint32_t degree = indptr[i + 1] - indptr[i];
+    uint32_t degree = begins[i + 1] - begins[i];
     field[i] = value;
-    *r = (row){indptr[i], degree, given / (degree ? degree : 1)};
+    *r = (row){begins[i], degree, given / (degree ? degree : 1)};
     f->active++;
     f->ends += degree;
     if (!degree) f->dissipated += given;
@@ -128,7 +128,7 @@ static inline uint64_t lower(double *restrict field, const int64_t *restrict ind
 }
 
 /* Lower the sites of [low, high) that are above the threshold: from a look at all of them, or at those that are marked. */
-static void lower_all(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t low,
+static void lower_all(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t low,
                       int64_t high, work w, found *f) {
     row *rows = w.rows;
     found here = *f;
@@ -143,14 +143,14 @@ static void lower_all(double *restrict field, const int64_t *restrict indptr, do
         w.toppled[k] |= word;
         for (; word; word &= word - 1) {
             int bit = __builtin_ctzll(word);
-            still |= lower(field, indptr, alpha, threshold, 64 * k + bit, rows + here.active, &here) << bit;
+            still |= lower(field, begins, alpha, threshold, 64 * k + bit, rows + here.active, &here) << bit;
         }
         w.marks[k] = still;
     }
     *f = here;
 }
 
-static void lower_marked(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t low,
+static void lower_marked(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t low,
                          int64_t high, work w, found *f) {
     row *rows = w.rows;
     found here = *f;
@@ -161,7 +161,7 @@ static void lower_marked(double *restrict field, const int64_t *restrict indptr,
             int bit = __builtin_ctzll(word);
             if (!(fabs(field[64 * k + bit]) > threshold)) continue;
             active |= 1ull << bit;
-            still |= lower(field, indptr, alpha, threshold, 64 * k + bit, rows + here.active, &here) << bit;
+            still |= lower(field, begins, alpha, threshold, 64 * k + bit, rows + here.active, &here) << bit;
         }
         w.toppled[k] |= active;
         w.marks[k] = still;
@@ -206,10 +206,10 @@ static void push_near(double *restrict field, const uint32_t *restrict indices, 
     }
 }
 
-static void sort_gifts(const int64_t *restrict indptr, const uint32_t *restrict indices, int64_t n, work w, int64_t count) {
+static void sort_gifts(const uint32_t *restrict begins, const uint32_t *restrict indices, int64_t n, work w, int64_t count) {
     const row *restrict rows = w.rows;
     gift **restrict next = w.next;
-    for (int64_t b = 0; b < n_blocks(n); b++) next[b] = w.gifts + indptr[b << BLOCK_BITS];
+    for (int64_t b = 0; b < n_blocks(n); b++) next[b] = w.gifts + begins[b << BLOCK_BITS];
     for (int64_t a = 0; a < count; a++) {
         row r = rows[a];
         __builtin_prefetch(indices + rows[a + AHEAD].begin);
@@ -222,11 +222,11 @@ static void sort_gifts(const int64_t *restrict indptr, const uint32_t *restrict 
 }
 
 /* Block by block, the gifts of a step are taken, and the sites lowered that are active in the next. */
-static void sweep(double *restrict field, const int64_t *restrict indptr, double alpha, double threshold, int64_t n, int marking,
+static void sweep(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t n, int marking,
                   int last, work w, found *f) {
     for (int64_t b = 0; b < n_blocks(n); b++) {
         int64_t low = b << BLOCK_BITS, high = n - low < BLOCK ? n : low + BLOCK;
-        const gift *g = w.gifts + indptr[low], *end = w.next[b];
+        const gift *g = w.gifts + begins[low], *end = w.next[b];
         if (marking)
             for (; g < end; g++) add_marking(field, threshold, g->site, g->share, w.marks);
         else {
@@ -236,17 +236,17 @@ static void sweep(double *restrict field, const int64_t *restrict indptr, double
             for (; g < end; g++) field[g->site] += g->share;
         }
         if (last) continue;
-        if (marking) lower_marked(field, indptr, alpha, threshold, low, high, w, f);
-        else lower_all(field, indptr, alpha, threshold, low, high, w, f);
+        if (marking) lower_marked(field, begins, alpha, threshold, low, high, w, f);
+        else lower_all(field, begins, alpha, threshold, low, high, w, f);
     }
 }
 
-static avalanche relax_in(double *restrict field, const int64_t *restrict indptr, const uint32_t *restrict indices, int64_t n,
+static avalanche relax_in(double *restrict field, const uint32_t *restrict begins, const uint32_t *restrict indices, int64_t n,
                           double alpha, double threshold, int64_t max_steps, work w) {
     avalanche result = {0};
     found f = {0};
     memset(w.toppled, 0, (n + 63) / 64 * 8);
-    if (max_steps > 0) lower_all(field, indptr, alpha, threshold, 0, n, w, &f);
+    if (max_steps > 0) lower_all(field, begins, alpha, threshold, 0, n, w, &f);
     while (f.active > 0) {
         int64_t count = f.active;
         int look = n > FEW_SITES && 8 * f.ends > n, last = ++result.duration == max_steps;
@@ -255,16 +255,16 @@ static avalanche relax_in(double *restrict field, const int64_t *restrict indptr
         f.active = f.ends = 0;
         for (int k = 0; k < AHEAD; k++) w.rows[count + k].begin = 0; /* prefetched, but no rows */
         if (n >= bins_from) {
-            sort_gifts(indptr, indices, n, w, count);
-            sweep(field, indptr, alpha, threshold, n, !look && !last, last, w, &f);
+            sort_gifts(begins, indices, n, w, count);
+            sweep(field, begins, alpha, threshold, n, !look && !last, last, w, &f);
             continue;
         }
         if (look) push(field, indices, w.rows, count);
         else if (n > FEW_SITES) push_marking(field, indices, threshold, w.rows, count, w.marks);
         else push_near(field, indices, threshold, w.rows, count, w.marks);
         if (last) break;
-        if (look) lower_all(field, indptr, alpha, threshold, 0, n, w, &f);
-        else lower_marked(field, indptr, alpha, threshold, 0, n, w, &f);
+        if (look) lower_all(field, begins, alpha, threshold, 0, n, w, &f);
+        else lower_marked(field, begins, alpha, threshold, 0, n, w, &f);
     }
     result.dissipated = f.dissipated;
     if (result.duration == max_steps)
@@ -273,10 +273,10 @@ static avalanche relax_in(double *restrict field, const int64_t *restrict indptr
     return result;
 }
 
-avalanche relax(double *field, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha, double threshold,
+avalanche relax(double *field, const uint32_t *begins, const uint32_t *indices, int64_t n, double alpha, double threshold,
                 int64_t max_steps) {
-    work w = workspace(indptr, n);
-    avalanche result = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w);
+    work w = workspace(begins, n);
+    avalanche result = relax_in(field, begins, indices, n, alpha, threshold, max_steps, w);
     release(w);
     return result;
 }
@@ -349,14 +349,14 @@ static double quantile(const double *restrict field, int64_t n, double level, do
 }
 
 /* Avalanche sizes of T fields, each with its own threshold. */
-void probe(const double *fields, int64_t n_fields, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha,
+void probe(const double *fields, int64_t n_fields, const uint32_t *begins, const uint32_t *indices, int64_t n, double alpha,
            double level, int64_t max_steps, int64_t *sizes) {
-    work w = workspace(indptr, n);
+    work w = workspace(begins, n);
     double *field = room(n * sizeof *field), *scratch = room(n * sizeof *scratch), threshold = 0;
     for (int64_t t = 0; t < n_fields; t++) {
         threshold = quantile(fields + t * n, n, level, threshold, scratch);
         memcpy(field, fields + t * n, n * sizeof *field);
-        sizes[t] = relax_in(field, indptr, indices, n, alpha, threshold, max_steps, w).size;
+        sizes[t] = relax_in(field, begins, indices, n, alpha, threshold, max_steps, w).size;
     }
     free(field);
     free(scratch);
@@ -482,7 +482,7 @@ static double gini(const double *theta, int64_t n, uint32_t *places, double *mag
 
 /* One in-line run of XOR, tanh units, two inputs, four patterns: curves (epochs + 1,), sizes and angles of the snapshots.
  * Without room for the `concentration`, it is not taken. */
-void train(double *theta, int64_t h, const double *inputs, const double *targets, double rate, const int64_t *indptr,
+void train(double *theta, int64_t h, const double *inputs, const double *targets, double rate, const uint32_t *begins,
            const uint32_t *indices, double alpha, double level, int64_t max_steps, int64_t every, int64_t epochs, double *loss,
            double *accuracy, double *concentration, int64_t *sizes, double *angles) {
     enum { B = 4 };
@@ -491,7 +491,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
     double *relaxed = malloc(n * 8), *scratch = malloc(n * 8), *magnitudes = malloc(n * 8), dlogits[B], threshold = 0;
     uint32_t *places = malloc(n * sizeof *places);
     const double *bias = theta + 2 * h, *readout = theta + 3 * h;
-    work w = workspace(indptr, n);
+    work w = workspace(begins, n);
     for (int64_t i = 0; i < n; i++) places[i] = i;
     for (int64_t epoch = 0; epoch <= epochs; epoch++) {
         for (int64_t j = 0; j < h; j++)
@@ -529,7 +529,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
             for (int k = 0; k < 2; k++) gradient[2 * j + k] = columns[k * h + j];
         threshold = quantile(gradient, n, level, threshold, scratch);
         memcpy(relaxed, gradient, n * 8);
-        avalanche result = relax_in(relaxed, indptr, indices, n, alpha, threshold, max_steps, w);
+        avalanche result = relax_in(relaxed, begins, indices, n, alpha, threshold, max_steps, w);
         if (epoch % every == 0) {
             sizes[epoch / every] = result.size;
             angles[epoch / every] = angle(gradient, relaxed, n);
@@ -548,7 +548,7 @@ void train(double *theta, int64_t h, const double *inputs, const double *targets
 }
 
 /* As `probe`, the first thing to write: a whole selection, and `relax_plain`. */
-void probe_plain(const double *fields, int64_t n_fields, const int64_t *indptr, const uint32_t *indices, int64_t n, double alpha,
+void probe_plain(const double *fields, int64_t n_fields, const uint32_t *begins, const uint32_t *indices, int64_t n, double alpha,
                  double level, int64_t max_steps, int64_t *sizes) {
     double *field = malloc(n * sizeof *field), *scratch = malloc(n * sizeof *scratch);
     for (int64_t t = 0; t < n_fields; t++) {
@@ -558,7 +558,7 @@ void probe_plain(const double *fields, int64_t n_fields, const int64_t *indptr, 
         for (int64_t i = rank + 1; i < n; i++) greater = fmin(greater, scratch[i]);
         double threshold = weight >= 0.5 ? greater - (greater - lesser) * (1 - weight) : lesser + (greater - lesser) * weight;
         memcpy(field, fields + t * n, n * sizeof *field);
-        sizes[t] = relax_plain(field, indptr, indices, n, alpha, threshold, max_steps).size;
+        sizes[t] = relax_plain(field, begins, indices, n, alpha, threshold, max_steps).size;
     }
     free(field);
     free(scratch);

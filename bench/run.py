@@ -25,7 +25,7 @@ import pages
 from threadpoolctl import threadpool_limits
 
 from tdu import files
-from tdu.avalanches.graphs import barabasi_albert, seeded_igraph
+from tdu.avalanches.graphs import barabasi_albert
 from tdu.avalanches.threads import relax_in_blocks
 from tdu.avalanches.throughput import Workload, probe_all, pushes, synthetic
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE, GrokkingConfig, Scope, StudyConfig
@@ -35,6 +35,7 @@ from tdu.kernels.threshold import magnitude_quantile
 from tdu.models.networks import Transformer
 from tdu.models.optimisers import AdamW
 from tdu.models.tasks import modular
+from tdu.rng import seeded_igraph
 from tdu.statistics import resampling
 from tdu.statistics.scaling import exponent_of_runs
 from tdu.training.ensembles import train_all
@@ -162,13 +163,13 @@ def one_field(n, rounds):
     work = synthetic(n, "Gaussian")
     field = work.fields[0]
     threshold = float(np.quantile(np.abs(field), QUANTILE))
-    profile, relaxed = np.empty(MAX_STEPS, np.int64), np.empty(n)
+    rows, profile, relaxed = work.graph.begins, np.empty(MAX_STEPS, np.int64), np.empty(n)
 
     def put_back():
         relaxed[:] = field
 
     def alone():
-        relax(relaxed, work.graph.indptr, work.graph.targets, ALPHA, threshold, MAX_STEPS, profile, workspace(n), False)
+        relax(relaxed, rows, work.graph.targets, ALPHA, threshold, MAX_STEPS, profile, workspace(rows), False)
         return relaxed
 
     def shared():

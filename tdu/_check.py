@@ -19,8 +19,8 @@ LARGEST_SEED = 2**64 - 1
 LARGEST_STEPS = 10**9
 #: The most hidden units h: their 4h + 1 sites are 32-bit numbers.
 _LARGEST_SCALE = (2**31 - 2) // 4
-#: Sites are 32-bit numbers in the rows of a graph, each of which begins at a 64-bit one.
-_LARGEST_GRAPH, _SITE_BYTES = 2**31 - 1, 24
+#: Sites are 32-bit numbers in the rows of a graph, each of which begins at another.
+_LARGEST_GRAPH, _SITE_BYTES = 2**31 - 1, 20
 #: Of a run in memory: what it takes at least, and how many numbers it has of a snapshot and of an epoch.
 _RUN_BYTES, _COLUMNS, _CURVES = 2000, 10, 4
 

@@ -1,12 +1,19 @@
 """Seeds as addresses: every random stream is named by its purpose, so that neither order nor the number of workers matters."""
 
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from tdu import _check
 from tdu.kernels.elementary import quantiles_of_normal
 from tdu.types import Floats
+
+_IGRAPH_RANDOM = threading.Lock()
 
 
 class Stage(IntEnum):
@@ -70,3 +77,17 @@ def _made_normal(uniforms: Floats, scale: float) -> Floats:
     values = np.empty(uniforms.size)
     quantiles_of_normal(uniforms.ravel(), float(scale), values)
     return values.reshape(uniforms.shape)
+
+
+@contextmanager
+def seeded_igraph(seed: int) -> Iterator[None]:
+    """Have igraph draw from a generator seeded with `seed`; it has one for the whole process, hence the lock."""
+    import igraph
+
+    seed = _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
+    with _IGRAPH_RANDOM:
+        igraph.set_random_number_generator(random.Random(seed))
+        try:
+            yield
+        finally:
+            igraph.set_random_number_generator(random)

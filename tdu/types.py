@@ -24,6 +24,7 @@ from tdu.series import Band as Band
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
+Begins = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 #: Of any precision, as a file or a network has them.
 Fields = npt.NDArray[np.floating]

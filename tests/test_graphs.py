@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 
 import tdu
-from tdu.avalanches.graphs import seeded_igraph
+from tdu.avalanches.graphs import kind_of_begins
+from tdu.avalanches.threads import relax_in_blocks
+from tdu.rng import seeded_igraph
 from tests.strategies import graphs, neighbours
 
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "vectors.json").read_text())["graphs"]
@@ -25,7 +27,7 @@ def test_families_are_simple_symmetric_and_seeded(family):
     build = FAMILIES[family]
     graph = build(200, 1)
     assert len(graph) == 200
-    assert (graph.indptr.dtype, graph.indices.dtype) == (np.int64, np.int32)
+    assert (graph.indptr.dtype, graph.indices.dtype, graph.begins.dtype) == (np.int64, np.int32, np.uint32)
     rows = neighbours(graph)
     for i, row in enumerate(rows):
         assert row == sorted(set(row))
@@ -133,10 +135,32 @@ def test_edges_in_any_order_and_direction_give_the_same_graph(graph):
 def test_arrays_cannot_be_changed_and_the_callers_stay_theirs():
     indptr, indices = np.array([0, 1, 2]), np.array([1, 0], np.int32)
     graph = tdu.Graph(indptr, indices)
-    with pytest.raises(ValueError, match="read-only"):
-        graph.indices[0] = 0
-    indices[0] = 5
-    assert graph.indices[0] == 1
+    for array in (graph.indices, graph.indptr, graph.begins):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    indices[0], indptr[1] = 5, 5
+    assert graph.indices[0] == graph.indptr[1] == 1
+
+
+def test_rows_begin_at_numbers_of_32_bits_up_to_the_last_that_there_is():
+    assert [kind_of_begins(n_ends) for n_ends in (0, 2**32 - 1, 2**32)] == [np.uint32, np.uint32, np.int64]
+
+
+def test_rows_that_begin_at_numbers_of_64_bits_give_the_same(monkeypatch):
+    """In graphs of 2³² ends of edges and more, of which a machine of tests has no memory."""
+    n = 12_345  # so many that sites are looked at one and all as well as by marks
+    graph, field = tdu.barabasi_albert(n), np.random.default_rng(3).standard_cauchy(n)
+    monkeypatch.setattr("tdu.avalanches.graphs._ENDS_OF_64_BITS", 0)
+    wide = tdu.barabasi_albert(n)
+    assert (graph.begins.dtype, wide.begins.dtype) == (np.uint32, np.int64)
+    assert np.array_equal(wide.begins, graph.begins)
+    assert np.array_equal(wide.indices, graph.indices)
+    assert np.array_equal(tdu.nulls.rewired(wide).indices, tdu.nulls.rewired(graph).indices)
+    one, other = (tdu.avalanche(field, rows) for rows in (graph, wide))
+    assert (other.size, other.gradient.tolist()) == (one.size, one.gradient.tolist())
+    blocked, threshold = field.copy(), np.quantile(np.abs(field), 0.9)
+    assert relax_in_blocks(blocked, wide, 0.3, threshold, 20, np.empty(20, np.int64), 2, 9)[0] == one.size
+    assert blocked.tolist() == one.gradient.tolist()
 
 
 def test_igraphs_own_generator_is_given_back():

@@ -173,7 +173,7 @@ def test_rewiring_is_igraphs_in_distribution():
     """Clustering, assortativity and distance of a rewired scale-free graph, over 30 rewirings of each."""
     import igraph
 
-    from tdu.avalanches.graphs import seeded_igraph
+    from tdu.rng import seeded_igraph
 
     graph = tdu.barabasi_albert(400, seed=1)
     edges = [(i, int(j)) for i in range(400) for j in graph.indices[graph.indptr[i] : graph.indptr[i + 1]] if i < j]
@@ -240,7 +240,7 @@ def test_rewiring_tries_ten_swaps_an_edge_from_its_seed():
     graph = tdu.barabasi_albert(60, seed=1)
     for seed in (0, 3):
         indices, owner = graph.indices.copy(), np.repeat(np.arange(60, dtype=np.int32), graph.degree)
-        swap_edges(graph.indptr, indices, owner, np.random.default_rng(seed).random(10 * indices.size))
+        swap_edges(graph.begins, indices, owner, np.random.default_rng(seed).random(10 * indices.size))
         found = tdu.nulls.rewired(graph, seed) if seed else tdu.nulls.rewired(graph)
         assert np.array_equal(found.indices, indices)
         assert np.array_equal(found.indptr, graph.indptr)

@@ -13,9 +13,9 @@ from tdu.kernels.avalanche import relax, workspace
 from tests.strategies import float_fields, graphs
 
 
-def used(n, kind=np.float64):
+def used(begins, kind=np.float64):
     """Work space as it lies in memory that was something else before."""
-    work = workspace(n, kind)
+    work = workspace(begins, kind)
     for array in work:
         array.view(np.uint8)[:] = 0xFF
     return work
@@ -25,8 +25,8 @@ def both(field, graph, alpha, threshold, max_steps, workers, block_bits):
     alone, shared = field.copy(), field.copy()
     profiles = np.full((2, max_steps), -1)
     alpha, threshold = field.dtype.type(alpha), field.dtype.type(threshold)
-    work = used(field.size, field.dtype)
-    one = relax(alone, graph.indptr, graph.targets, alpha, threshold, max_steps, profiles[0], work, True)
+    work = used(graph.begins, field.dtype)
+    one = relax(alone, graph.begins, graph.targets, alpha, threshold, max_steps, profiles[0], work, True)
     with mock.patch("tdu.avalanches.threads.workspace", used):
         other = relax_in_blocks(shared, graph, alpha, threshold, max_steps, profiles[1], workers, block_bits)
     assert tuple(one) == tuple(other)

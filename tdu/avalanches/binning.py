@@ -73,7 +73,7 @@ def binned_over_pushed(n: int) -> float:
     settings = 0.3, 0.95, 2, profile
     ways = (
         lambda: relax_in_blocks(field, graph, *settings, 1),
-        lambda: relax(field, graph.indptr, graph.targets, *settings, workspace(n), False),
+        lambda: relax(field, graph.begins, graph.targets, *settings, workspace(graph.begins), False),
     )
     binned, pushed = np.min([[seconds(way) for way in ways] for _ in range(_ROUNDS)], axis=0)
     return float(binned / pushed)

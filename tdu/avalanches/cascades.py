@@ -114,8 +114,8 @@ def _relax(
     n, max_steps, alpha = field.size, profile.size, _rounded(alpha, field)
     if n >= MIN_SITES_THREADED and (workers > 1 or n >= sites_from_which_bins_pay()):
         return relax_in_blocks(field, graph, alpha, threshold, max_steps, profile, workers)
-    work = workspace(n, field.dtype) if work is None else work
-    found: Relaxed = relax(field, graph.indptr, graph.targets, alpha, threshold, max_steps, profile, work, True)
+    work = workspace(graph.begins, field.dtype) if work is None else work
+    found: Relaxed = relax(field, graph.begins, graph.targets, alpha, threshold, max_steps, profile, work, True)
     return found
 
 
@@ -134,7 +134,7 @@ def sizes_of(
     sizes, n = np.empty(len(many), np.int64), len(graph)
     measured = measure_sizes(
         np.require(many, requirements=["W"]),
-        graph.indptr,
+        graph.begins,
         graph.targets,
         _rounded(_check.real(alpha, "alpha", 0, 1), many),
         _check.real(quantile, "quantile", 0, 1, open_interval=True),
@@ -143,7 +143,7 @@ def sizes_of(
         np.empty(n, many.dtype),
         np.empty(n, many.dtype),
         np.empty(max_steps, np.int64),
-        workspace(n, many.dtype),
+        workspace(graph.begins, many.dtype),
         _validate.LARGEST[many.dtype],
     )
     if measured < len(many):
@@ -174,7 +174,7 @@ class Meter:
         self._graph, self._alpha, self._quantile, self._max_steps = graph, alpha, quantile, max_steps
         self._workers, self._kind, n = workers, np.dtype(precision), len(graph)
         self._largest = _validate.LARGEST[self._kind]
-        self._kept = (np.empty(n, self._kind), workspace(n, self._kind)) if n < MIN_SITES_THREADED else None
+        self._kept = (np.empty(n, self._kind), workspace(graph.begins, self._kind)) if n < MIN_SITES_THREADED else None
 
     def __call__(self, field: Fields) -> Avalanches:
         """The avalanche of a field (N,), which is not changed."""

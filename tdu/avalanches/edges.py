@@ -42,7 +42,7 @@ def edge_statistics(field: Fields, graph: Graph) -> dict[str, float]:
     n = len(graph)
     ranks = by_rank(np.abs(field), np.arange(1.0 - n, n, 2.0))  # twice the rank, less its mean: whole numbers
     signs = np.sign(field).astype(np.int8)
-    products, agreements = sums_over_edges(graph.indptr, graph.targets, ranks, signs)
+    products, agreements = sums_over_edges(graph.begins, graph.targets, ranks, signs)
     n_edges, pairs = _edges_and_pairs(graph)
     squares = ranks * ranks
     spread = float(squares.sum())

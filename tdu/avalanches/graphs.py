@@ -1,10 +1,7 @@
 """Graphs as compressed sparse rows, and their builders; igraph is loaded only by the families that need it."""
 
-import random
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +10,20 @@ import numpy.typing as npt
 from tdu import _check
 from tdu.errors import InputError, InputTypeError
 from tdu.kernels.growth import adjacency, attach
-from tdu.types import Indices, Integers
+from tdu.rng import seeded_igraph
+from tdu.types import Begins, Indices, Integers
 
 if TYPE_CHECKING:
     import igraph
 
-_IGRAPH_RANDOM = threading.Lock()
 _UNIFORMS = 1 << 22  # random numbers in memory at a time
 _LEAST_REWIRED = 1e-12  # below some 10⁻¹⁸ igraph crashes or does not come back
 _END_BYTES, _IGRAPH_BYTES = 20, 100  # that an end of an edge takes at least, in arrays that are sorted and in igraph's list
+_ENDS_OF_64_BITS = 1 << 32  # from so many on, rows begin at numbers of 64 bits
 _SPARE = 64  # drawn beyond those certain to be used: a choice that was made already is drawn again
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Graph:
     """An undirected simple graph of N sites and E edges; the arrays are read-only.
 
@@ -33,6 +31,7 @@ class Graph:
     ----------
     indptr : (N+1,) int64; the neighbours of site i are ``indices[indptr[i]:indptr[i + 1]]``, ascending.
     indices : (2E,) int32; every edge stands in the rows of both its ends.
+    begins : (N+1,) uint32, or int64 where 2E is 2³² or more: `indptr` as it is held, and as kernels read it.
 
     Raises
     ------
@@ -51,11 +50,11 @@ class Graph:
     (3, [1, 2, 1])
     """
 
-    indptr: Integers
+    begins: Begins
     indices: Indices
 
-    def __post_init__(self) -> None:
-        raw, indptr = _integers(self.indices, "indices"), _integers(self.indptr, "indptr").astype(np.int64)
+    def __init__(self, indptr: npt.ArrayLike, indices: npt.ArrayLike) -> None:
+        raw, indptr = _integers(indices, "indices"), _integers(indptr, "indptr").astype(np.int64)
         n_sites = indptr.size - 1
         if n_sites < 1:
             raise InputError("a graph needs at least one site")
@@ -65,20 +64,31 @@ class Graph:
             raise InputError(f"`indptr` must rise from 0 to the {raw.size} entries of `indices`, but ends at {indptr[-1]}")
         if raw.size and (raw.min() < 0 or raw.max() >= n_sites):
             raise InputError(f"`indices` must lie in 0 … {n_sites - 1}, but they span {raw.min()} … {raw.max()}")
-        indices = raw.astype(np.int32)
+        ends = raw.astype(np.int32)
         row = np.repeat(np.arange(n_sites, dtype=np.int32), degree)
-        if (indices == row).any():
-            raise InputError(f"site {row[np.argmax(indices == row)]} is its own neighbour: loops are not allowed")
-        falls = (np.diff(indices) <= 0) & (np.diff(row) == 0)
+        if (ends == row).any():
+            raise InputError(f"site {row[np.argmax(ends == row)]} is its own neighbour: loops are not allowed")
+        falls = (np.diff(ends) <= 0) & (np.diff(row) == 0)
         if falls.any():
             raise InputError(f"the row of site {row[np.argmax(falls)]} is not strictly ascending")
-        _refuse_one_way(row, indices)
-        for name, array in (("indptr", indptr), ("indices", indices)):
+        _refuse_one_way(row, ends)
+        self._hold(indptr, ends)
+
+    def _hold(self, indptr: npt.NDArray[np.integer], indices: Indices) -> None:
+        begins = indptr.astype(kind_of_begins(indices.size), copy=False)
+        for name, array in (("begins", begins), ("indices", indices)):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
     def __len__(self) -> int:
-        return self.indptr.size - 1
+        return self.begins.size - 1
+
+    @cached_property
+    def indptr(self) -> Integers:
+        """(N+1,) int64, where rows begin and end; made when it is first asked for, and kept."""
+        indptr = self.begins.astype(np.int64)
+        indptr.setflags(write=False)
+        return indptr
 
     @property
     def targets(self) -> npt.NDArray[np.uint32]:
@@ -88,7 +98,7 @@ class Graph:
     @property
     def degree(self) -> Integers:
         """(N,) int64, the number of neighbours of every site."""
-        return np.diff(self.indptr)
+        return np.diff(self.begins).astype(np.int64)
 
     @classmethod
     def from_edges(cls, n: int, edges: npt.ArrayLike) -> "Graph":
@@ -140,21 +150,24 @@ class Graph:
         return cls.of_rows(indptr, target.astype(np.int32))
 
     @classmethod
-    def of_rows(cls, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32]) -> "Graph":
-        """The graph of adjacency arrays known to be valid, which are not copied, and made read-only.
+    def of_rows(cls, indptr: npt.NDArray[np.integer], indices: Indices) -> "Graph":
+        """The graph of adjacency arrays known to be valid: made read-only, and copied only where `indptr` is not as `begins`.
 
         Examples
         --------
         >>> ring = tdu.ring(6, k=2)
-        >>> same = tdu.Graph.of_rows(ring.indptr, ring.indices)
+        >>> same = tdu.Graph.of_rows(ring.begins, ring.indices)
         >>> same.indices is ring.indices, same.degree.tolist()
         (True, [2, 2, 2, 2, 2, 2])
         """
         graph = object.__new__(cls)
-        for name, array in (("indptr", indptr), ("indices", indices)):
-            array.setflags(write=False)
-            object.__setattr__(graph, name, array)
+        graph._hold(indptr, indices)
         return graph
+
+
+def kind_of_begins(n_ends: int) -> type[np.uint32] | type[np.int64]:
+    """The type of `Graph.begins` for 2E ends of edges: of 32 bits where it can be, of which a large avalanche reads less."""
+    return np.uint32 if n_ends < _ENDS_OF_64_BITS else np.int64
 
 
 def _integers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.integer]:
@@ -180,20 +193,6 @@ def _refuse_one_way(row: Indices, indices: Indices) -> None:
 def _edge(pairs: npt.NDArray[np.integer], bad: npt.ArrayLike) -> str:
     at = int(np.argmax(bad))
     return f"edge {at} = ({pairs[at, 0]}, {pairs[at, 1]})"
-
-
-@contextmanager
-def seeded_igraph(seed: int) -> Iterator[None]:
-    """Have igraph draw from a generator seeded with `seed`; it has one for the whole process, hence the lock."""
-    import igraph
-
-    seed = _check.integer(seed, "seed", 0, _check.LARGEST_SEED)
-    with _IGRAPH_RANDOM:
-        igraph.set_random_number_generator(random.Random(seed))
-        try:
-            yield
-        finally:
-            igraph.set_random_number_generator(random)
 
 
 def _from_igraph(graph: "igraph.Graph") -> Graph:
@@ -226,9 +225,10 @@ def barabasi_albert(n: int, m: int = 2, seed: int = 0) -> Graph:
     reached = 0
     while reached < n:
         reached = attach(targets, reached, rng.random(min((n - reached) * m + _SPARE, _UNIFORMS)))
-    indptr, indices = np.empty(n + 1, np.int64), np.empty(2 * m * n - m * (m + 1), np.int32)
-    adjacency(targets, indptr, indices)
-    return Graph.of_rows(indptr, indices)
+    indices = np.empty(2 * m * n - m * (m + 1), np.int32)
+    begins = np.empty(n + 1, kind_of_begins(indices.size))
+    adjacency(targets, begins, indices)
+    return Graph.of_rows(begins, indices)
 
 
 def ring(n: int, k: int = 4) -> Graph:

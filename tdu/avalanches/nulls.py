@@ -116,8 +116,8 @@ def rewired(graph: Graph, seed: int = 0) -> Graph:
     owner = np.repeat(np.arange(len(_check.kind(graph, "graph", Graph)), dtype=np.int32), graph.degree)
     indices = graph.indices.copy()
     if indices.size:
-        swap_edges(graph.indptr, indices, owner, rng.random(_SWAPS_PER_EDGE * indices.size))
-    return Graph.of_rows(graph.indptr, indices)
+        swap_edges(graph.begins, indices, owner, rng.random(_SWAPS_PER_EDGE * indices.size))
+    return Graph.of_rows(graph.begins, indices)
 
 
 class Draw(NamedTuple):

@@ -29,8 +29,8 @@ def relax_in_blocks(
     block_bits: int = BLOCK_BITS,
 ) -> Relaxed:  # fmt: skip
     """As `tdu.kernels.avalanche.relax`, on `workers` threads; `field` (N,) and `profile` (max_steps,) are overwritten."""
-    n, n_blocks = field.size, -(-field.size >> block_bits)
-    work = workspace(n, field.dtype)
+    n_blocks = -(-field.size >> block_bits)
+    work = workspace(graph.begins, field.dtype)
     blocks = Blocks(*np.zeros((3, n_blocks), np.int64))
     room, bins = 0, bins_for(workers, n_blocks, 0, field.dtype)
     owned = even_cuts(_costs(graph, n_blocks, block_bits), workers * _PARTS if workers > 1 else 1)
@@ -43,7 +43,7 @@ def relax_in_blocks(
 
         def one(part: tuple[int, int]) -> tuple[int, int]:
             settings = (n_runs, lowering, work, blocks, bins, block_bits)
-            n_active, n_isolated, _ = sweep(field, graph.indptr, alpha, threshold, *part, *settings)
+            n_active, n_isolated, _ = sweep(field, graph.begins, alpha, threshold, *part, *settings)
             return n_active, n_isolated
 
         n_active, n_isolated = np.transpose(list(executor.map(one, owned)))
@@ -75,7 +75,7 @@ def relax_in_blocks(
 def _costs(graph: Graph, n_blocks: int, block_bits: int) -> Integers:
     """Cost of receiving in every block, in ends of edges."""
     edges = np.minimum(np.arange(n_blocks + 1) << block_bits, len(graph))
-    before: Integers = graph.indptr[edges] + _SITE * edges
+    before: Integers = graph.begins[edges] + _SITE * edges
     return np.diff(before)
 
 

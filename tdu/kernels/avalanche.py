@@ -27,9 +27,9 @@ _FEW_SITES = 10_000
 class Work(NamedTuple):
     """Work space of an avalanche on n sites, overwritten; only what the avalanche touches is ever written.
 
-    begin (n,) uint64 and degree (n,) uint32, the rows of the sites of a step in ascending order; share (n,), of the field's
-    type, what each neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie above the threshold;
-    toppled (⌈n/64⌉,) uint64, likewise.
+    begin (n,), of the type of `Graph.begins`, and degree (n,) uint32, the rows of the sites of a step in ascending order;
+    share (n,), of the field's type, what each neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie
+    above the threshold; toppled (⌈n/64⌉,) uint64, likewise.
     """
 
     begin: np.ndarray
@@ -39,17 +39,21 @@ class Work(NamedTuple):
     toppled: np.ndarray
 
 
-def workspace(n, kind=np.float64):
-    """Work space for n sites with a field of a `kind`: by NumPy, which puts large arrays in large pages, as kernels do not."""
+def workspace(begins, kind=np.float64):
+    """Work space for the n sites of a graph with a field of a `kind`.
+
+    By NumPy, which puts large arrays in large pages, as kernels do not.
+    """
+    n = begins.size - 1
     words = (n + 63) // 64
     return Work(
-        np.empty(n, np.uint64), np.empty(n, np.uint32), np.empty(n, kind),
+        np.empty(n, begins.dtype), np.empty(n, np.uint32), np.empty(n, kind),
         np.empty(words, np.uint64), np.empty(words, np.uint64),
     )  # fmt: skip
 
 
 @kernel
-def lower(field, indptr, alpha, threshold, i, a, begin, degree, share):
+def lower(field, begins, alpha, threshold, i, a, begin, degree, share):
     """Take ``alpha`` of its field from site `i`, the a-th active; record its row and what each neighbour gains.
 
     A site without neighbours gives all of it away, out of the system. Returns whether the site is still above the threshold,
@@ -58,15 +62,15 @@ def lower(field, indptr, alpha, threshold, i, a, begin, degree, share):
     given = alpha * field[i]
     value = field[i] - given
     field[i] = value
-    begin[a] = indptr[i]
-    n_neighbours = indptr[i + _BIT] - indptr[i]
+    begin[a] = begins[i]
+    n_neighbours = np.uint32(begins[i + _BIT] - begins[i])
     degree[a] = n_neighbours
-    share[a] = given / max(n_neighbours, 1)
+    share[a] = given / max(n_neighbours, _ONE_SITE)
     return np.uint64(abs(value) > threshold), n_neighbours
 
 
 @kernel
-def lower_above(field, indptr, alpha, threshold, low, high, begin, degree, share, marks, toppled):
+def lower_above(field, begins, alpha, threshold, low, high, begin, degree, share, marks, toppled):
     """`lower` the sites of [low, high) that are above the threshold, found by a look at all; `low` is a multiple of 64.
 
     All sites are lowered before any share arrives: that is what makes the step synchronous. Marks are set to those that are
@@ -85,7 +89,7 @@ def lower_above(field, indptr, alpha, threshold, low, high, begin, degree, share
         while word != 0:
             bit = np.uint64(trailing_zeros(word))
             word &= word - _BIT
-            above, n_neighbours = lower(field, indptr, alpha, threshold, np.uint64(first) + bit, n_active, begin, degree, share)
+            above, n_neighbours = lower(field, begins, alpha, threshold, np.uint64(first) + bit, n_active, begin, degree, share)
             still |= above << bit
             n_isolated += n_neighbours == 0
             n_ends += n_neighbours
@@ -95,7 +99,7 @@ def lower_above(field, indptr, alpha, threshold, low, high, begin, degree, share
 
 
 @kernel
-def lower_marked(field, indptr, alpha, threshold, low, high, begin, degree, share, marks, toppled):
+def lower_marked(field, begins, alpha, threshold, low, high, begin, degree, share, marks, toppled):
     """As `lower_above`, but only sites that are marked are looked at: shares may have taken them below the threshold again."""
     n_active = _NONE
     n_isolated = 0
@@ -111,7 +115,7 @@ def lower_marked(field, indptr, alpha, threshold, low, high, begin, degree, shar
                 i = np.uint64(64 * w) + bit
                 if abs(field[i]) > threshold:
                     active |= _BIT << bit
-                    above, n_neighbours = lower(field, indptr, alpha, threshold, i, n_active, begin, degree, share)
+                    above, n_neighbours = lower(field, begins, alpha, threshold, i, n_active, begin, degree, share)
                     still |= above << bit
                     n_isolated += n_neighbours == 0
                     n_ends += n_neighbours
@@ -214,10 +218,10 @@ def any_above(field, threshold):
 
 
 @kernel
-def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work, carrying):
+def relax(field, begins, indices, alpha, threshold, max_steps, profile, work, carrying):
     """Let the avalanche run until no site is active, or for `max_steps` steps; `field` (n,) is relaxed in place.
 
-    indptr (n+1,) int64, indices (2E,) uint32, rows sorted. Overwritten: profile (max_steps,) int64, topplings a step, 0
+    begins (n+1,) and indices (2E,) uint32, as a graph has them. Overwritten: profile (max_steps,) int64, topplings a step, 0
     after the last; `work`. Returns size, duration, extent, peak, dissipated, capped, and the transport, Σ |α g_i| over all
     topplings, which is 0 where it is not asked for by `carrying`.
     """
@@ -230,7 +234,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work, ca
     transport = 0.0
     n_active, n_isolated, n_ends = 0, 0, 0
     if max_steps > 0:
-        n_active, n_isolated, n_ends = lower_above(field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled)
+        n_active, n_isolated, n_ends = lower_above(field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled)
     while n_active > 0:
         profile[duration] = n_active
         duration += 1
@@ -243,7 +247,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work, ca
             if duration == max_steps:
                 break
             n_active, n_isolated, n_ends = lower_above(
-                field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled
+                field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled
             )
         else:
             if n > _FEW_SITES:
@@ -253,7 +257,7 @@ def relax(field, indptr, indices, alpha, threshold, max_steps, profile, work, ca
             if duration == max_steps:
                 break
             n_active, n_isolated, n_ends = lower_marked(
-                field, indptr, alpha, threshold, 0, n, begin, degree, share, marks, toppled
+                field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled
             )
     capped = duration == max_steps and any_above(field, threshold)
     size = 0

@@ -147,7 +147,7 @@ def number_of_shares(bins, n_runs, b):
 
 
 @kernel
-def sweep(field, indptr, alpha, threshold, low, high, n_runs, lowering, work, blocks, bins, block_bits):
+def sweep(field, begins, alpha, threshold, low, high, n_runs, lowering, work, blocks, bins, block_bits):
     """Give the blocks [low, high) what the first `n_runs` runs have for them, and lower the sites that are then active.
 
     With no runs, sites are lowered that are active at the start. Without `lowering`, none is lowered. Returns how many were
@@ -170,9 +170,9 @@ def sweep(field, indptr, alpha, threshold, low, high, n_runs, lowering, work, bl
         if lowering:
             rows = begin[position:], degree[position:], share[position:]
             if marking:
-                active, isolated, ends = lower_marked(field, indptr, alpha, threshold, first, last, *rows, marks, toppled)
+                active, isolated, ends = lower_marked(field, begins, alpha, threshold, first, last, *rows, marks, toppled)
             else:
-                active, isolated, ends = lower_above(field, indptr, alpha, threshold, first, last, *rows, marks, toppled)
+                active, isolated, ends = lower_above(field, begins, alpha, threshold, first, last, *rows, marks, toppled)
             blocks.first[b], blocks.n_active[b], blocks.n_ends[b] = position, active, ends
             position += active
             n_active += active

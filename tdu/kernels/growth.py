@@ -1,5 +1,7 @@
 """Preferential attachment straight into adjacency arrays, without an edge list in between."""
 
+import numpy as np
+
 from tdu._jit import kernel
 
 
@@ -47,37 +49,37 @@ def attach(targets, first, uniforms):
 
 
 @kernel
-def adjacency(targets, indptr, indices):
-    """Fill indptr (n+1,) int64 and indices (2E,) int32, rows sorted, from `targets` (n, m), −1 for none.
+def adjacency(targets, begins, indices):
+    """Fill begins (n+1,) and indices (2E,) int32, rows sorted, from `targets` (n, m), −1 for none.
 
     Rows come out sorted: the older neighbours of a site are written first, then the younger ones in ascending order.
     """
     n, m = targets.shape
-    indptr[:] = 0
+    begins[:] = 0
     for v in range(n):
         for k in range(m):
             older = targets[v, k]
             if older >= 0:
-                indptr[v + 1] += 1
-                indptr[older + 1] += 1
-    # indptr[v + 1] is where the next neighbour of v is written, and so in the end where its row ends
+                begins[v + 1] += 1
+                begins[older + 1] += 1
+    # begins[v + 1] is where the next neighbour of v is written, and so in the end where its row ends
     begin = 0
     for v in range(n):
-        degree = indptr[v + 1]
-        indptr[v + 1] = begin
+        degree = begins[v + 1]
+        begins[v + 1] = begin
         begin += degree
     for v in range(n):
         for k in range(m):
             older = targets[v, k]
             if older >= 0:
-                indices[indptr[v + 1]] = older
-                indptr[v + 1] += 1
-                indices[indptr[older + 1]] = v
-                indptr[older + 1] += 1
+                indices[begins[v + 1]] = older
+                begins[v + 1] += 1
+                indices[begins[older + 1]] = v
+                begins[older + 1] += 1
 
 
 @kernel
-def swap_edges(indptr, indices, owner, uniforms):
+def swap_edges(begins, indices, owner, uniforms):
     """Try to swap pairs of edges a–b, c–d for a–d, c–b, two `uniforms` a try; degrees stay, and the graph stays simple.
 
     `owner` (2E,) int32 holds the site in whose row each entry of `indices` stands. Rows keep their length, so entries are
@@ -89,25 +91,25 @@ def swap_edges(indptr, indices, owner, uniforms):
         a, b, c, d = owner[e], indices[e], owner[f], indices[f]
         if a in (c, d) or b in (c, d):
             continue
-        if position(indptr, indices, a, d) >= 0 or position(indptr, indices, c, b) >= 0:
+        if position(begins, indices, a, d) >= 0 or position(begins, indices, c, b) >= 0:
             continue
-        indices[position(indptr, indices, b, a)] = c
-        indices[position(indptr, indices, d, c)] = a
+        indices[position(begins, indices, b, a)] = c
+        indices[position(begins, indices, d, c)] = a
         indices[e] = d
         indices[f] = b
-    for i in range(indptr.size - 1):
-        for e in range(indptr[i] + 1, indptr[i + 1]):
+    for i in range(begins.size - 1):
+        for e in range(begins[i] + 1, begins[i + 1]):
             site = indices[e]
-            while e > indptr[i] and indices[e - 1] > site:
+            while e > begins[i] and indices[e - 1] > site:
                 indices[e] = indices[e - 1]
                 e -= 1
             indices[e] = site
 
 
 @kernel
-def position(indptr, indices, i, j):
+def position(begins, indices, i, j):
     """Position in `indices` of `j` in the row of `i`, or −1."""
-    for e in range(indptr[i], indptr[i + 1]):
+    for e in range(np.int64(begins[i]), np.int64(begins[i + 1])):  # signed, as −1 is
         if indices[e] == j:
             return e
     return -1

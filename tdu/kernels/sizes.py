@@ -17,7 +17,7 @@ def copy_within(source, target, largest):
 
 
 @kernel
-def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relaxed, scratch, profile, work, largest):
+def measure_sizes(fields, begins, indices, alpha, level, max_steps, sizes, relaxed, scratch, profile, work, largest):
     """Fill `sizes` (T,) int64 with the avalanche size of each of `fields` (T, N), which are not changed.
 
     Overwritten: relaxed and scratch (N,), of the type of the fields, profile (max_steps,) int64, and `work`. α is of that type.
@@ -31,6 +31,6 @@ def measure_sizes(fields, indptr, indices, alpha, level, max_steps, sizes, relax
             return t
         threshold = magnitude_quantile(relaxed, level, threshold, scratch)
         above = fields.dtype.type(threshold)
-        found = relax(relaxed, indptr, indices, alpha, above, max_steps, profile, work, False)
+        found = relax(relaxed, begins, indices, alpha, above, max_steps, profile, work, False)
         sizes[t] = found[0]
     return fields.shape[0]

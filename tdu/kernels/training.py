@@ -29,9 +29,9 @@ class Diffusion(NamedTuple):
     `one_graph`: they have one graph, so that at equal strengths the measured avalanche is the one that trains.
     """
 
-    indptr: np.ndarray
+    begins: np.ndarray
     indices: np.ndarray
-    training_indptr: np.ndarray
+    training_begins: np.ndarray
     training_indices: np.ndarray
     one_graph: bool
     alpha: float
@@ -89,14 +89,16 @@ class Work(NamedTuple):
     profile: np.ndarray
 
 
-def workspace(n, problem, max_steps):
-    """Work space of a run of N = `n` parameters."""
+def workspace(problem, diffusion):
+    """Work space of a run: of as many parameters as its graphs have sites."""
+    n = diffusion.begins.size - 1
     n_patterns, n_inputs = problem.inputs.shape
     h = (n - 1) // (n_inputs + 2)
+    rows = max(diffusion.begins, diffusion.training_begins, key=lambda begins: begins.itemsize)
     return Work(
-        avalanche.workspace(n), np.empty((n_patterns, h)), np.empty((n_inputs, h)), np.empty(h), np.empty(n_patterns),
+        avalanche.workspace(rows), np.empty((n_patterns, h)), np.empty((n_inputs, h)), np.empty(h), np.empty(n_patterns),
         np.empty(n_patterns), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.uint32),
-        np.empty(max_steps, np.int64),
+        np.empty(diffusion.max_steps, np.int64),
     )  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             t = epoch // diffusion.snapshot_every
             copy(gradient, relaxed)
             size, duration, extent, peak, dissipated, capped, transport = relax(
-                relaxed, diffusion.indptr, diffusion.indices, diffusion.alpha, threshold, diffusion.max_steps,
+                relaxed, diffusion.begins, diffusion.indices, diffusion.alpha, threshold, diffusion.max_steps,
                 snapshots.profile[t] if measured else profile, of_avalanche, measured,
             )  # fmt: skip
             if curves.size.size > 0:
@@ -152,7 +154,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
         if inline and not (sized and diffusion.one_graph and diffusion.alpha == diffusion.alpha_train):
             copy(gradient, relaxed)
             relax(
-                relaxed, diffusion.training_indptr, diffusion.training_indices, diffusion.alpha_train, threshold,
+                relaxed, diffusion.training_begins, diffusion.training_indices, diffusion.alpha_train, threshold,
                 diffusion.max_steps, profile, of_avalanche, False,
             )  # fmt: skip
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from scipy.special import zeta
 
 from tdu import _check, _validate
-from tdu.avalanches.graphs import seeded_igraph
 from tdu.errors import InputError
 from tdu.kernels.collapse import houdayer_hartmann
+from tdu.rng import seeded_igraph
 from tdu.types import Floats
 
 _LARGEST_SIZE = 2.0**53

@@ -197,10 +197,10 @@ def _recorded(
     )
     snapshots = _empty_snapshots(n_snapshots, config.max_steps, np.empty((n_snapshots if keep_fields else 0, theta.size)))
     diffusion = kernels.Diffusion(
-        measuring.indptr, measuring.targets, training.indptr, training.targets, measuring is training, float(config.alpha),
+        measuring.begins, measuring.targets, training.begins, training.targets, measuring is training, float(config.alpha),
         float(config.alpha_train), float(config.quantile), int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
-    work = kernels.workspace(theta.size, setup.problem, diffusion.max_steps)
+    work = kernels.workspace(setup.problem, diffusion)
     kernels.train(theta, setup.problem, diffusion, curves, snapshots, work)
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))

@@ -31,7 +31,7 @@ def test_sums_over_edges_are_exact_on_dyadic_values(data):
     signs = np.sign(field).astype(np.int8)
     rows = neighbours(graph)
     wanted = reference.sum_over_edges(rows, values.tolist()), reference.sum_over_edges(rows, signs.tolist())
-    assert sums_over_edges(graph.indptr, graph.targets, values, signs) == wanted
+    assert sums_over_edges(graph.begins, graph.targets, values, signs) == wanted
 
 
 def exact(value):
