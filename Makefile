@@ -63,7 +63,7 @@ suite: $(VENV)/readers.stamp $(VENV)/browser.stamp $(VENV)/clusters.stamp
 	scripts/debian-packages
 	$(PYTEST) $(PARALLEL)
 
-KERNELS = tests/kernels tests/test_threads.py tests/test_binning.py
+KERNELS = tests/kernels tests/test_threads.py tests/test_tuning.py
 # A quarter of the examples: the suite has had all of them from the kernels as everybody runs them.
 BRIEF = --hypothesis-profile=brief
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdu.avalanches.binning import sites_from_which_bins_pay
+from tdu.avalanches.tuning import sites_from_which_bins_pay, sites_up_to_which_branches_pay
 from tdu.config import ALPHA, MAX_STEPS, QUANTILE
 
 SOURCE = Path(__file__).with_name("reference.c")
@@ -36,6 +36,7 @@ class C:
         flags = ["-O3", "-march=native", "-shared", "-fPIC"]
         subprocess.run(["cc", *flags, "-o", str(shared), str(SOURCE), "-lm"], check=True)
         self.compiled = ctypes.CDLL(str(shared))
+        ctypes.c_int64.in_dll(self.compiled, "few_sites").value = sites_up_to_which_branches_pay()
         ctypes.c_int64.in_dll(self.compiled, "bins_from").value = int(min(sites_from_which_bins_pay(), np.iinfo(np.int64).max))
         self.compiled.stream.restype = self.compiled.arithmetic.restype = ctypes.c_double
 

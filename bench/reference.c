@@ -4,7 +4,8 @@
  *
  * `relax_plain` is what one writes first: two passes over the active sites and a scan of the field. `relax` keeps a bitmap of
  * the sites above the threshold, from a look at all of them while many topple, and the rows of the active sites, which are
- * prefetched; in fields of `bins_from` sites or more, shares are first sorted into blocks of sites that fit into the cache.
+ * prefetched. Sites are listed strip by strip, and then lowered; on up to `few_sites` as they are found. In fields of
+ * `bins_from` sites or more, shares are first sorted into blocks of sites that fit into the cache.
  * `train` is one run of the XOR study with a probe every so many epochs. Orders of addition are those of the kernels, so that
  * avalanches have the same bits; compilers may contract multiplications and additions in `train`, whose curves then agree to
  * rounding. Graphs have fewer than 2^32 ends of edges.
@@ -14,11 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
-enum { AHEAD = 16, FEW_SITES = 10000, BLOCK_BITS = 15, BLOCK = 1 << BLOCK_BITS };
+enum { AHEAD = 16, STRIP = 2048, BLOCK_BITS = 15, BLOCK = 1 << BLOCK_BITS };
 
-/* Fields of so many sites are relaxed in blocks; the caller says, by what it has measured. */
-int64_t bins_from = INT64_MAX;
+/* Fields of so many sites are relaxed in blocks, and of so few with branches; the caller says, by what it has measured. */
+int64_t bins_from = INT64_MAX, few_sites = 512;
 
 typedef struct {
     int64_t size, duration, extent, peak;
@@ -127,19 +131,100 @@ static inline uint64_t lower(double *restrict field, const uint32_t *restrict be
     return fabs(value) > threshold;
 }
 
-/* Lower the sites of [low, high) that are above the threshold: from a look at all of them, or at those that are marked. */
+/* A bit for each of `number` entries, up to 64, whose magnitude is above the threshold, or reaches it. */
+static inline uint64_t bits_above(const double *restrict x, int64_t number, double threshold) {
+    uint64_t word = 0;
+    if (number == 64)
+        for (int64_t bit = 0; bit < 64; bit++) word |= (uint64_t)(fabs(x[bit]) > threshold) << bit;
+    else
+        for (int64_t bit = 0; bit < number; bit++) word |= (uint64_t)(fabs(x[bit]) > threshold) << bit;
+    return word;
+}
+
+static inline uint64_t bits_reaching(const double *restrict x, int64_t number, double threshold) {
+    uint64_t word = 0;
+    if (number == 64)
+        for (int64_t bit = 0; bit < 64; bit++) word |= (uint64_t)(fabs(x[bit]) >= threshold) << bit;
+    else
+        for (int64_t bit = 0; bit < number; bit++) word |= (uint64_t)(fabs(x[bit]) >= threshold) << bit;
+    return word;
+}
+
+/* List the numbers of the bits that are set in `word`, from `first` on; more than these are written, up to 16 of them. */
+static inline int64_t list_bits(uint64_t word, uint32_t first, uint32_t *restrict list) {
+    int64_t number = __builtin_popcountll(word);
+#ifdef __AVX512F__
+    __m512i place = _mm512_add_epi32(_mm512_set1_epi32(first),
+                                     _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    for (; word; word >>= 16, place = _mm512_add_epi32(place, _mm512_set1_epi32(16))) {
+        _mm512_storeu_si512(list, _mm512_maskz_compress_epi32(word, place));
+        list += __builtin_popcount(word & 0xffff);
+    }
+#else
+    for (int64_t k = 0; k < number; k += 8)
+        for (int j = 0; j < 8; j++, word &= word - 1) list[k + j] = first + (word ? __builtin_ctzll(word) : 0);
+#endif
+    return number;
+}
+
+static inline void lower_listed(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold,
+                                const uint32_t *restrict list, int64_t number, work w, found *f) {
+    row *rows = w.rows;
+    found here = *f;
+    for (int64_t a = 0; a < number; a++) {
+        uint32_t i = list[a];
+        uint64_t above = lower(field, begins, alpha, threshold, i, rows + here.active, &here);
+        w.marks[i >> 6] |= above << (i & 63);
+    }
+    *f = here;
+}
+
+/* Lower the sites of [low, high) that are above the threshold, from a look at all of them or at those that are marked: listed
+ * first, a strip at a time. */
+static void list_all(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t low,
+                     int64_t high, work w, found *f) {
+    uint32_t list[STRIP + 16];
+    for (int64_t strip = low; strip < high; strip += STRIP) {
+        int64_t number = 0, end = high - strip < STRIP ? high : strip + STRIP;
+        for (int64_t first = strip; first < end; first += 64) {
+            uint64_t word = bits_above(field + first, end - first < 64 ? end - first : 64, threshold);
+            w.toppled[first / 64] |= word;
+            w.marks[first / 64] = 0;
+            number += list_bits(word, first, list + number);
+        }
+        lower_listed(field, begins, alpha, threshold, list, number, w, f);
+    }
+}
+
+static void list_marked(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t low,
+                        int64_t high, work w, found *f) {
+    uint32_t list[STRIP + 16];
+    for (int64_t strip = low; strip < high; strip += STRIP) {
+        int64_t number = 0, end = high - strip < STRIP ? high : strip + STRIP;
+        for (int64_t k = strip / 64; k < (end + 63) / 64; k++) {
+            uint64_t word = w.marks[k], active = 0;
+            if (!word) continue;
+            w.marks[k] = 0;
+            for (; word; word &= word - 1) {
+                int bit = __builtin_ctzll(word);
+                uint64_t above = fabs(field[64 * k + bit]) > threshold;
+                active |= above << bit;
+                list[number] = 64 * k + bit;
+                number += above;
+            }
+            w.toppled[k] |= active;
+        }
+        lower_listed(field, begins, alpha, threshold, list, number, w, f);
+    }
+}
+
+/* The same on few sites, each lowered as it is found. */
 static void lower_all(double *restrict field, const uint32_t *restrict begins, double alpha, double threshold, int64_t low,
                       int64_t high, work w, found *f) {
     row *rows = w.rows;
     found here = *f;
     for (int64_t k = low / 64; k < (high + 63) / 64; k++) {
-        const double *first = field + 64 * k;
-        int64_t number = high - 64 * k < 64 ? high - 64 * k : 64;
-        uint64_t word = 0, still = 0;
-        if (number == 64)
-            for (int64_t bit = 0; bit < 64; bit++) word |= (uint64_t)(fabs(first[bit]) > threshold) << bit;
-        else
-            for (int64_t bit = 0; bit < number; bit++) word |= (uint64_t)(fabs(first[bit]) > threshold) << bit;
+        uint64_t word = bits_above(field + 64 * k, high - 64 * k < 64 ? high - 64 * k : 64, threshold), still = 0;
         w.toppled[k] |= word;
         for (; word; word &= word - 1) {
             int bit = __builtin_ctzll(word);
@@ -236,8 +321,8 @@ static void sweep(double *restrict field, const uint32_t *restrict begins, doubl
             for (; g < end; g++) field[g->site] += g->share;
         }
         if (last) continue;
-        if (marking) lower_marked(field, begins, alpha, threshold, low, high, w, f);
-        else lower_all(field, begins, alpha, threshold, low, high, w, f);
+        if (marking) list_marked(field, begins, alpha, threshold, low, high, w, f);
+        else list_all(field, begins, alpha, threshold, low, high, w, f);
     }
 }
 
@@ -246,10 +331,11 @@ static avalanche relax_in(double *restrict field, const uint32_t *restrict begin
     avalanche result = {0};
     found f = {0};
     memset(w.toppled, 0, (n + 63) / 64 * 8);
-    if (max_steps > 0) lower_all(field, begins, alpha, threshold, 0, n, w, &f);
+    int few = n <= few_sites;
+    if (max_steps > 0) (few ? lower_all : list_all)(field, begins, alpha, threshold, 0, n, w, &f);
     while (f.active > 0) {
         int64_t count = f.active;
-        int look = n > FEW_SITES && 8 * f.ends > n, last = ++result.duration == max_steps;
+        int look = !few && 8 * f.ends > n, last = ++result.duration == max_steps;
         result.size += count;
         if (count > result.peak) result.peak = count;
         f.active = f.ends = 0;
@@ -260,11 +346,11 @@ static avalanche relax_in(double *restrict field, const uint32_t *restrict begin
             continue;
         }
         if (look) push(field, indices, w.rows, count);
-        else if (n > FEW_SITES) push_marking(field, indices, threshold, w.rows, count, w.marks);
-        else push_near(field, indices, threshold, w.rows, count, w.marks);
+        else if (few) push_near(field, indices, threshold, w.rows, count, w.marks);
+        else push_marking(field, indices, threshold, w.rows, count, w.marks);
         if (last) break;
-        if (look) lower_all(field, begins, alpha, threshold, 0, n, w, &f);
-        else lower_marked(field, begins, alpha, threshold, 0, n, w, &f);
+        if (look) list_all(field, begins, alpha, threshold, 0, n, w, &f);
+        else (few ? lower_marked : list_marked)(field, begins, alpha, threshold, 0, n, w, &f);
     }
     result.dissipated = f.dissipated;
     if (result.duration == max_steps)
@@ -308,14 +394,25 @@ static void gather(const double *restrict field, int64_t n, double low, double h
     int64_t less = 0, inside = 0;
     for (int64_t first = 0; first < n; first += 64) { /* 64 at once, and then the few among them that count */
         int64_t number = n - first < 64 ? n - first : 64;
-        uint64_t word = 0, over = 0;
-        for (int64_t bit = 0; bit < number; bit++) {
-            double value = fabs(field[first + bit]);
-            word |= (uint64_t)(value >= low) << bit;
-            over |= (uint64_t)(value > high) << bit;
-        }
+        uint64_t word = bits_reaching(field + first, number, low);
         less += number - __builtin_popcountll(word);
-        for (word &= ~over; word; word &= word - 1) scratch[inside++] = fabs(field[first + __builtin_ctzll(word)]);
+        word &= ~bits_above(field + first, number, high);
+        if (number < 64) {
+            for (; word; word &= word - 1) scratch[inside++] = fabs(field[first + __builtin_ctzll(word)]);
+            break;
+        }
+#ifdef __AVX512F__
+        for (const double *x = field + first; word; word >>= 8, x += 8) {
+            _mm512_storeu_pd(scratch + inside, _mm512_maskz_compress_pd(word, _mm512_abs_pd(_mm512_loadu_pd(x))));
+            inside += __builtin_popcount(word & 0xff);
+        }
+#else
+        int64_t end = inside + __builtin_popcountll(word);
+        for (; inside < end; inside += 8) /* more than these, which the next overwrite */
+            for (int j = 0; j < 8; j++, word &= word - 1)
+                scratch[inside + j] = fabs(field[first + (word ? __builtin_ctzll(word) : 0)]);
+        inside = end;
+#endif
     }
     *below = less;
     *within = inside;
@@ -325,21 +422,32 @@ static void gather(const double *restrict field, int64_t n, double low, double h
 static double quantile(const double *restrict field, int64_t n, double level, double guess, double *restrict scratch) {
     double position = (n - 1) * level;
     int64_t rank = position, below = 0, within = 0;
-    double width = 0.1 * (1 + 128.0 / n);
-    if (guess > 0) gather(field, n, (1 - width) * guess, (1 + width) * guess, scratch, &below, &within);
+    double width = 0.1 * (1 + 128.0 / n), low = (1 - width) * guess, high = (1 + width) * guess;
+    if (guess > 0) gather(field, n, low, high, scratch, &below, &within);
     if (n > 256 && !(below <= rank && rank < below + within - 1)) {
         int64_t stride = (int64_t)sqrt(n) / 4, m = 0;
         if (stride < 1) stride = 1;
         for (int64_t i = 0; i < n; i += stride) scratch[m++] = fabs(field[i]);
         double middle = level * (m - 1), spread = 3 * sqrt(level * (1 - level) * m) + 1;
         int64_t first = fmax(middle - spread, 0), last = fmin((int64_t)(middle + spread) + 1, m - 1);
-        double high = select_rank(scratch, m, last), low = select_rank(scratch, last, first);
+        high = select_rank(scratch, m, last);
+        low = select_rank(scratch, last, first);
         gather(field, n, low, high, scratch, &below, &within);
     }
     if (!(below <= rank && rank < below + within - 1)) {
         below = 0;
         within = n;
         for (int64_t i = 0; i < n; i++) scratch[i] = fabs(field[i]);
+    }
+    if (within > 64 && within <= n / 2) { /* of many, those about the place where it were if they lay evenly */
+        int64_t less, among;
+        double middle = low + (high - low) * (rank - below) / within, half = 0.12 * (high - low);
+        gather(scratch, within, middle - half, middle + half, scratch + within, &less, &among);
+        if (less <= rank - below && rank - below < less + among - 1) {
+            scratch += within;
+            below += less;
+            within = among;
+        }
     }
     double lesser = select_rank(scratch, within, rank - below), greater = INFINITY, weight = position - rank;
     if (rank + 1 == n) return lesser;

@@ -36,10 +36,10 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": Fa
 
 def _trailing_zeros(word: Any) -> int:
     value = int(word)
-    return (value & -value).bit_length() - 1
+    return (value & -value).bit_length() - 1 if value else 64
 
 
-#: Zeros below the lowest bit of a 64-bit word that is not 0: an instruction in compiled kernels.
+#: Zeros below the lowest bit of a 64-bit word, 64 of 0: an instruction in compiled kernels.
 trailing_zeros = _trailing_zeros if CONFIG.DISABLE_JIT else _count_trailing_zeros
 
 

@@ -1,4 +1,4 @@
-"""What Numba has no word for, in LLVM's: sums in eight lanes, prefetches, the bits of a word; each with a stand-in in Python.
+"""What Numba has no word for, in LLVM's: eight lanes, prefetches, the bits of a word; each with a stand-in in Python.
 
 No compiler may change the order of a sum, so that a plain loop adds one number at a time. Here entry i belongs to lane i mod 8,
 and each lane is added up by itself: an order that vectors keep, and thus the same bits on every processor. LLVM maps the
@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -78,12 +79,58 @@ sums_of_products = _in_lanes(lambda mul, _sub, a, b: (mul(a, b),), 2, 1)
 sums_of_squares = _in_lanes(lambda mul, sub, a, b: (mul(a, a), mul(b, b), mul(sub(a, b), sub(a, b))), 2, 3)
 
 
+def _bits(comparison: str, holds: Callable[[float, float], bool]) -> Any:
+    """The function of an array, a place in it and a threshold that gives a bit for each of the 64 entries from there on.
+
+    The first is the lowest; a bit is set where the magnitude of the entry compares with the threshold as asked.
+    """
+
+    def in_python(array: Any, first: Any, threshold: Any) -> Any:
+        entries = enumerate(array[first : first + 64])
+        return np.uint64(sum(holds(abs(float(entry)), float(threshold)) << bit for bit, entry in entries))
+
+    def in_llvm(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, first, threshold = arguments
+        number, place = ir.IntType(64), ir.IntType(32)
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        magnitudes = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_EIGHT, [_EIGHT]), "llvm.fabs.v8f64")
+        thresholds = ir.Constant(_EIGHT, ir.Undefined)
+        for lane in range(LANES):
+            thresholds = builder.insert_element(thresholds, threshold, ir.Constant(place, lane))
+        word = ir.Constant(number, 0)
+        for k in range(0, 64, LANES):
+            start = builder.gep(data, [builder.add(first, ir.Constant(number, k))])
+            eight = builder.call(magnitudes, [_eight(builder, start, signature.args[0].dtype)])
+            byte = builder.bitcast(builder.fcmp_ordered(comparison, eight, thresholds), ir.IntType(LANES))
+            word = builder.or_(word, builder.shl(builder.zext(byte, number), ir.Constant(number, k)))
+        return word
+
+    if CONFIG.DISABLE_JIT:
+        return in_python
+    return intrinsic(lambda _typing, array, _first, _threshold: (types.uint64(array, types.uint64, types.float64), in_llvm))
+
+
+#: Bits of the entries ``array[first : first + 64]`` whose magnitude is above a threshold, or reaches it.
+bits_above, bits_reaching = _bits(">", operator.gt), _bits(">=", operator.ge)
+
+
 def _bit_count(word: Any) -> int:
     return int(word).bit_count()
 
 
+def _rest(word: Any) -> Any:
+    return word & (word - np.uint64(1)) if word else word
+
+
 def _count_bits(_typing: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), lambda _context, builder, _signature, arguments: builder.ctpop(arguments[0])
+
+
+def _clear_lowest(_typing: Any, _word: Any) -> Any:
+    one = ir.Constant(ir.IntType(64), 1)
+    return types.uint64(types.uint64), lambda _context, builder, _signature, arguments: builder.and_(
+        arguments[0], builder.sub(arguments[0], one)
+    )
 
 
 def _no_prefetch(_array: Any, _index: Any) -> None:
@@ -105,6 +152,8 @@ def _prefetching(write: int) -> Any:
 
 #: Bits that are set in a 64-bit word: an instruction in compiled kernels.
 bit_count: Any = _bit_count if CONFIG.DISABLE_JIT else intrinsic(_count_bits)
+#: A 64-bit word without the lowest of its bits that are set; 0 of 0.
+rest: Any = _rest if CONFIG.DISABLE_JIT else intrinsic(_clear_lowest)
 #: Have the entry ``array[index]`` on its way from memory, to be read or to be written; an index past the end does no harm.
 prefetch: Any = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(0)
 prefetch_write: Any = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(1)

@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tdu import _check, _validate
-from tdu.avalanches.binning import sites_from_which_bins_pay
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.observables import Avalanches
 from tdu.avalanches.threads import MIN_SITES_THREADED, Relaxed, relax_in_blocks
+from tdu.avalanches.tuning import sites_from_which_bins_pay, workspace_for
 from tdu.config import ALPHA, MAX_STEPS, PRECISIONS, QUANTILE
 from tdu.errors import InputError, InputTypeError
-from tdu.kernels.avalanche import Work, relax, workspace
+from tdu.kernels.avalanche import Work, relax
 from tdu.kernels.measures import STRIP, all_within, angle
 from tdu.kernels.sizes import measure_sizes
 from tdu.kernels.threshold import magnitude_quantile
@@ -114,7 +114,7 @@ def _relax(
     n, max_steps, alpha = field.size, profile.size, _rounded(alpha, field)
     if n >= MIN_SITES_THREADED and (workers > 1 or n >= sites_from_which_bins_pay()):
         return relax_in_blocks(field, graph, alpha, threshold, max_steps, profile, workers)
-    work = workspace(graph.begins, field.dtype) if work is None else work
+    work = workspace_for(graph, field.dtype) if work is None else work
     found: Relaxed = relax(field, graph.begins, graph.targets, alpha, threshold, max_steps, profile, work, True)
     return found
 
@@ -143,7 +143,7 @@ def sizes_of(
         np.empty(n, many.dtype),
         np.empty(n, many.dtype),
         np.empty(max_steps, np.int64),
-        workspace(graph.begins, many.dtype),
+        workspace_for(graph, many.dtype),
         _validate.LARGEST[many.dtype],
     )
     if measured < len(many):
@@ -174,7 +174,7 @@ class Meter:
         self._graph, self._alpha, self._quantile, self._max_steps = graph, alpha, quantile, max_steps
         self._workers, self._kind, n = workers, np.dtype(precision), len(graph)
         self._largest = _validate.LARGEST[self._kind]
-        self._kept = (np.empty(n, self._kind), workspace(graph.begins, self._kind)) if n < MIN_SITES_THREADED else None
+        self._kept = (np.empty(n, self._kind), workspace_for(graph, self._kind)) if n < MIN_SITES_THREADED else None
 
     def __call__(self, field: Fields) -> Avalanches:
         """The avalanche of a field (N,), which is not changed."""

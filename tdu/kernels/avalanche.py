@@ -1,8 +1,8 @@
 """Threshold-driven diffusion of a gradient field on a graph: one avalanche (arXiv:2604.04655, eq. 1).
 
-A step has two parts: the active sites are found and lowered, and then their shares are pushed to the neighbours. Active sites
-are found by one bit a site. While shares reach many sites, the bits come from a vectorised scan of all sites; once they reach
-few, each share sets the bit of the site it reaches. The parts take a range of sites, so that threads can share one field.
+A step has two parts: the active sites are found and lowered (`tdu.kernels.lowering`), and then their shares are pushed to the
+neighbours. While shares reach many sites, active ones are found by a look at all of them; once they reach few, each share
+marks the site it lifts above the threshold. Fields of few sites are marked by branches, and lowered as they are found.
 
 Sites and rows are unsigned: a signed index would be tested for a negative value, which counts from the end, at every access.
 
@@ -13,15 +13,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdu._jit import kernel, trailing_zeros
+from tdu._jit import kernel
 from tdu._llvm import bit_count, prefetch
+from tdu.kernels.lowering import lower_above, lower_marked, lower_near, mark_above
 
 _SIX, _LOW = np.uint64(6), np.uint64(63)
-_NONE, _BIT = np.uint64(0), np.uint64(1)
+_BIT = np.uint64(1)
 _ONE_SITE = np.uint32(1)
 _AHEAD = 16  # rows from the one pushed to the one prefetched
-#: On fewer sites, everything stays in the first levels of the cache, where a branch costs less than a bit set in vain.
-_FEW_SITES = 10_000
+_MANY = 8  # a look at every site costs less than to mark one in so many
+#: Up to so many sites, everything is near and the last field is like the next: branches are then guessed right, and cost less
+#: than bits set in vain. `workspace` is told where a machine has another bound.
+FEW_SITES = 512
 
 
 class Work(NamedTuple):
@@ -29,9 +32,10 @@ class Work(NamedTuple):
 
     begin (n,), of the type of `Graph.begins`, and degree (n,) uint32, the rows of the sites of a step in ascending order;
     share (n,), of the field's type, what each neighbour gains; marks (⌈n/64⌉,) uint64, a bit for every site that came to lie
-    above the threshold; toppled (⌈n/64⌉,) uint64, likewise.
+    above the threshold; toppled (⌈n/64⌉,) uint64, likewise. Up to `few` sites are relaxed with branches.
     """
 
+    few: int
     begin: np.ndarray
     degree: np.ndarray
     share: np.ndarray
@@ -39,7 +43,7 @@ class Work(NamedTuple):
     toppled: np.ndarray
 
 
-def workspace(begins, kind=np.float64):
+def workspace(begins, kind=np.float64, few=FEW_SITES):
     """Work space for the n sites of a graph with a field of a `kind`.
 
     By NumPy, which puts large arrays in large pages, as kernels do not.
@@ -47,82 +51,9 @@ def workspace(begins, kind=np.float64):
     n = begins.size - 1
     words = (n + 63) // 64
     return Work(
-        np.empty(n, begins.dtype), np.empty(n, np.uint32), np.empty(n, kind),
+        few, np.empty(n, begins.dtype), np.empty(n, np.uint32), np.empty(n, kind),
         np.empty(words, np.uint64), np.empty(words, np.uint64),
     )  # fmt: skip
-
-
-@kernel
-def lower(field, begins, alpha, threshold, i, a, begin, degree, share):
-    """Take ``alpha`` of its field from site `i`, the a-th active; record its row and what each neighbour gains.
-
-    A site without neighbours gives all of it away, out of the system. Returns whether the site is still above the threshold,
-    and its degree.
-    """
-    given = alpha * field[i]
-    value = field[i] - given
-    field[i] = value
-    begin[a] = begins[i]
-    n_neighbours = np.uint32(begins[i + _BIT] - begins[i])
-    degree[a] = n_neighbours
-    share[a] = given / max(n_neighbours, _ONE_SITE)
-    return np.uint64(abs(value) > threshold), n_neighbours
-
-
-@kernel
-def lower_above(field, begins, alpha, threshold, low, high, begin, degree, share, marks, toppled):
-    """`lower` the sites of [low, high) that are above the threshold, found by a look at all; `low` is a multiple of 64.
-
-    All sites are lowered before any share arrives: that is what makes the step synchronous. Marks are set to those that are
-    still above. Returns how many were active, how many of these are isolated, and the ends of edges in their rows.
-    """
-    n_active = _NONE
-    n_isolated = 0
-    n_ends = 0
-    for w in range(low // 64, (high + 63) // 64):
-        word = _NONE
-        first = 64 * w
-        for bit in range(min(64, high - first)):
-            word |= np.uint64(abs(field[first + bit]) > threshold) << np.uint64(bit)
-        toppled[w] |= word
-        still = _NONE
-        while word != 0:
-            bit = np.uint64(trailing_zeros(word))
-            word &= word - _BIT
-            above, n_neighbours = lower(field, begins, alpha, threshold, np.uint64(first) + bit, n_active, begin, degree, share)
-            still |= above << bit
-            n_isolated += n_neighbours == 0
-            n_ends += n_neighbours
-            n_active += _BIT
-        marks[w] = still
-    return np.int64(n_active), n_isolated, n_ends
-
-
-@kernel
-def lower_marked(field, begins, alpha, threshold, low, high, begin, degree, share, marks, toppled):
-    """As `lower_above`, but only sites that are marked are looked at: shares may have taken them below the threshold again."""
-    n_active = _NONE
-    n_isolated = 0
-    n_ends = 0
-    for w in range(low // 64, (high + 63) // 64):
-        word = marks[w]
-        if word != 0:
-            active = _NONE
-            still = _NONE
-            while word != 0:
-                bit = np.uint64(trailing_zeros(word))
-                word &= word - _BIT
-                i = np.uint64(64 * w) + bit
-                if abs(field[i]) > threshold:
-                    active |= _BIT << bit
-                    above, n_neighbours = lower(field, begins, alpha, threshold, i, n_active, begin, degree, share)
-                    still |= above << bit
-                    n_isolated += n_neighbours == 0
-                    n_ends += n_neighbours
-                    n_active += _BIT
-            toppled[w] |= active
-            marks[w] = still
-    return np.int64(n_active), n_isolated, n_ends
 
 
 @kernel
@@ -203,12 +134,6 @@ def push_near(field, indices, threshold, n_active, begin, degree, share, marks):
 
 
 @kernel
-def reaches_many(n_sites, n_ends):
-    """Whether shares reach so many sites that it costs less to look at every site than to mark those reached."""
-    return n_sites > _FEW_SITES and 8 * n_ends > n_sites
-
-
-@kernel
 def any_above(field, threshold):
     """Whether a site is above the threshold."""
     i = 0
@@ -226,39 +151,42 @@ def relax(field, begins, indices, alpha, threshold, max_steps, profile, work, ca
     topplings, which is 0 where it is not asked for by `carrying`.
     """
     n = field.size
-    begin, degree, share, marks, toppled = work
+    few, begin, degree, share, marks, toppled = work
+    near = n <= few
     toppled[:] = 0
     profile[:] = 0
     duration = 0
     dissipated = 0.0
     transport = 0.0
-    n_active, n_isolated, n_ends = 0, 0, 0
-    if max_steps > 0:
-        n_active, n_isolated, n_ends = lower_above(field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled)
-    while n_active > 0:
+    many = True  # sites that are reached by shares, so that a look at every site costs less than to mark those
+    if near:
+        mark_above(field, threshold, marks)
+    while duration < max_steps:
+        if near:
+            n_active, n_isolated, n_ends = lower_near(field, begins, alpha, threshold, begin, degree, share, marks, toppled)
+        elif many:
+            n_active, n_isolated, n_ends = lower_above(
+                field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled
+            )
+        else:
+            n_active, n_isolated, n_ends = lower_marked(
+                field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled
+            )
+        if n_active == 0:
+            break
         profile[duration] = n_active
         duration += 1
         if n_isolated > 0:
             dissipated = shed(n_active, degree, share, dissipated)
         if carrying:
             transport = carry(n_active, degree, share, transport)
-        if reaches_many(n, n_ends):
+        many = _MANY * n_ends > n
+        if near:
+            push_near(field, indices, threshold, n_active, begin, degree, share, marks)
+        elif many:
             push(field, indices, n_active, begin, degree, share)
-            if duration == max_steps:
-                break
-            n_active, n_isolated, n_ends = lower_above(
-                field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled
-            )
         else:
-            if n > _FEW_SITES:
-                push_marking(field, indices, threshold, n_active, begin, degree, share, marks)
-            else:
-                push_near(field, indices, threshold, n_active, begin, degree, share, marks)
-            if duration == max_steps:
-                break
-            n_active, n_isolated, n_ends = lower_marked(
-                field, begins, alpha, threshold, 0, n, begin, degree, share, marks, toppled
-            )
+            push_marking(field, indices, threshold, n_active, begin, degree, share, marks)
     capped = duration == max_steps and any_above(field, threshold)
     size = 0
     peak = 0

@@ -15,7 +15,8 @@ import numpy as np
 
 from tdu._jit import kernel
 from tdu._llvm import prefetch, prefetch_write
-from tdu.kernels.avalanche import add_marking, lower_above, lower_marked
+from tdu.kernels.avalanche import add_marking
+from tdu.kernels.lowering import lower_above, lower_marked
 
 BLOCK_BITS = 15  # 2¹⁵ sites, 256 KiB of the field: half of a second-level cache
 _CHUNK_BITS = np.uint64(12)  # bins are chains of chunks of 2¹² shares, so that together they take the memory of what is written
@@ -64,7 +65,7 @@ def bins_for(n_runs, n_blocks, n_ends, kind=np.float64):
 @kernel
 def write_run(indices, low, high, work, blocks, bins, run, block_bits):
     """Write the shares of the active sites of blocks [low, high) into the bins of a run, in ascending order of these sites."""
-    begin, degree, share, _, _ = work
+    _, begin, degree, share, _, _ = work
     cursor, link = bins.cursor[run], bins.link[run]
     shares, sites = bins.share[run], bins.site[run]
     bits, within = np.uint64(block_bits), np.uint64((1 << block_bits) - 1)
@@ -154,7 +155,7 @@ def sweep(field, begins, alpha, threshold, low, high, n_runs, lowering, work, bl
     active, how many of these are isolated, and a number to be ignored.
     """
     n = field.size
-    begin, degree, share, marks, toppled = work
+    _, begin, degree, share, marks, toppled = work
     position = low << block_bits
     n_active = 0
     n_isolated = 0

@@ -3,13 +3,15 @@
 import numpy as np
 
 from tdu._jit import kernel, trailing_zeros
-from tdu._llvm import bit_count
+from tdu._llvm import bit_count, bits_above, bits_reaching, rest
 
-_NONE, _BIT = np.uint64(0), np.uint64(1)
+_NONE, _BIT, _EIGHT, _LOW = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(63)
 
 _MOST_SELECTED_WHOLE = 256  # up to so many values, select from all of them if there is no guess
 _ABOUT = 0.1  # relative half-width of the bracket around a guess, for many values
 _WIDER = 128.0  # number of values for which it is twice as wide: quantiles of fewer values scatter more
+_FEW = 64  # candidates that are selected from at once; of more, those about where the quantile should be
+_NARROWER = 0.12  # half-width of that bracket within the bracket, in widths of it
 _SIGMAS = 3.0  # half-width of the bracket from a sample, in standard errors of its rank
 
 
@@ -58,12 +60,17 @@ def bracket(field, level, scratch):
 
 @kernel
 def keep(field, first, word, scratch, within):
-    """Append the magnitudes from `first` on whose bit is set in `word` to the `within` in `scratch`; return the new number."""
-    while word != 0:
-        scratch[within] = abs(field[first + np.uint64(trailing_zeros(word))])
-        within += _BIT
-        word &= word - _BIT
-    return within
+    """Append the magnitudes from `first` on whose bit is set in `word` to the `within` in `scratch`; return the new number.
+
+    Eight at a time, of which those too many are overwritten by the next: a processor guesses wrong where a loop over the bits
+    of a word ends.
+    """
+    number = bit_count(word)
+    for k in range(_NONE, number, _EIGHT):
+        for j in range(8):
+            scratch[within + k + np.uint64(j)] = abs(field[first + (np.uint64(trailing_zeros(word)) & _LOW)])
+            word = rest(word)
+    return within + number
 
 
 @kernel
@@ -72,21 +79,16 @@ def gather(field, low, high, scratch):
     not_below = 0
     within = _NONE
     whole = field.size - field.size % 64
-    for first in range(0, whole, 64):  # a length known at compile time vectorises; then only the set bits
-        up, over = _NONE, _NONE
-        for bit in range(64):
-            magnitude = abs(field[first + bit])
-            up |= np.uint64(magnitude >= low) << np.uint64(bit)
-            over |= np.uint64(magnitude > high) << np.uint64(bit)
+    for first in range(0, whole, 64):
+        up = bits_reaching(field, first, low)
         not_below += np.int64(bit_count(up))
-        within = keep(field, np.uint64(first), up & ~over, scratch, within)
-    up, over = _NONE, _NONE
-    for bit in range(field.size - whole):
-        magnitude = abs(field[whole + bit])
-        up |= np.uint64(magnitude >= low) << np.uint64(bit)
-        over |= np.uint64(magnitude > high) << np.uint64(bit)
-    not_below += np.int64(bit_count(up))
-    within = keep(field, np.uint64(whole), up & ~over, scratch, within)
+        within = keep(field, np.uint64(first), up & ~bits_above(field, first, high), scratch, within)
+    for i in range(whole, field.size):
+        magnitude = abs(field[i])
+        not_below += magnitude >= low
+        if low <= magnitude <= high:
+            scratch[within] = magnitude
+            within += _BIT
     return field.size - not_below, np.int64(within)
 
 
@@ -97,14 +99,17 @@ def magnitude_quantile(field, level, guess, scratch):
     field (n,), n ≥ 1, is not changed; scratch (n,), of its type, float64 or float32, is overwritten. Interpolated in float64.
     `guess` is a value expected to be close, such as that of the previous epoch, or 0. Selection is among the magnitudes in a
     bracket around it; if that misses the quantile, among those in a bracket from a sample; and if that misses too, among all.
+    Of many in a bracket, among those about where the quantile would be if they lay evenly.
     """
     n = field.size
     position = (n - 1) * level
     rank = int(position)
-    below, within = 0, 0
+    below, within, behind = 0, 0, 0
+    low, high = 0.0, 0.0
     if guess > 0:
         width = _ABOUT * (1 + _WIDER / n)
-        below, within = gather(field, guess * (1 - width), guess * (1 + width), scratch)
+        low, high = guess * (1 - width), guess * (1 + width)
+        below, within = gather(field, low, high, scratch)
     if n > _MOST_SELECTED_WHOLE and not below <= rank < below + within - 1:
         low, high = bracket(field, level, scratch)
         below, within = gather(field, low, high, scratch)
@@ -112,7 +117,12 @@ def magnitude_quantile(field, level, guess, scratch):
         below, within = 0, n
         for i in range(n):
             scratch[i] = abs(field[i])
-    candidates = scratch[:within]
+    if _FEW < within <= n // 2:  # so that there is room for some of them behind them
+        middle, width = low + (high - low) * (rank - below) / within, _NARROWER * (high - low)
+        less, among = gather(scratch[:within], middle - width, middle + width, scratch[within:])
+        if less <= rank - below < less + among - 1:
+            behind, below, within = within, below + less, among
+    candidates = scratch[behind : behind + within]
     select(candidates, rank - below)
     lesser = np.float64(candidates[rank - below])
     if rank + 1 == n:

@@ -89,16 +89,16 @@ class Work(NamedTuple):
     profile: np.ndarray
 
 
-def workspace(problem, diffusion):
-    """Work space of a run: of as many parameters as its graphs have sites."""
+def workspace(problem, diffusion, few):
+    """Work space of a run, of as many parameters as its graphs have sites; `few` is that of the avalanches."""
     n = diffusion.begins.size - 1
     n_patterns, n_inputs = problem.inputs.shape
     h = (n - 1) // (n_inputs + 2)
     rows = max(diffusion.begins, diffusion.training_begins, key=lambda begins: begins.itemsize)
     return Work(
-        avalanche.workspace(rows), np.empty((n_patterns, h)), np.empty((n_inputs, h)), np.empty(h), np.empty(n_patterns),
-        np.empty(n_patterns), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.uint32),
-        np.empty(diffusion.max_steps, np.int64),
+        avalanche.workspace(rows, few=few), np.empty((n_patterns, h)), np.empty((n_inputs, h)), np.empty(h),
+        np.empty(n_patterns), np.empty(n_patterns), np.empty(n), np.empty(n), np.empty(n), np.empty(n),
+        np.empty(n, np.uint32), np.empty(diffusion.max_steps, np.int64),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from tdu.avalanches import observables
 from tdu.avalanches.graphs import Graph
 from tdu.avalanches.probe import Probe
 from tdu.avalanches.run_probe import RunProbe
+from tdu.avalanches.tuning import few_sites
 from tdu.config import (
     ACTIVATIONS,
     ALPHA,
@@ -200,7 +201,7 @@ def _recorded(
         measuring.begins, measuring.targets, training.begins, training.targets, measuring is training, float(config.alpha),
         float(config.alpha_train), float(config.quantile), int(config.max_steps), int(config.snapshot_every),
     )  # fmt: skip
-    work = kernels.workspace(setup.problem, diffusion)
+    work = kernels.workspace(setup.problem, diffusion, few_sites(theta.size))
     kernels.train(theta, setup.problem, diffusion, curves, snapshots, work)
     if not np.isfinite(curves.loss).all():
         at = int(np.argmin(np.isfinite(curves.loss)))

@@ -49,6 +49,17 @@ def test_gives_the_bits_of_numpy_where_sites_are_bracketed(seed):
         assert magnitude_quantile(field, level, guess, np.empty(n)) == wanted
 
 
+@pytest.mark.parametrize("level", [0.9, 0.9001])
+@pytest.mark.parametrize("shift", range(-2, 3))
+def test_a_quantile_at_the_edge_of_the_bracket_in_a_bracket(level, shift):
+    """Of a hundred candidates in a bracket, those near 1 are in the second: the last of them is the quantile's lower neighbour,
+    or one or two before or after it is."""
+    near_1 = 1 + np.arange(50) * 1e-6
+    field = np.concatenate([np.full(1751 + shift, 0.5), near_1, np.full(50, 1.1), np.full(150 - shift, 5.0)])
+    np.random.default_rng(0).shuffle(field)
+    assert magnitude_quantile(field, level, 1.0, np.empty(2001)) == np.quantile(field, level)
+
+
 def test_a_sample_that_misleads_only_costs_time():
     field = np.zeros(10_000)
     field[1::2] = np.linspace(1, 2, 5000)  # whatever even stride samples, it sees zeros
