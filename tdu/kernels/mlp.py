@@ -71,8 +71,9 @@ def forward(theta, inputs, activation, output_scale, columns, hidden, logits):
             if x != 0.0:  # half of XOR's inputs are 0
                 for j in range(h):
                     units[j] += columns[k, j] * x
-        activate(units, activation)
-        logits[b] = b2 + output_scale * dot(readout, units)
+    activate(hidden.reshape(hidden.size), activation)  # of all patterns at once, so that few are left over from whole vectors
+    for b in range(n_patterns):
+        logits[b] = b2 + output_scale * dot(readout, hidden[b])
 
 
 @kernel
