@@ -174,6 +174,7 @@ class Meter:
         self._graph, self._alpha, self._quantile, self._max_steps = graph, alpha, quantile, max_steps
         self._workers, self._kind, n = workers, np.dtype(precision), len(graph)
         self._largest = _validate.LARGEST[self._kind]
+        self._last_quantile = 0.0  # a guess of the next: gradients change little from step to step
         self._kept = (np.empty(n, self._kind), workspace_for(graph, self._kind)) if n < MIN_SITES_THREADED else None
 
     def __call__(self, field: Fields) -> Avalanches:
@@ -184,7 +185,8 @@ class Meter:
         if before.shape != (len(self._graph),) or not all_within(before, self._largest):
             _validate.field(before, len(self._graph), precision=self._kind.name)  # says why
         relaxed, work = self._kept or (np.empty_like(before), None)
-        threshold = _rounded(magnitude_quantile(before, self._quantile, 0.0, relaxed), before)
+        self._last_quantile = magnitude_quantile(before, self._quantile, self._last_quantile, relaxed)
+        threshold = _rounded(self._last_quantile, before)
         relaxed[:] = before
         profile = np.empty(self._max_steps, np.int64)
         found = _relax(relaxed, self._graph, self._alpha, threshold, profile, self._workers, work)
