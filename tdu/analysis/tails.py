@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tdu.errors import InputError
-from tdu.kernels.collapse import houdayer_hartmann
+from tdu.kernels.collapse import houdayer_hartmann, over_powers
+from tdu.kernels.elementary import geometric
 from tdu.results.series import Ccdf, Collapse, PowerLaws, Tail
 from tdu.statistics.distributions import PowerLawFit, ccdf, collapse_quality, fit_power_law
 from tdu.statistics.resampling import bootstrap, estimate, interval
@@ -120,7 +121,9 @@ def _tails(size: Floats) -> tuple[Floats, Floats, Floats]:
     """
     n_runs = size.shape[1]
     ends = [(max(np.nanmin(runs), 1) - 0.5, max(np.nanmax(runs), 1) + 0.5) for runs in size]
-    grid = np.array([np.geomspace(*pair, _POINTS) for pair in ends])
+    grid = np.empty((len(ends), _POINTS))
+    for points, (least, largest) in zip(grid, ends, strict=True):
+        geometric(least, largest, points)
     of_runs = _of_runs(size, grid)
     p = mean_of_known(np.moveaxis(of_runs, 1, -1))
     n = (~np.isnan(size)).sum(axis=(1, 2))[:, None]
@@ -150,15 +153,20 @@ def _fit_or_unknown(size: Floats) -> PowerLawFit:
 
 
 def _quality(exponent: float, n_sites: Integers, grid: Floats, p: Floats, error: Floats) -> float:
-    return collapse_quality(grid / n_sites[:, None] ** float(exponent), p, error)
+    scaled = np.empty_like(grid)
+    over_powers(grid, n_sites.astype(np.float64), float(exponent), scaled)
+    return collapse_quality(scaled, p, error)
 
 
 def _best_exponent(n_sites: Integers, grid: Floats, p: Floats, error: Floats) -> float:
     """Exponent whose collapse has the least S."""
-    logs = np.log(n_sites.astype(np.float64))[:, None]
-    log_grid = np.log(grid)
-    right = np.empty(len(p), np.int64)
-    return best_collapse(lambda x: float(houdayer_hartmann(np.exp(log_grid - x * logs), p, error, right)), _EXPONENTS)
+    bases, scaled, right = n_sites.astype(np.float64), np.empty_like(grid), np.empty(len(p), np.int64)
+
+    def quality(exponent: float) -> float:
+        over_powers(grid, bases, exponent, scaled)
+        return float(houdayer_hartmann(scaled, p, error, right))
+
+    return best_collapse(quality, _EXPONENTS)
 
 
 def _columns(fits: list[PowerLawFit]) -> dict[str, Floats]:

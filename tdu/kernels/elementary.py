@@ -99,6 +99,15 @@ def log(x):
 
 
 @kernel
+def geometric(low, high, values):
+    """Fill `values` (n,), n > 1, from `low` > 0 to `high` ≥ `low` each the same multiple of the one before."""
+    rise, n_steps = log(high / low), values.size - 1
+    for k in range(values.size):
+        values[k] = high * exp_minus((n_steps - k) / n_steps * rise)
+    values[0] = low
+
+
+@kernel
 def arcsine(x):
     """Arc sine of x in [0, 0.75], to 5 ulp: the arc tangent of x / √(1 − x²), of a quarter of the angle."""
     t = x / math.sqrt((1.0 - x) * (1.0 + x))

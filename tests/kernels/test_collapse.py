@@ -1,10 +1,11 @@
 """Houdayer–Hartmann quality against the formula written out point by point."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdu.kernels.collapse import houdayer_hartmann
+from tdu.kernels.collapse import houdayer_hartmann, over_powers
 
 
 def reference(x, y, dy):
@@ -29,6 +30,13 @@ def reference(x, y, dy):
         if terms:
             means.append(np.mean(terms))
     return np.mean(means) if means else np.nan
+
+
+@pytest.mark.parametrize("exponent", [-1.5, 0.0, 0.5, 1.0, 2.0])
+def test_values_are_divided_by_powers_of_the_base_of_their_row(exponent):
+    values, bases, scaled = np.array([[1.0, 2.5], [3.0, 4.0]]), np.array([1.0, 2001.0]), np.empty((2, 2))
+    over_powers(values, bases, exponent, scaled)
+    np.testing.assert_allclose(scaled, values / bases[:, None] ** exponent, rtol=1e-14)
 
 
 @given(st.integers(2, 4), st.integers(2, 8), st.integers(0, 2**32))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from tdu.kernels.elementary import arcsine, exp_minus, log, log1p, quantiles_of_normal, tanh
+from tdu.kernels.elementary import arcsine, exp_minus, geometric, log, log1p, quantiles_of_normal, tanh
 from tests.reference import elementary as reference
 
 RNG = np.random.default_rng(5)
@@ -51,6 +51,14 @@ def test_tanh_is_odd_and_never_beyond_one():
     assert np.array_equal(np.signbit(found), np.signbit(x))
     assert (np.abs(found) <= 1).all()
     assert found[-2:].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("low", "high", "n"), [(0.5, 1.5, 40), (0.5, 8.5, 2), (3.0, 3.0, 5), (40.5, 13_000.5, 40)])
+def test_a_geometric_sequence_is_that_of_numpy(low, high, n):
+    values = np.empty(n)
+    geometric(low, high, values)
+    assert values[[0, -1]].tolist() == [low, high]
+    np.testing.assert_allclose(values, np.geomspace(low, high, n), rtol=1e-14)
 
 
 def test_functions_at_their_ends():
