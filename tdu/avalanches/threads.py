@@ -21,6 +21,7 @@ MIN_SITES_THREADED = 1 << 21
 #: Size, duration, extent, peak, dissipated, capped and transport of an avalanche.
 Relaxed = tuple[int, int, int, int, float, bool, float]
 _SITE = 6  # cost of a site to the thread whose block it is in, in ends of edges
+_ROW = 2  # cost of a row to the thread that writes its shares, likewise
 _PARTS = 4  # of the blocks for each thread: one that has finished takes the next, as threads are seldom equally fast
 
 
@@ -62,7 +63,7 @@ def relax_in_blocks(
                     dissipated = shed(n_active, work.degree[rows], work.share[rows], dissipated)
             profile[duration] = active.sum()
             duration += 1
-            runs = even_cuts(blocks.n_ends, workers)
+            runs = even_cuts(blocks.n_ends + _ROW * blocks.n_active, workers)
             most = max(int(blocks.n_ends[low:high].sum()) for low, high in runs)
             if most > room:
                 room, bins = most, bins_for(workers, n_blocks, most, field.dtype)
