@@ -189,7 +189,53 @@ def stages(results):
     ]
 
 
-def source(results):
+def in_brief(results):
+    """Of a run on one kind of processor, the ratios that were aimed at, and what made it."""
+    grids, made = results["grids"], results["provenance"]
+    return {
+        "commit": made["commit"],
+        "created": made["created"],
+        "probes": [row["ratio_to_c"] for row in results["probes"]],
+        "grid": [grids["grid"]["ratio_to_c_1"], grids["grid"]["ratio_to_c_2"]],
+        "grid_gini": [grids["grid, Gini"]["ratio_to_c_1"], grids["grid, Gini"]["ratio_to_c_2"]],
+        "many": [grids["many"]["ratio_to_c_1"], grids["many"]["ratio_to_c_2"]],
+        "nulls": max(ratio["median"] for ratio in results["parts"]["nulls"]["ratios"].values()),
+        "one_field": results["one_field"]["two_threads"]["median"],
+        "price_of_bits": results["price_of_bits"]["ratio"]["median"],
+        "reproduce": results["reproduce"]["median"],
+    }
+
+
+def in_brief_by_processor(directory):
+    """The last run in brief on every kind of processor there was, by its name."""
+    return json.loads((directory / "processors.json").read_text())["processors"]
+
+
+def processors(briefs):
+    """A row for every kind of processor."""
+
+    def ratios(values):
+        return " and ".join(map(times, values))
+
+    return [
+        {
+            "processor": name,
+            "on": brief["created"][:10],
+            "at": brief["commit"][:7],
+            "a probe, of C's time": f"{min(brief['probes']):.2f} to {max(brief['probes']):.2f}",
+            "grid, 1 and 2 threads": ratios(brief["grid"]),
+            "with Gini": ratios(brief["grid_gini"]),
+            "1000 runs": ratios(brief["many"]),
+            "a null at most": times(brief["nulls"]),
+            "10⁷ on two threads": times(brief["one_field"]),
+            "equal bits": times(brief["price_of_bits"]),
+            "`reproduce`": seconds(brief["reproduce"]),
+        }
+        for name, brief in sorted(briefs.items())
+    ]
+
+
+def source(results, briefs):
     """What the page quotes."""
     (measured, taken_off, divided), largest = slopes(results)
     one, parts, start_up = results["one_field"], results["parts"], results["start_up"]
@@ -241,19 +287,20 @@ def source(results):
         ],
         "memory": memory(results),
         "stages": stages(results),
+        "processors": processors(briefs),
     }  # fmt: skip
     return Source({}, tables=tables, texts=texts)
 
 
-def page(results, template):
+def page(results, briefs, template):
     """The page."""
-    return render(template, {"": source(results)})
+    return render(template, {"": source(results, briefs)})
 
 
 def write(directory):
     """Render README.md in `directory`."""
-    results = json.loads((directory / "results.json").read_text())
-    (directory / "README.md").write_text(page(results, (directory / "README.template.md").read_text()))
+    results, template = json.loads((directory / "results.json").read_text()), (directory / "README.template.md").read_text()
+    (directory / "README.md").write_text(page(results, in_brief_by_processor(directory), template))
 
 
 if __name__ == "__main__":

@@ -516,6 +516,8 @@ def main():
             ],
         }
     files.write_json(HERE / "results.json", results)
+    briefs = pages.in_brief_by_processor(HERE) | {results["provenance"]["cpu"]: pages.in_brief(results)}
+    files.write_json(HERE / "processors.json", {"processors": briefs})
     pages.write(HERE)
 
 

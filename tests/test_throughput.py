@@ -88,7 +88,9 @@ def test_bench_prints_a_row_for_every_size_field_and_number_of_threads():
 
 def test_the_committed_page_is_what_its_template_and_its_results_give():
     pages = module("pages")
-    page = pages.page(json.loads((BENCH / "results.json").read_text()), (BENCH / "README.template.md").read_text())
+    results, briefs = json.loads((BENCH / "results.json").read_text()), pages.in_brief_by_processor(BENCH)
+    page = pages.page(results, briefs, (BENCH / "README.template.md").read_text())
+    assert briefs[results["provenance"]["cpu"]] == pages.in_brief(results)
     assert page == (BENCH / "README.md").read_text(), "`python bench/pages.py` renders it again"
     assert "{{" not in page
 
