@@ -20,7 +20,8 @@ from tdu.kernels.avalanche import FEW_SITES, Work, copy, relax, workspace
 
 _SIZES = (1 << 21, 1 << 23)  # sites at which bins are measured: in many a last cache, and in few
 _MOST_WITH_BRANCHES = 10_000  # beyond, branches have never paid
-_ROUNDS = 3  # of which the best is taken
+_ROUNDS, _SHORT_ROUNDS = 3, 15  # of which the best is taken; others may be at work, and what is found is kept
+_CLEARLY = 0.9  # ratio below which branches are taken to be faster
 _EVERY, _DEGREE = 10, 4  # one site in so many topples, and has so many neighbours: a first step at the study's quantile
 _FIELDS, _SITES = 40, 2_001  # on which branches are measured: of the study's largest size, and each another
 _SETTINGS = 0.3, 0.95, 2  # α, threshold and steps of one wave of topplings
@@ -43,7 +44,7 @@ def sites_up_to_which_branches_pay() -> int:
     """
     if CONFIG.DISABLE_JIT:
         return FEW_SITES
-    return int(_kept("branches", lambda: float(_MOST_WITH_BRANCHES if branched_over_listed() < 1 else FEW_SITES)))
+    return int(_kept("branches", lambda: float(_MOST_WITH_BRANCHES if branched_over_listed() < _CLEARLY else FEW_SITES)))
 
 
 def workspace_for(graph: Graph, kind: np.dtype[np.floating] | type[np.floating] = np.float64) -> Work:
@@ -118,10 +119,10 @@ def branched_over_listed() -> float:
             relax(relaxed, graph.begins, graph.targets, 0.3, threshold, 20, profile, work, False)
 
     branching, listing = (workspace(graph.begins, few=few) for few in (_SITES, 0))
-    return _ratio(lambda: None, lambda: all_of_them(branching), lambda: all_of_them(listing))
+    return _ratio(lambda: None, lambda: all_of_them(branching), lambda: all_of_them(listing), _SHORT_ROUNDS)
 
 
-def _ratio(before: Callable[[], None], one: Callable[[], object], other: Callable[[], object]) -> float:
+def _ratio(before: Callable[[], None], one: Callable[[], object], other: Callable[[], object], rounds: int = _ROUNDS) -> float:
     """The best time of `one` way over that of the `other`, in turns, after what is to be done `before` each."""
 
     def seconds(way: Callable[[], object]) -> float:
@@ -130,5 +131,5 @@ def _ratio(before: Callable[[], None], one: Callable[[], object], other: Callabl
         way()
         return time.perf_counter() - began
 
-    ours, theirs = np.min([[seconds(way) for way in (one, other)] for _ in range(_ROUNDS)], axis=0)
+    ours, theirs = np.min([[seconds(way) for way in (one, other)] for _ in range(rounds)], axis=0)
     return float(ours / theirs)
