@@ -126,6 +126,14 @@ def _count_bits(_typing: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), lambda _context, builder, _signature, arguments: builder.ctpop(arguments[0])
 
 
+def _prefer_wide(_typing: Any) -> Any:
+    def in_llvm(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # llvmlite knows no attribute that has a value
+        return context.get_dummy_value()
+
+    return types.void(), in_llvm
+
+
 def _clear_lowest(_typing: Any, _word: Any) -> Any:
     one = ir.Constant(ir.IntType(64), 1)
     return types.uint64(types.uint64), lambda _context, builder, _signature, arguments: builder.and_(
@@ -154,6 +162,9 @@ def _prefetching(write: int) -> Any:
 bit_count: Any = _bit_count if CONFIG.DISABLE_JIT else intrinsic(_count_bits)
 #: A 64-bit word without the lowest of its bits that are set; 0 of 0.
 rest: Any = _rest if CONFIG.DISABLE_JIT else intrinsic(_clear_lowest)
+#: Have the loops of the kernel that calls it work on vectors of 512 bits where there are any. LLVM prefers 256 on processors of
+#: Intel, some of which slow their clock down for a long run of wide ones.
+wide: Any = (lambda: None) if CONFIG.DISABLE_JIT else intrinsic(_prefer_wide)
 #: Have the entry ``array[index]`` on its way from memory, to be read or to be written; an index past the end does no harm.
 prefetch: Any = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(0)
 prefetch_write: Any = _no_prefetch if CONFIG.DISABLE_JIT else _prefetching(1)

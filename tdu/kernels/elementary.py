@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from tdu._jit import kernel
+from tdu._llvm import wide
 
 #: ln 2 in two parts: the first has so few bits that its product with any exponent is exact.
 _LN2_HIGH, _LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
@@ -31,6 +32,7 @@ def tanh(values):
     Nine terms of the fraction give tanh x/4 = a/b, its coefficients below those in x. Doubled twice, tanh 2y = u/s with u = 2ab
     and s = a² + b², and tanh 4y = 2us / (2us + (s − u)²), which no rounding brings above 1.
     """
+    wide()
     for i in range(values.size):
         x = values[i]
         x = _SATURATION if x > _SATURATION else x

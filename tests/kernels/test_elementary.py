@@ -4,6 +4,7 @@ import decimal
 import math
 import re
 
+import llvmlite.binding
 import numpy as np
 import pytest
 from scipy.special import ndtri
@@ -92,3 +93,5 @@ def test_tanh_is_vectorised():
     fresh(np.zeros(8))
     (code,) = fresh.inspect_asm().values()
     assert re.search(r"mulpd|fmul\s+v", code), "the compiler no longer computes several at once"
+    if llvmlite.binding.get_host_cpu_features().get("avx512f"):
+        assert re.search(r"divpd.*zmm", code), "the compiler no longer takes vectors of 512 bits"
