@@ -170,11 +170,24 @@ def distance(a, scale_a, b, scale_b, strip):
 
 @kernel
 def angle(a, b, strip):
-    """Angle between `a` and `b` (n,) in radians, nan where one of them is zero.
+    """Angle between `a` and `b` (n,) in radians, nan where one of them is zero."""
+    return angle_of(half_chord(a, b, strip))
 
-    From the chord between the unit vectors, which is (|a − b|² − (|a| − |b|)²) / |a| |b| when squared. Where nearly all of that
-    cancels, as of vectors that are nearly parallel, the unit vectors are subtracted entry by entry (Kahan): that keeps small
-    angles. Of vectors nearly opposed, one is subtracted from the opposite of the other.
+
+@kernel
+def angle_of(half):
+    """The angle of a half chord, as `half_chord` gives it."""
+    acute = 2.0 * arcsine(abs(half))
+    return math.pi - acute if math.copysign(1.0, half) < 0.0 else acute
+
+
+@kernel
+def half_chord(a, b, strip):
+    """Half the chord between the unit vectors along `a` and `b`; if nearly opposed, minus half of that to the opposite of one.
+
+    nan where one of them is zero. The chord is (|a − b|² − (|a| − |b|)²) / |a| |b| when squared. Where nearly all of that
+    cancels, as of vectors that are nearly parallel, the unit vectors are subtracted entry by entry (Kahan), which keeps small
+    angles; so they are, to the opposite, where they are nearly opposed.
     """
     of_a, of_b, of_difference = squares(a, b)
     if of_a == 0.0 or of_b == 0.0:
@@ -186,5 +199,5 @@ def angle(a, b, strip):
     if across < _CANCELLED * of_difference:
         chord = distance(a, 1.0 / norm_a, b, 1.0 / norm_b, strip)
     if chord <= math.sqrt(2.0):
-        return 2.0 * arcsine(0.5 * chord)
-    return math.pi - 2.0 * arcsine(0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b, strip))
+        return 0.5 * chord
+    return -0.5 * distance(a, 1.0 / norm_a, b, -1.0 / norm_b, strip)

@@ -8,7 +8,7 @@ from tdu._jit import kernel
 from tdu.kernels import avalanche
 from tdu.kernels.avalanche import Work as Avalanching
 from tdu.kernels.avalanche import copy, relax
-from tdu.kernels.measures import angle, gini
+from tdu.kernels.measures import angle_of, gini, half_chord
 from tdu.kernels.mlp import backward, cross_entropy, forward
 from tdu.kernels.threshold import magnitude_quantile
 
@@ -148,7 +148,7 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             snapshots.dissipated[t] = dissipated
             snapshots.capped[t] = capped
             snapshots.transport[t] = transport
-            snapshots.deviation_angle[t] = angle(gradient, relaxed, scratch)
+            snapshots.deviation_angle[t] = half_chord(gradient, relaxed, scratch)
             if snapshots.field.shape[0] > 0:
                 copy(gradient, snapshots.field[t])
         if inline and not (sized and diffusion.one_graph and diffusion.alpha == diffusion.alpha_train):
@@ -162,3 +162,5 @@ def train(theta, problem, diffusion, curves, snapshots, work):
             update = relaxed if inline else gradient
             for i in range(n):
                 theta[i] -= problem.rates[i] * update[i]
+    for t in range(snapshots.deviation_angle.size):  # at once, as vectors: each by itself would wait for roots and divisions
+        snapshots.deviation_angle[t] = angle_of(snapshots.deviation_angle[t])
