@@ -8,11 +8,9 @@ from tdu.types import Floats, Integers
 
 def grokking_epochs(accuracy: Floats) -> Integers:
     """First epoch from which `accuracy` (…, E+1) stays at 1 to the end, −1 where it never does; shape (…)."""
-    wrong = accuracy < 1.0
     n_epochs = accuracy.shape[-1]
-    after_last_error = n_epochs - np.argmax(wrong[..., ::-1], axis=-1)
-    epoch = np.where(wrong.any(axis=-1), after_last_error, 0)
-    return np.where(epoch < n_epochs, epoch, -1).astype(np.int64)
+    after_last_error = ((accuracy < 1.0) * np.arange(1, n_epochs + 1)).max(axis=-1)
+    return np.where(after_last_error < n_epochs, after_last_error, -1)
 
 
 def first_generalised(step: Integers, test_accuracy: Floats) -> int:

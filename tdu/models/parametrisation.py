@@ -56,11 +56,14 @@ class Parametrisation:
 
     def start(self, standard: Floats) -> Floats:
         """Coordinates (N,) to start from, given the `standard` initial parameters, which are changed in place."""
-        mlp.parameter_views(standard)["W2"][:] *= self.readout_start
+        if self.readout_start != 1.0:
+            mlp.parameter_views(standard)["W2"][:] *= self.readout_start
         return standard
 
     def rates_of(self, hidden: int, learning_rate: float) -> Floats:
         """The rate of every coordinate, (N,)."""
+        if len(set(self.rates)) == 1:
+            return np.full(mlp.n_parameters(hidden), learning_rate * self.rates[0])
         found = np.empty(mlp.n_parameters(hidden))
         for tensor, rate in zip(mlp.parameter_views(found).values(), self.rates, strict=True):
             tensor[:] = learning_rate * rate
