@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 #: Hidden units up to which runs are timed; beyond, time is extrapolated.
 TIMED = 250_000
-_GROWTH = 1.22  # the power of N that a probe's time grows with up to 10⁸ sites (bench/README.md)
+_GROWTH = 1.22  # the power of N that a probe's time grows with up to 10⁸ sites, 1.20 to 1.22 by processor (bench/README.md)
 _SECONDS = 0.1  # what is timed is cut short once it takes so long
 _BYTES_A_SITE = 100  # graph, parameters, gradient and lists of one run
 _BYTES_A_SNAPSHOT = 24  # and site: the gradient is kept for the nulls, whose draw is applied to all snapshots at once
